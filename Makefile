@@ -1,0 +1,54 @@
+# make book: environment, notebooks, book.   make test: environment, tests.   make: all targets.
+PROFILE ?= demo
+DATA ?=
+CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+READY := .venv/.ready
+.DEFAULT_GOAL := help
+.PHONY: help book test notebooks grid lint format bench clean
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
+	@echo "PROFILE=$(PROFILE) ($(basename $(notdir $(wildcard profiles/*.yaml))))  DATA=<folder>  CORES=$(CORES)"
+
+# The stamp holds the lock it was made from, so a changed lock, and nothing else, installs again.
+$(READY): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "steu needs Python 3.11 or newer; found \
+	$$(python3 --version 2>&1). Say which: make PYTHON=/path/to/python3.11 …" >&2; exit 2; }
+	@if ! cmp -s requirements.lock $(READY); then echo "making .venv (once, some minutes)" && \
+	$(PYTHON) -m venv --clear .venv && \
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock torch && \
+	$(BIN)/python -m pip install --quiet --no-deps --requirement requirements.lock; fi
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@cp requirements.lock $(READY)
+
+notebooks: $(READY)  ## run all notebooks of PROFILE
+	@$(BIN)/steu workflow $(PROFILE) --data "$(DATA)" --cores $(CORES)
+
+book: notebooks  ## run all notebooks of PROFILE and build the book; the last line is its first page
+	@$(BIN)/steu book --profile $(PROFILE)
+
+test: $(READY)  ## check style and run the tests
+	@$(BIN)/ruff check .
+	@$(BIN)/python -m pytest
+
+grid: $(READY)  ## list what PROFILE would run
+	@$(BIN)/steu workflow $(PROFILE) --data "$(DATA)" --cores $(CORES) --dry-run
+
+lint: $(READY)  ## check style, formatting and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(READY)  ## format the code
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(READY)  ## measure speed and memory
+	@for file in $(wildcard benchmarks/*.py); do $(BIN)/python $$file || exit 1; done
+
+clean:  ## remove what was produced, but neither .venv nor runs
+	@rm -rf _build .pytest_cache .ruff_cache .mypy_cache .hypothesis steu.egg-info
+	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
