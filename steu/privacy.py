@@ -1,0 +1,103 @@
+"""What keeps credentialed data in: small-cell suppression, and a scan of output for note text."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import pandas as pd
+
+_TAG = re.compile(r"<[^<>]*>")
+_WORD = re.compile(r"[^\W_]+")
+
+
+class Suppressed(NamedTuple):
+    """A frame fit to be shown, and how many of its cells were hidden."""
+
+    frame: pd.DataFrame
+    hidden: int
+
+
+class Found(NamedTuple):
+    """Words of a note found in a rendered file; the words themselves are not repeated."""
+
+    path: str
+    note: int  # position of the note
+    word: int  # position of the first of the words in the rendered file
+
+
+def suppress_small_cells(
+    frame: pd.DataFrame, columns: Sequence[str], *, minimum: int = 10
+) -> Suppressed:
+    """Replace every count under `minimum` by NA, zeros too, in a copy of `frame`.
+
+    A zero is hidden because beside a total it tells as much as a one.
+
+    Parameters
+    ----------
+    columns
+        Columns of counts of patients.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing or is not a count, or `minimum` is under 1.
+    """
+    if minimum < 1:
+        raise ValueError(f"minimum is {minimum}; expected at least 1 patient")
+    shown, hidden = frame.copy(), 0
+    for column in columns:
+        if column not in frame:
+            raise ValueError(f"no column {column!r} to suppress; found {', '.join(frame.columns)}")
+        counts = pd.to_numeric(frame[column], errors="coerce").astype("Float64")
+        if not pd.api.types.is_numeric_dtype(frame[column]) or (counts.dropna() % 1 != 0).any():
+            raise ValueError(f"column {column!r} holds {frame[column].dtype}; expected counts")
+        small = (counts < minimum).fillna(False)
+        shown[column] = counts.astype("Int64").mask(small)
+        hidden += int(small.sum())
+    return Suppressed(shown, hidden)
+
+
+def note_text_in(
+    rendered_texts: Mapping[str, str], notes: Iterable[str], *, words: int = 8
+) -> list[Found]:
+    """Find every `words` consecutive words of a note that stand in rendered output.
+
+    Case, punctuation, markup and HTML entities are set aside on both sides. The runs of the
+    rendered side, which is small, are held in memory; the notes are streamed past them.
+
+    Parameters
+    ----------
+    rendered_texts
+        Path of a page or notebook → its content.
+    notes
+        Texts of the notes, in any number.
+
+    Returns
+    -------
+    list of Found
+        The first finding for each pair of a file and a note; empty when nothing leaked.
+    """
+    if words < 1:
+        raise ValueError(f"words is {words}; expected at least 1")
+    places: dict[int, list[tuple[str, int]]] = {}
+    for path, content in rendered_texts.items():
+        # An escaped line break of JSON is a gap between words, as a tag is. A tag may also stand
+        # within a word (bold syllables), and a note may hold "<5 … >": so it is read in each way.
+        content = re.sub(r"\\[nrt]", " ", content)
+        for reading in (content, _TAG.sub(" ", content), _TAG.sub("", content)):
+            for position, run in enumerate(_runs(reading, words)):
+                places.setdefault(hash(run), []).append((path, position))
+    found: dict[tuple[str, int], Found] = {}
+    for number, note in enumerate(notes):
+        for run in _runs(note, words):
+            for path, position in places.get(hash(run), ()):
+                found.setdefault((path, number), Found(path, number, position))
+    return list(found.values())
+
+
+def _runs(text: str, words: int) -> Iterator[tuple[str, ...]]:
+    tokens = _WORD.findall(html.unescape(text).lower())
+    return zip(*(tokens[start:] for start in range(words)), strict=False)

@@ -1,0 +1,297 @@
+"""The cohort: validated, split by patient, the same on any machine, whole or absent."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import gzip
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from steu.cohort import (
+    SPLITS,
+    Cohort,
+    build_cohort,
+    iter_texts,
+    split_patients,
+    write_cohort,
+)
+
+LABELS = {"heart_failure": ["428", "I50"], "sepsis": ["038", "A41"]}
+
+
+def tables(folder: Path, *, patients: int = 40, reverse: bool = False) -> Path:
+    """Write MIMIC-IV notes and codes: two stays a patient, two stays left out."""
+    rng = np.random.default_rng(0)
+    notes, codes = [["note_id", "subject_id", "hadm_id", "charttime", "text"]], []
+    for stay in range(2 * patients):
+        notes.append([f"n{stay}", stay // 2, 1000 + stay, "2150", f'note {stay},\n"quoted" text'])
+        codes.append([stay // 2, 1000 + stay, "4019", 9])
+        codes += [
+            [stay // 2, 1000 + stay, code, 9] for code in ("4280", "0389") if rng.random() < 0.4
+        ]
+    notes.append(["blank", 0, 5000, "2150", " \n "])
+    notes.append(["uncoded", 0, 6000, "2150", "a note without codes"])
+    codes.append([0, 5000, "4280", 9])
+    if reverse:
+        notes[1:], codes = notes[:0:-1], codes[::-1]
+    for name, rows in (
+        ("note/discharge.csv.gz", notes),
+        (
+            "hosp/diagnoses_icd.csv.gz",
+            [["subject_id", "hadm_id", "icd_code", "icd_version"], *codes],
+        ),
+    ):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        with gzip.open(folder / name, "wt", newline="") as stream:
+            csv.writer(stream).writerows(rows)
+    return folder
+
+
+def build(folder: Path, **changes: object) -> Cohort:
+    arguments = {"labels": LABELS, "name": "tiny", "restricted": False} | changes
+    return build_cohort("mimic_iv", folder, **arguments)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tables(tmp_path / "tables")
+
+
+@pytest.fixture
+def cohort(folder: Path) -> Cohort:
+    return build(folder)
+
+
+def test_frame_keeps_its_promises(cohort: Cohort) -> None:
+    frame = cohort.frame
+    assert list(frame) == ["subject_id", "stay_id", "text", *LABELS, "split"]
+    assert cohort.labels == tuple(LABELS)
+    assert len(frame) == 80
+    assert frame["stay_id"].is_monotonic_increasing
+    assert cohort.excluded == {"without_text": 1, "without_diagnosis": 1}
+    assert cohort.targets.dtype == np.float32
+    assert cohort.targets.shape == (80, 2)
+    assert cohort.patients.shape == (80,)
+    assert frame["text"][7] == 'note 7,\n"quoted" text'
+    rows = np.concatenate([cohort.rows(split) for split in SPLITS])
+    assert sorted(rows) == list(range(80))
+    assert rows.dtype == np.int64
+
+
+def test_no_patient_is_in_two_splits(cohort: Cohort) -> None:
+    parts = [set(cohort.patients[cohort.rows(split)]) for split in SPLITS]
+    assert sum(map(len, parts)) == len(set.union(*parts)) == 40
+
+
+def test_order_of_the_rows_does_not_matter(tmp_path: Path, cohort: Cohort) -> None:
+    other = build(tables(tmp_path / "reversed", reverse=True))
+    pd.testing.assert_frame_equal(other.frame, cohort.frame)
+    assert other.fingerprint == cohort.fingerprint
+    assert build(tmp_path / "reversed", seed=1).fingerprint != cohort.fingerprint
+
+
+def test_any_change_of_content_changes_the_fingerprint(cohort: Cohort) -> None:
+    for column, value in (("text", "another note"), ("subject_id", "new"), ("sepsis", None)):
+        frame = cohort.frame.copy()
+        frame.loc[3, column] = value if value else not frame.loc[3, column]
+        assert replace(cohort, frame=frame).fingerprint != cohort.fingerprint
+
+
+def test_write_and_read(tmp_path: Path, cohort: Cohort, folder: Path) -> None:
+    cohort.write(tmp_path / "a")
+    write_cohort(tmp_path / "b", "mimic_iv", folder, labels=LABELS, name="tiny", restricted=False)
+    for name in "ab":
+        again = Cohort.read(tmp_path / name)
+        pd.testing.assert_frame_equal(again.frame, cohort.frame)
+        assert again == replace(cohort, frame=again.frame)
+        assert again.fingerprint == cohort.fingerprint
+        assert sorted(p.name for p in (tmp_path / name).iterdir()) == [
+            "cohort.json",
+            "cohort.parquet",
+        ]
+    slim = Cohort.read(tmp_path / "b", text=False)
+    assert "text" not in slim.frame
+    assert slim.fingerprint == cohort.fingerprint
+    texts = [text for batch in iter_texts(tmp_path / "b", batch_size=7) for text in batch]
+    assert texts == cohort.frame["text"].tolist()
+    with pytest.raises(ValueError, match="has no fingerprint; read it with text=True"):
+        _ = replace(slim, name="x").fingerprint
+
+
+def test_tampering_and_absence_are_noticed(tmp_path: Path, cohort: Cohort) -> None:
+    cohort.write(tmp_path)
+    about = json.loads((tmp_path / "cohort.json").read_text())
+    (tmp_path / "cohort.json").write_text(json.dumps(about | {"fingerprint": "0"}))
+    with pytest.raises(ValueError, match="differs from the fingerprint"):
+        Cohort.read(tmp_path)
+    (tmp_path / "cohort.parquet").unlink()
+    with pytest.raises(ValueError, match="cohort.parquet does not exist"):
+        Cohort.read(tmp_path)
+
+
+def test_describe_counts(cohort: Cohort) -> None:
+    table = cohort.describe()
+    assert len(table) == 6
+    assert table.groupby("label")["positives"].sum()["sepsis"] == cohort.frame["sepsis"].sum()
+    np.testing.assert_allclose(table["prevalence"], table["positives"] / table["stays"])
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(40, 120), st.integers(1, 5), st.integers(0, 99))
+def test_split_is_stratified(n: int, n_labels: int, seed: int) -> None:
+    positives = np.random.default_rng(seed).random((n, n_labels)) < 0.3
+    fractions = (0.6, 0.15, 0.25)
+    split = split_patients(positives, fractions=fractions, seed=seed)
+    np.testing.assert_array_equal(split, split_patients(positives, fractions=fractions, seed=seed))
+    assert set(split) <= {0, 1, 2}
+    for k, share in enumerate(fractions):
+        assert abs((split == k).sum() - share * n) <= 0.1 * n + 2
+        counts = positives[split == k].sum(axis=0)
+        assert (np.abs(counts - share * positives.sum(axis=0)) <= 0.1 * n + 2).all()
+
+
+def test_a_single_label_is_shared_out_exactly() -> None:
+    positives = np.arange(100)[:, None] < 20
+    split = split_patients(positives, fractions=(0.5, 0.25, 0.25), seed=3)
+    assert np.bincount(split).tolist() == [50, 25, 25]
+    assert np.bincount(split[:20]).tolist() == [10, 5, 5]
+
+
+def _two_splits(frame: pd.DataFrame) -> None:
+    frame.loc[frame["subject_id"] == frame["subject_id"][0], "split"] = ["train", "test"]
+
+
+def _no_positive(frame: pd.DataFrame) -> None:
+    frame.loc[frame["split"] == "validation", "sepsis"] = False
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (_two_splits, "1 patients are in more than one split, first '0'"),
+        (_no_positive, r"label 'sepsis' has no positive in the validation split \(\d+ of 80"),
+        (lambda f: f.__setitem__("stay_id", "1"), "79 stays come more than once, first '1'"),
+        (lambda f: f.__setitem__("text", ["ok"] * 79 + [" "]), "1 stays have an empty text"),
+        (lambda f: f.__setitem__("split", "dev"), "unknown split 'dev'"),
+        (lambda f: f.pop("sepsis"), "no column sepsis; found subject_id"),
+        (lambda f: setattr(f, "index", list(f["stay_id"])), "rows must be numbered"),
+    ],
+)
+def test_a_spoilt_frame_is_refused(
+    cohort: Cohort, spoil: Callable[[pd.DataFrame], None], message: str
+) -> None:
+    frame = cohort.frame.copy()
+    spoil(frame)
+    with pytest.raises(ValueError, match=message):
+        replace(cohort, frame=frame)
+
+
+def test_unknown_split(cohort: Cohort) -> None:
+    with pytest.raises(ValueError, match="unknown split 'dev'; expected one of: train"):
+        cohort.rows("dev")
+
+
+def _edit(name: str, change: Callable[[bytes], bytes], *, packed: bool = False) -> Callable:
+    def edit(folder: Path) -> None:
+        path = folder / name
+        data = path.read_bytes()
+        changed = change(data) if packed else gzip.compress(change(gzip.decompress(data)))
+        path.write_bytes(changed)
+
+    return edit
+
+
+NOTES, CODES = "note/discharge.csv.gz", "hosp/diagnoses_icd.csv.gz"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda f: (f / CODES).unlink(), "no table hosp/diagnoses_icd .* folder holds hosp, note"),
+        (
+            _edit(CODES, lambda b: b.replace(b"icd_code", b"code")),
+            "diagnoses_icd.csv.gz: no column icd_code .*found subject_id, hadm_id, code",
+        ),
+        (
+            _edit(NOTES, lambda b: b[:-30], packed=True),
+            "discharge.csv.gz: the gzip stream is trunc",
+        ),
+        (_edit(NOTES, lambda b: b[:5], packed=True), "discharge.csv.gz: the gzip stream is trunc"),
+        (_edit(CODES, lambda b: b.replace(b",", b";")), "is separated by semicolons; expected com"),
+        (_edit(CODES, lambda b: b.replace(b",", b"\t")), "is separated by tabs"),
+        (_edit(NOTES, lambda b: b.replace(b"note 7", b"note \xff7")), "gz is not UTF-8"),
+        (_edit(NOTES, lambda b: b"\xff" + b), "discharge.csv.gz: the header is not UTF-8"),
+        (_edit(CODES, lambda _: b""), "diagnoses_icd.csv.gz is empty"),
+        (_edit(NOTES, lambda b: b.replace(b'"quoted"', b"")[:60]), "orders|cannot be read|no stay"),
+        (
+            _edit(CODES, lambda b: b.splitlines(keepends=True)[0]),
+            "no stay has both a text and a diagnosis row",
+        ),
+    ],
+)
+def test_a_spoilt_table_is_named(
+    folder: Path, tmp_path: Path, spoil: Callable[[Path], None], message: str
+) -> None:
+    spoil(folder)
+    out = tmp_path / "out"
+    with pytest.raises(ValueError, match=message) as caught:
+        write_cohort(out, "mimic_iv", folder, labels=LABELS, name="tiny", restricted=True)
+    assert "quoted" not in str(caught.value), "an error must not repeat a note"
+    assert not out.exists()
+
+
+def test_an_empty_folder_and_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="the folder holds nothing: it is empty"):
+        build(tmp_path / "empty")
+    with pytest.raises(ValueError, match="is not a folder"):
+        build(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"fractions": (0.5, 0.5)}, "expected three positive shares that sum to 1"),
+        ({"fractions": (0.9, 0.2, -0.1)}, "expected three positive shares"),
+        ({"labels": {"rare": ["999"]}}, r"label 'rare' has no positive in the train split \(0 of"),
+        ({"sections": ["note"]}, "layout 'mimic_iv': unknown option 'sections'"),
+        ({"colour": "red"}, "unknown option 'colour'; its options are: text_source, notes"),
+    ],
+)
+def test_options_are_checked(folder: Path, changes: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        build(folder, **changes)
+
+
+def test_layouts_are_checked(folder: Path) -> None:
+    with pytest.raises(ValueError, match="unknown layout 'mimic'; expected one of: mimic_iv"):
+        build_cohort("mimic", folder, labels=LABELS, name="x", restricted=False)
+    with pytest.raises(ValueError, match="layout 'table': option 'text' is missing"):
+        build_cohort("table", folder, labels=LABELS, name="x", restricted=False)
+
+
+@pytest.mark.parametrize("way", ["write", "build"])
+def test_a_full_disk_leaves_nothing(
+    tmp_path: Path, folder: Path, cohort: Cohort, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("steu.cohort.write_json", full)  # after the parquet file was written
+    out = tmp_path / "out"
+    with pytest.raises(OSError, match=r"no space left on disk for the cohort in .*out") as caught:
+        if way == "write":
+            cohort.write(out)
+        else:
+            write_cohort(out, "mimic_iv", folder, labels=LABELS, name="x", restricted=False)
+    assert caught.value.errno == errno.ENOSPC
+    assert not out.exists() or not list(out.iterdir())

@@ -1,0 +1,110 @@
+"""Prefixes, codes and indicator columns."""
+
+from __future__ import annotations
+
+import duckdb
+import pytest
+
+from steu.labels import (
+    DEFAULT_LABELS,
+    check_labels,
+    check_names,
+    indicator_sql,
+    label_index,
+    parse_code,
+    parse_prefix,
+)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "parsed"),
+    [
+        ("428", (9, "428")),
+        ("518.8", (9, "5188")),
+        ("I50", (10, "I50")),
+        ("E08", (10, "E08")),
+        ("V45", (10, "V45")),
+        ("icd9:V45", (9, "V45")),
+        ("icd9:E980.2", (9, "E9802")),
+        ("icd10:R65.2", (10, "R652")),
+        ("i50.9", (10, "I509")),
+    ],
+)
+def test_prefix_tells_its_system(prefix: str, parsed: tuple[int, str]) -> None:
+    assert parse_prefix(prefix) == parsed
+
+
+@pytest.mark.parametrize("prefix", ["", "heart", "42 8", "4-8", "I50.", "x:428", 428, "'; DROP"])
+def test_malformed_prefix_is_refused(prefix: object) -> None:
+    with pytest.raises(ValueError, match="is not an ICD prefix; expected one such as"):
+        parse_prefix(prefix)
+
+
+def test_digit_cannot_start_icd10() -> None:
+    with pytest.raises(ValueError, match="write 'icd9:428'"):
+        parse_prefix("icd10:428")
+
+
+@pytest.mark.parametrize(
+    ("code", "parsed"),
+    [
+        ("428.0", (9, "4280")),
+        ("I50.9", (10, "I509")),
+        ("E980.2", (9, "E9802")),
+        ("E08.1", (10, "E081")),
+        ("V62.84", (9, "V6284")),
+        (" j96.00 ", (10, "J9600")),
+    ],
+)
+def test_code_of_a_mixed_list(code: str, parsed: tuple[int, str]) -> None:
+    assert parse_code(code) == parsed
+
+
+@pytest.mark.parametrize(
+    ("system", "code", "found"),
+    [
+        (9, "4280", True),
+        (10, "I509", True),
+        (9, "I509", False),
+        (10, "4280", False),
+        (9, "4", False),
+        (9, "1428", False),
+        (None, "4280", False),
+    ],
+)
+def test_a_prefix_matches_its_own_system_only(system: int, code: str, found: bool) -> None:
+    sql = indicator_sql(check_labels({"heart_failure": ["428", "I50"]})["heart_failure"])
+    query = f"SELECT coalesce({sql}, false) FROM (SELECT ?::INT AS system, ? AS code)"
+    with duckdb.connect() as connection:
+        assert connection.execute(query, [system, code]).fetchall() == [(found,)]
+
+
+def test_default_labels_are_six_and_sound() -> None:
+    assert len(check_labels(DEFAULT_LABELS)) == 6
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ({}, "no labels were given"),
+        ({"text": ["428"]}, "may not be called 'text'"),
+        ({"a": "428"}, "needs a list of ICD prefixes; found '428'"),
+        ({"a": []}, "needs a list of ICD prefixes"),
+        ({"a": ["428"], "b": ["?"]}, r"label 'b': '\?' is not an ICD prefix"),
+        ({"a": ["428"], "A": ["I50"]}, "the same name up to case"),
+    ],
+)
+def test_label_sets_are_checked(labels: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        check_labels(labels)
+
+
+def test_names_are_checked() -> None:
+    with pytest.raises(ValueError, match="may not be called ''"):
+        check_names([""])
+
+
+def test_label_index_names_the_nearest() -> None:
+    assert label_index(("sepsis", "heart_failure"), "heart_failure") == 1
+    with pytest.raises(ValueError, match="did you mean 'heart_failure'"):
+        label_index(("sepsis", "heart_failure"), "hart_failure")

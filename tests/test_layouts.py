@@ -1,0 +1,325 @@
+"""Each publisher's layout, written by hand in miniature, and the open demos where they are."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import pytest
+
+from steu.cohort import build_cohort
+from steu.labels import DEFAULT_LABELS
+from steu.layouts import EICU, MIMIC_III, MIMIC_IV, read_eicu, read_mimic
+from steu.plain import read_plain
+from steu.render import diagnosis_on_admission, drug, picked, treatment
+
+P = "notes/Progress Notes/"
+
+
+def write(path: Path, header: str, rows: Sequence[Sequence[object]] = ()) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    opened = gzip.open(path, "wt", newline="") if path.suffix == ".gz" else path.open("w")
+    with opened as stream:
+        writer = csv.writer(stream)
+        writer.writerow(header.split(","))
+        writer.writerows(rows)
+
+
+def documents(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[str, str]]:
+    rows = connection.execute("SELECT stay_id, subject_id, text FROM documents").fetchall()
+    return {stay: (subject, text) for stay, subject, text in rows}
+
+
+def codes(connection: duckdb.DuckDBPyConnection) -> set[tuple[str, int, str]]:
+    return set(connection.execute("SELECT stay_id, system, code FROM codes").fetchall())
+
+
+def test_mimic_iv_notes_with_line_breaks_quotes_and_addenda(tmp_path: Path) -> None:
+    hard = 'Name: ___\r\n\n"Chest pain", he said,\nthen 4,280 mL; é'
+    write(
+        tmp_path / "note/discharge.csv.gz",
+        "note_id,subject_id,hadm_id,note_type,note_seq,charttime,storetime,text",
+        [
+            ["1-DS-10", 1, 11, "DS", 10, "2150-01-02", "", "addendum"],
+            ["1-DS-9", 1, 11, "DS", 9, "2150-01-02", "", "second"],
+            ["1-DS-3", 1, 11, "DS", 3, "2150-01-01", "", " first\n"],
+            ["2-DS-1", 2, 21, "DS", 1, "2150-01-01", "", hard],
+            ["2-DS-2", 2, "", "DS", 2, "2150-01-01", "", "no stay"],
+        ],
+    )
+    write(
+        tmp_path / "hosp/diagnoses_icd.csv",
+        "subject_id,hadm_id,seq_num,icd_code,icd_version",
+        [[1, 11, 1, "4280 ", 9], [2, 21, 1, "I50.9", 10]],
+    )
+    with duckdb.connect() as connection:
+        read_mimic(connection, MIMIC_IV, tmp_path)
+        assert documents(connection) == {
+            "11": ("1", "first\n\nsecond\n\naddendum"),
+            "21": ("2", hard),
+        }
+        assert codes(connection) == {("11", 9, "4280"), ("21", 10, "I509")}
+
+
+def test_mimic_iii_keeps_sound_discharge_summaries_in_any_case(tmp_path: Path) -> None:
+    notes = "ROW_ID,SUBJECT_ID,HADM_ID,CHARTDATE,CATEGORY,ISERROR,TEXT"
+    rows = [
+        [1, 1, 11, "2150-01-01", "Discharge summary", "", "kept"],
+        [2, 1, 11, "2150-01-01", "Discharge summary", "1", "an error"],
+        [3, 1, 11, "2150-01-01", "Nursing", "", "another kind"],
+    ]
+    write(tmp_path / "NOTEEVENTS.csv.gz", notes, rows)
+    write(
+        tmp_path / "diagnoses_icd.CSV", "row_id,subject_id,hadm_id,icd9_code", [[1, 1, 11, "4280"]]
+    )
+    with duckdb.connect() as connection:
+        read_mimic(connection, MIMIC_III, tmp_path)
+        assert documents(connection) == {"11": ("1", "kept")}
+        assert codes(connection) == {("11", 9, "4280")}
+
+
+@pytest.mark.parametrize("present", [True, False])
+def test_a_demo_without_notes_names_the_option(tmp_path: Path, present: bool) -> None:
+    if present:
+        write(
+            tmp_path / "NOTEEVENTS.csv", "row_id,subject_id,hadm_id,chartdate,category,iserror,text"
+        )
+    write(tmp_path / "DIAGNOSES_ICD.csv", "subject_id,hadm_id,icd9_code", [[1, 11, "4280"]])
+    why = "has no discharge summaries" if present else "is missing"
+    with duckdb.connect() as connection, pytest.raises(ValueError, match=f"orders.*{why}"):
+        read_mimic(connection, MIMIC_III, tmp_path)
+
+
+def test_orders_are_rendered_in_order(tmp_path: Path) -> None:
+    write(tmp_path / "DIAGNOSES_ICD.csv", "subject_id,hadm_id,icd9_code", [[1, 11, "4280"]])
+    write(
+        tmp_path / "PRESCRIPTIONS.csv",
+        "subject_id,hadm_id,startdate,drug",
+        [
+            [1, 11, "2150-01-02", "Senna 8.6 mg"],
+            [1, 11, "2150-01-01", "Furosemide"],
+            [1, 11, "2150-01-03", "Furosemide"],
+            [1, 11, "2150-01-02", "Aspirin"],
+        ],
+    )
+    rows = [[1, 11, 10, "9604"], [1, 11, 2, "3893"]]
+    write(tmp_path / "PROCEDURES_ICD.csv", "subject_id,hadm_id,seq_num,icd9_code", rows)
+    expected = "Medications: furosemide; aspirin; senna.\nProcedures: "
+    with duckdb.connect() as connection:
+        read_mimic(connection, MIMIC_III, tmp_path, text_source="orders")
+        untitled = expected + "procedure 3893; procedure 9604."
+        assert documents(connection) == {"11": ("1", untitled)}
+    write(tmp_path / "D_ICD_PROCEDURES.csv", "icd9_code,long_title", [["3893", "Venous catheter"]])
+    with duckdb.connect() as connection:
+        read_mimic(connection, MIMIC_III, tmp_path, text_source="orders")
+        titled = expected + "Venous catheter; procedure 9604."
+        assert documents(connection) == {"11": ("1", titled)}
+
+
+def test_text_source_is_checked(tmp_path: Path) -> None:
+    with duckdb.connect() as connection, pytest.raises(ValueError, match="expected 'notes' or"):
+        read_mimic(connection, MIMIC_IV, tmp_path, text_source="labs")
+
+
+@pytest.fixture
+def eicu(tmp_path: Path) -> Path:
+    write(tmp_path / "patient.csv.gz", "patientunitstayid,uniquepid", [[7, "002-1"], [8, "002-2"]])
+    write(
+        tmp_path / "diagnosis.csv.gz",
+        "patientunitstayid,icd9code",
+        [[7, "428.0, I50.9"], [7, "E980.2, 965.00"], [8, ""]],
+    )
+    write(
+        tmp_path / "pastHistory.csv.gz",
+        "patientunitstayid,pasthistoryoffset,pasthistorypath,pasthistoryvalue",
+        [
+            [7, 9, P + "Past History/Organ Systems/Endocrine (R)/Valve disease/AS", "AS"],
+            [7, 5, P + "Past History/Organ Systems/Pulmonary/Asthma/asthma", "asthma"],
+            [7, 1, P + "Past History/Past History Obtain Options/Performed", "Performed"],
+        ],
+    )
+    write(
+        tmp_path / "physicalExam.csv.gz",
+        "patientunitstayid,physicalexamoffset,physicalexampath,physicalexamvalue,physicalexamtext",
+        [
+            [7, 50, P + "Physical Exam/HR/HR Current", "HR Current", 120],
+            [7, 5, P + "Physical Exam/HR/HR Current", "HR Current", 88],
+            [7, 5, P + "Physical Exam/HR/HR Highest", "HR Highest", 130],
+        ],
+    )
+    write(tmp_path / "note.csv.gz", "patientunitstayid,noteoffset,notepath,notevalue")
+    write(
+        tmp_path / "medication.csv.gz",
+        "patientunitstayid,drugstartoffset,drugname,drughiclseqno,drugordercancelled",
+        [
+            [7, 30, "ASPIRIN 81 MG TAB", 1, "No"],
+            [7, -4, "", 2, "No"],
+            [8, 2, "LASIX", 2, "No"],
+            [8, 1, "WARFARIN", 3, "Yes"],
+        ],
+    )
+    return tmp_path
+
+
+def test_eicu_renders_sections(eicu: Path) -> None:
+    with duckdb.connect() as connection:
+        read_eicu(connection, EICU, eicu)
+        assert documents(connection) == {
+            "7": (
+                "002-1",
+                (
+                    "Past history: asthma; Valve disease AS.\nPhysical exam: HR 88.\n"
+                    "Medications: lasix; aspirin."
+                ),
+            ),
+            "8": ("002-2", "Medications: lasix."),
+        }
+        expected = {("7", 9, "4280"), ("7", 10, "I509"), ("7", 9, "E9802"), ("7", 9, "96500")}
+        assert {row for row in codes(connection) if row[0] == "7"} == expected
+        assert {row[0] for row in codes(connection)} == {"7", "8"}
+
+
+def test_eicu_sections_are_chosen_and_ordered(eicu: Path) -> None:
+    with duckdb.connect() as connection:
+        read_eicu(connection, EICU, eicu, sections=["medication", "pastHistory"])
+        text = documents(connection)["7"][1]
+        assert text == "Medications: lasix; aspirin.\nPast history: asthma; Valve disease AS."
+    with duckdb.connect() as connection, pytest.raises(ValueError, match="no section 'labs'"):
+        read_eicu(connection, EICU, eicu, sections=["labs"])
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "phrase"),
+    [
+        (P + "Physical Exam/Nose/normal/normal", "normal", "Nose normal"),
+        (P + 'Physical Exam/Skin/Print "within normal limits"/fine', "fine", "Skin fine"),
+        (P + "Past History/Cardiovascular (R)/Angina/angina", "angina", "angina"),
+        (P + "Past History/COPD/COPD  - moderate", "COPD  - moderate", "COPD - moderate"),
+        (P + "Physical Exam/Pupils/(symmetry)/equal", "equal", "Pupils (symmetry) equal"),
+        ("notes/Shared/View and Save/Save Options/Print/Copies/Copies", "Copies", None),
+        (P + "Assessment and Plan/View Options/System View", "System View", None),
+    ],
+)
+def test_pick_list_phrases(path: str, value: str, phrase: str | None) -> None:
+    assert picked(path, value) == phrase
+
+
+@pytest.mark.parametrize(
+    ("name", "phrase"),
+    [
+        ("1000 ML FLEX CONT : SODIUM CHLORIDE 0.9 % IV SOLN", "sodium chloride"),
+        ("INSULIN-LISPRO (rDNA) *UNIT* INJ", "insulin-lispro"),
+        ("Fentanyl (mcg/hr)", "fentanyl"),
+        ("LASIX      ", "lasix"),
+        ("5", None),
+    ],
+)
+def test_drug_names(name: str, phrase: str | None) -> None:
+    assert drug(name, "") == phrase
+
+
+def test_admission_diagnosis_and_treatment() -> None:
+    assert diagnosis_on_admission("admission diagnosis|x|Diagnosis|Neuro|Coma", "Coma") == "Coma"
+    assert diagnosis_on_admission("admission diagnosis|Was the patient …|No", "No") is None
+    assert treatment("renal|urinary catheters|foley catheter", "") == (
+        "urinary catheters foley catheter"
+    )
+
+
+def plain(path: Path, labels: dict, **options: str) -> tuple[tuple[str, ...], dict[str, list]]:
+    with duckdb.connect() as connection:
+        names = read_plain(connection, path, labels, **options)
+        columns = ", ".join(f'"{name}"' for name in names)
+        rows = connection.execute(
+            f"SELECT text, {columns} FROM documents LEFT JOIN indicators USING (stay_id)"
+        ).fetchall()
+    return names, {text: [bool(flag) for flag in flags] for text, *flags in rows}
+
+
+@pytest.fixture
+def reports(tmp_path: Path) -> Path:
+    rows = [[1, " Surgery ", "a"], [2, "Surgery", "b"], [3, "Ear / Nose", "a"], [4, "Rare", "c"]]
+    write(tmp_path / "reports.csv.gz", "id,kind,body", rows)
+    return tmp_path
+
+
+def test_rows_of_one_text_make_one_document(reports: Path) -> None:
+    labels = {"column": "kind", "keep": ["Surgery", "Ear / Nose"]}
+    names, found = plain(reports, labels, text="body", group_by="body")
+    assert names == ("surgery", "ear_nose")
+    assert found == {"a": [True, True], "b": [True, False], "c": [False, False]}
+    names, found = plain(reports, {"column": "kind", "top_n": 1}, text="body", group_by="body")
+    assert names == ("surgery",)
+
+
+def test_delimited_labels_parquet_and_indicator_columns(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    table = {"id": [1, 2], "body": ["x", "y"], "kinds": ["a;b", "b"]}
+    flags = {"urgent": [1, 0], "late": [True, False]}
+    pd.DataFrame(table | flags).to_parquet(path)
+    names, found = plain(path, {"column": "kinds", "delimiter": ";"}, text="body", id="id")
+    assert (names, found) == (("b", "a"), {"x": [True, True], "y": [True, False]})
+    names, found = plain(path, {"columns": ["urgent", "late"]}, text="body", id="id")
+    assert (names, found) == (("urgent", "late"), {"x": [True, True], "y": [False, False]})
+    with pytest.raises(ValueError, match="column kinds holds '.*'; expected 0, 1, true"):
+        plain(path, {"columns": ["kinds"]}, text="body", id="id")
+
+
+@pytest.mark.parametrize(
+    ("labels", "options", "message"),
+    [
+        ({"column": "kind"}, {"text": "body"}, "1 values of body come in more than one row"),
+        ({"column": "kind"}, {"text": "note"}, "no column note .* found id, kind, body"),
+        ({"colum": "kind"}, {"text": "body"}, "the labels of a table are"),
+        (
+            {"column": "kind", "keep": ["Surgry"]},
+            {"text": "body", "id": "id"},
+            "did you mean 'surgery'",
+        ),
+    ],
+)
+def test_plain_tables_are_checked(
+    reports: Path, labels: dict, options: dict[str, str], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        plain(reports, labels, **options)
+
+
+def test_a_plain_folder_holds_one_table(reports: Path, tmp_path: Path) -> None:
+    write(tmp_path / "more.csv", "id")
+    with pytest.raises(ValueError, match=r"expected one table .* found more.csv, reports.csv.gz"):
+        plain(reports, {"column": "kind"}, text="body")
+    with pytest.raises(ValueError, match="does not exist; expected a CSV or Parquet file"):
+        plain(tmp_path / "none.csv", {"column": "kind"}, text="body")
+
+
+@pytest.fixture
+def open_data() -> Path:
+    if not os.environ.get("STEU_DATA"):
+        pytest.skip("set STEU_DATA to the folder of the open demos to read them")
+    return Path(os.environ["STEU_DATA"])
+
+
+@pytest.mark.parametrize(
+    ("layout", "folder", "options", "stays"),
+    [
+        ("eicu", "eicu-crd-demo-2.0.1", {}, 2100),
+        ("mimic_iv", "mimic-iv-demo-2.2", {"text_source": "orders"}, 250),
+        ("mimic_iii", "mimic-iii-demo-1.4", {"text_source": "orders"}, 125),
+    ],
+)
+def test_open_demos(open_data: Path, layout: str, folder: str, options: dict, stays: int) -> None:
+    path = open_data / folder
+    if not path.is_dir():
+        pytest.skip(f"STEU_DATA has no folder {folder}")
+    cohort = build_cohort(
+        layout, path, labels=DEFAULT_LABELS, name=layout, restricted=False, **options
+    )
+    assert stays <= len(cohort.frame) < stays * 1.05
+    assert cohort.targets.mean(axis=0).min() > 0.04
+    assert cohort.frame["text"].str.split().str.len().median() > 30

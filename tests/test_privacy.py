@@ -1,0 +1,70 @@
+"""Small cells and note text in rendered output."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+
+from steu.privacy import note_text_in, suppress_small_cells
+
+NOTE = "Pt is a 67 y/o man, admitted w/ worsening dyspnoea & leg swelling since Tuesday night."
+OTHER = "The quick brown fox jumps over the lazy dog again and again until dawn."
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        f"before {NOTE} after",
+        NOTE.upper().replace(",", " --"),
+        "<p>Pt is a 67 y/o <b>man</b>, admitted w/\n<i>worsening</i> dyspnoea &amp; leg</p>",
+        "admitted w/ wor<b>sening</b> dyspnoea &amp; leg swelling since Tues<i>day</i>",
+        json.dumps({"text": [NOTE.replace("man, ", "man,\n")]}),
+        "67 <y/o man admitted w worsening dyspnoea leg swelling>",
+    ],
+    ids=["plain", "case", "tags", "tags within words", "json", "angle brackets"],
+)
+def test_planted_text_is_found(page: str) -> None:
+    found = note_text_in({"clean.html": "nothing", "page.html": page}, iter([OTHER, NOTE]))
+    assert [(hit.path, hit.note) for hit in found] == [("page.html", 1)]
+
+
+def test_one_word_less_is_not_found() -> None:
+    seven = "worsening dyspnoea & leg swelling since Tuesday night"
+    assert note_text_in({"page": seven}, [NOTE]) == []
+    assert note_text_in({"page": seven}, [NOTE], words=7)
+    assert note_text_in({"page": "dyspnoea worsening " * 20}, [NOTE]) == []
+    assert note_text_in({"page": ""}, [NOTE, ""]) == []
+
+
+def test_words_is_checked() -> None:
+    with pytest.raises(ValueError, match="words is 0"):
+        note_text_in({}, [], words=0)
+
+
+def test_small_cells_are_hidden_and_counted() -> None:
+    frame = pd.DataFrame({"token": ["a", "b", "c"], "patients": [9, 10, 0], "notes": [3, 40, 12]})
+    shown, hidden = suppress_small_cells(frame, ["patients", "notes"])
+    assert hidden == 3
+    assert shown["patients"].isna().tolist() == [True, False, True]
+    assert shown["notes"].tolist()[1:] == [40, 12]
+    assert frame["patients"].tolist() == [9, 10, 0]
+    again, more = suppress_small_cells(shown, ["patients", "notes"])
+    assert more == 0
+    pd.testing.assert_frame_equal(again, shown)
+
+
+@pytest.mark.parametrize(
+    ("columns", "minimum", "message"),
+    [
+        (["stays"], 10, "no column 'stays'"),
+        (["token"], 10, "expected counts"),
+        (["share"], 10, "expected counts"),
+        (["n"], 0, "minimum is 0"),
+    ],
+)
+def test_suppression_is_checked(columns: list[str], minimum: int, message: str) -> None:
+    frame = pd.DataFrame({"token": ["a"], "share": [0.5], "n": [3]})
+    with pytest.raises(ValueError, match=message):
+        suppress_small_cells(frame, columns, minimum=minimum)
