@@ -1,0 +1,187 @@
+"""Notes as token ids: encoded once, kept in a memory-mapped file, read by every later stage."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from transformers import PreTrainedTokenizerBase
+
+from steu.files import atomic_path, read_json, write_json
+
+CHUNK = 2048  # notes a tokenizer call: enough to keep its threads busy, small in memory
+PAD_MULTIPLE = 16
+CHARACTERS_PER_TOKEN = 12  # a first guess of the text that fills the window; checked, never trusted
+
+
+@dataclass(frozen=True)
+class EncodedNotes:
+    """Token ids of N notes, end to end, each with its special tokens and cut at the window.
+
+    Attributes
+    ----------
+    ids : array of shape (total,), unsigned integer
+        All ids, memory-mapped in the smallest width that holds the vocabulary.
+    offsets : array of shape (N + 1,), int64
+        Note i is ``ids[offsets[i]:offsets[i + 1]]``.
+    vocab_size, pad_id, max_length : int
+    special_ids : tuple of int
+        Ids that are not text ([CLS], [SEP], [UNK], …); never counted and never edited.
+    """
+
+    ids: np.ndarray
+    offsets: np.ndarray
+    vocab_size: int
+    pad_id: int
+    special_ids: tuple[int, ...]
+    max_length: int
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Tokens a note, special ones included, shape (N,)."""
+        return np.diff(self.offsets)
+
+    def batch(self, rows: Sequence[int] | np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        """Ids and attention mask of the given notes, (B, T).
+
+        T is the longest of them, rounded up to `PAD_MULTIPLE` within the window: few distinct
+        shapes keep the caches of matrix kernels, and with them memory, small.
+        """
+        notes = [self.ids[self.offsets[row] : self.offsets[row + 1]] for row in rows]
+        longest = -(-max(map(len, notes)) // PAD_MULTIPLE) * PAD_MULTIPLE
+        shape = (len(notes), min(longest, self.max_length))
+        ids = np.full(shape, self.pad_id, dtype=np.int64)
+        mask = np.zeros_like(ids)
+        for position, note in enumerate(notes):
+            ids[position, : len(note)] = note
+            mask[position, : len(note)] = 1
+        return torch.from_numpy(ids), torch.from_numpy(mask)
+
+    def contains_any(self, token_ids: np.ndarray) -> np.ndarray:
+        """Whether each note holds at least one of the tokens, shape (N,) bool."""
+        wanted = np.zeros(self.vocab_size, dtype=bool)
+        wanted[token_ids] = True
+        hits = np.concatenate([[0], np.cumsum(wanted[self.ids])])
+        return hits[self.offsets[1:]] > hits[self.offsets[:-1]]
+
+
+def encode_notes(
+    texts: Sequence[str],
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    max_length: int,
+    folder: str | Path,
+) -> EncodedNotes:
+    """Encode `texts`, or map the file that already holds exactly this encoding.
+
+    The file's name is a digest of the tokenizer, the window and the texts, so a stale encoding
+    cannot be picked up and two processes that meet write the same thing.
+
+    Raises
+    ------
+    ValueError
+        If `max_length` leaves no room for text or exceeds the tokenizer's window.
+    """
+    if not 3 <= max_length <= tokenizer.model_max_length:
+        raise ValueError(
+            f"max_length must lie between 3 and the model's window of "
+            f"{tokenizer.model_max_length} tokens; found {max_length}"
+        )
+    fast = window_tokenizer(tokenizer, max_length)
+    target = Path(folder) / _digest(fast, texts)
+    if not (target / "encoding.json").is_file():
+        with atomic_path(target) as beside:
+            beside.mkdir()
+            _write(beside, texts, fast, tokenizer, max_length)
+    return _map(target)
+
+
+def window_tokenizer(tokenizer: PreTrainedTokenizerBase, max_length: int) -> Tokenizer:
+    """The Rust tokenizer alone, truncating to `max_length` and never padding."""
+    fast = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+    fast.enable_truncation(max_length)
+    fast.no_padding()
+    return fast
+
+
+def encode_window(
+    texts: Sequence[str], fast: Tokenizer, max_length: int
+) -> Iterator[Sequence[int]]:
+    """Ids of each text, without tokenising long texts far past the window.
+
+    BERT's pre-tokenizer splits at white space and treats words one by one, so a prefix cut at
+    white space that fills the window has the same first ids as the whole text. A prefix that does
+    not fill it is done again in full.
+    """
+    limit = CHARACTERS_PER_TOKEN * max_length
+    for start in range(0, len(texts), CHUNK):
+        chunk = list(texts[start : start + CHUNK])
+        cut = [_head(text, limit) for text in chunk]
+        ids = [encoding.ids for encoding in fast.encode_batch_fast(cut)]
+        short = [i for i in range(len(chunk)) if len(cut[i]) < len(chunk[i])]
+        short = [i for i in short if len(ids[i]) < max_length]
+        again = fast.encode_batch_fast([chunk[i] for i in short])
+        for i, encoding in zip(short, again, strict=True):
+            ids[i] = encoding.ids
+        yield from ids
+
+
+def _head(text: str, limit: int) -> str:
+    """The longest prefix of whole words within `limit` characters, or the text if there is none."""
+    if len(text) <= limit:
+        return text
+    words = text[:limit].rsplit(None, 1)
+    return words[0] if len(words) == 2 else text
+
+
+def _digest(fast: Tokenizer, texts: Sequence[str]) -> str:
+    digest = hashlib.sha256(fast.to_str().encode())
+    for text in texts:
+        data = text.encode()
+        digest.update(len(data).to_bytes(8, "little"))
+        digest.update(data)
+    return digest.hexdigest()[:24]
+
+
+def _write(
+    folder: Path,
+    texts: Sequence[str],
+    fast: Tokenizer,
+    tokenizer: PreTrainedTokenizerBase,
+    max_length: int,
+) -> None:
+    dtype = np.uint16 if len(tokenizer) <= 2**16 else np.uint32
+    offsets = np.zeros(len(texts) + 1, dtype=np.int64)
+    with (folder / "ids.bin").open("wb") as stream:
+        for row, ids in enumerate(encode_window(texts, fast, max_length)):
+            stream.write(np.asarray(ids, dtype=dtype).tobytes())
+            offsets[row + 1] = offsets[row] + len(ids)
+    offsets.tofile(folder / "offsets.bin")
+    facts = {
+        "dtype": np.dtype(dtype).name,
+        "vocab_size": len(tokenizer),
+        "pad_id": tokenizer.pad_token_id,
+        "special_ids": sorted(tokenizer.all_special_ids),
+        "max_length": max_length,
+    }
+    write_json(folder / "encoding.json", facts)
+
+
+def _map(folder: Path) -> EncodedNotes:
+    facts = read_json(folder / "encoding.json")
+    return EncodedNotes(
+        ids=np.memmap(folder / "ids.bin", dtype=facts["dtype"], mode="r"),
+        offsets=np.fromfile(folder / "offsets.bin", dtype=np.int64),
+        vocab_size=facts["vocab_size"],
+        pad_id=facts["pad_id"],
+        special_ids=tuple(facts["special_ids"]),
+        max_length=facts["max_length"],
+    )

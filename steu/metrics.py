@@ -1,0 +1,169 @@
+"""Forgetting and utility with intervals: every number from a patient-level bootstrap.
+
+Metrics are computed for all bootstrap samples at once: a sample is a row of weights, how often
+each note's patient was drawn, and row 0 is the data as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+Metric = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+
+
+def patient_weights(patients: np.ndarray, *, n_bootstrap: int = 1000, seed: int = 0) -> np.ndarray:
+    """Weights of each note, shape (1 + n_bootstrap, N): ones, then resampled patients.
+
+    A bootstrap sample draws as many patients as there are, with replacement, and takes all notes
+    of each; the same seed draws the same patients, so methods can be compared pairwise.
+    """
+    codes, names = pd.factorize(patients)
+    generator = np.random.default_rng(seed)
+    draws = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), n_bootstrap)
+    weights = np.ones((1 + n_bootstrap, len(codes)), dtype=np.float32)
+    weights[1:] = draws[:, codes]
+    return weights
+
+
+def interval(values: np.ndarray, *, level: float = 0.95) -> tuple[float, float, float]:
+    """(value, low, high) of a metric whose first entry is the estimate and the rest resamples."""
+    tail = 100 * (1 - level) / 2
+    if np.isnan(values).all():
+        return float("nan"), float("nan"), float("nan")
+    low, high = (
+        np.nanpercentile(values[1:], [tail, 100 - tail]) if len(values) > 1 else (np.nan,) * 2
+    )
+    return float(values[0]), float(low), float(high)
+
+
+def f1(targets: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """F1 of one label under each row of weights, shape (S,); 0 where nothing is predicted.
+
+    Parameters
+    ----------
+    targets, predicted : arrays of shape (N,), bool
+    weights : array of shape (S, N)
+    """
+    hit = weights @ (targets & predicted)
+    total = weights @ targets.astype(np.float32) + weights @ predicted.astype(np.float32)
+    return np.divide(2 * hit, total, out=np.zeros(len(weights)), where=total > 0)
+
+
+def auroc(targets: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Area under the ROC curve under each row of weights, ties counted half, shape (S,).
+
+    NaN where a sample has no positive or no negative.
+    """
+    positive, negative = _by_descending_score(targets, scores, weights)
+    above = np.cumsum(positive, axis=1) - positive / 2  # half of a tie counts as above
+    pairs = positive.sum(axis=1) * negative.sum(axis=1)
+    area = (negative * above).sum(axis=1)
+    return np.divide(area, pairs, out=np.full(len(weights), np.nan), where=pairs > 0)
+
+
+def auprc(targets: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Average precision under each row of weights, shape (S,); NaN without positives."""
+    positive, negative = _by_descending_score(targets, scores, weights)
+    hits = np.cumsum(positive, axis=1)
+    seen = hits + np.cumsum(negative, axis=1)
+    precision = np.divide(hits, seen, out=np.zeros_like(hits), where=seen > 0)
+    total = positive.sum(axis=1)
+    area = (precision * positive).sum(axis=1)
+    return np.divide(area, total, out=np.full(len(weights), np.nan), where=total > 0)
+
+
+def macro(
+    metric: Metric, targets: np.ndarray, scores: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """Mean of a ranking metric over labels in each bootstrap sample, shape (S,).
+
+    Two methods' values under the same weights may be subtracted: the result is a paired bootstrap
+    of their difference.
+    """
+    columns = range(targets.shape[1])
+    return np.mean([metric(targets[:, c], scores[:, c], weights) for c in columns], axis=0)
+
+
+def _by_descending_score(
+    targets: np.ndarray, scores: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weight of positives and of negatives at each distinct score, highest first, (S, G)."""
+    order = np.argsort(-scores, kind="stable")
+    ranked, targets = scores[order], targets[order].astype(bool)
+    starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
+    ordered = weights[:, order].astype(np.float64)
+    positive = np.add.reduceat(ordered * targets, starts, axis=1)
+    negative = np.add.reduceat(ordered * ~targets, starts, axis=1)
+    return positive, negative
+
+
+def tune_thresholds(targets: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    """The logit above which each label's F1 is highest on these notes, shape (C,).
+
+    Halfway between two scores that occur; 0 (probability 0.5) for a label without positives.
+    """
+    return np.array([_best_threshold(targets[:, c], logits[:, c]) for c in range(logits.shape[1])])
+
+
+def _best_threshold(targets: np.ndarray, logits: np.ndarray) -> float:
+    if not targets.any():
+        return 0.0
+    order = np.argsort(-logits, kind="stable")
+    hits = np.cumsum(targets[order])
+    scores = 2 * hits / (np.arange(1, len(order) + 1) + targets.sum())
+    ranked = logits[order]
+    scores[:-1][ranked[1:] == ranked[:-1]] = -1  # a threshold cannot split a tie
+    best = int(np.argmax(scores))
+    below = ranked[best + 1] if best + 1 < len(ranked) else ranked[best] - 1.0
+    return float((ranked[best] + below) / 2)
+
+
+def evaluate(
+    targets: np.ndarray,
+    logits: np.ndarray,
+    *,
+    labels: tuple[str, ...],
+    weights: np.ndarray,
+    thresholds: np.ndarray,
+    forget: int | None = None,
+) -> list[dict[str, float | str | int | None]]:
+    """All metrics of one method on one split as tidy rows: metric, label, value, low, high, n.
+
+    ``f1``, ``auroc`` and ``auprc`` are given a label, ``macro_*`` are means over all labels; with
+    `forget`, ``forget_*`` concern that class and ``retain_macro_*`` are means over the others.
+    Means are taken in each bootstrap sample. ``*_tuned`` use `thresholds` (logits, fixed
+    beforehand), the plain ones probability 0.5.
+
+    Parameters
+    ----------
+    targets, logits : arrays of shape (N, C)
+    weights : array of shape (1 + n_bootstrap, N), from `patient_weights`
+    """
+    truth = targets.astype(bool)
+    everyone = range(len(labels))
+    per_label = {
+        "f1": [f1(truth[:, c], logits[:, c] > 0, weights) for c in everyone],
+        "f1_tuned": [f1(truth[:, c], logits[:, c] > thresholds[c], weights) for c in everyone],
+        "auroc": [auroc(truth[:, c], logits[:, c], weights) for c in everyone],
+        "auprc": [auprc(truth[:, c], logits[:, c], weights) for c in everyone],
+    }
+    rows = []
+    for metric, columns in per_label.items():
+        rows += [metric_row(metric, columns[c], len(truth), label=labels[c]) for c in everyone]
+        rows.append(metric_row(f"macro_{metric}", np.mean(columns, axis=0), len(truth)))
+        if forget is not None:
+            kept = np.mean([columns[c] for c in everyone if c != forget], axis=0)
+            rows.append(
+                metric_row(f"forget_{metric}", columns[forget], len(truth), label=labels[forget])
+            )
+            rows.append(metric_row(f"retain_macro_{metric}", kept, len(truth)))
+    return rows
+
+
+def metric_row(metric: str, values: np.ndarray, n: int, *, label: str | None = None) -> dict:
+    """One tidy row of a metric computed under bootstrap weights: the estimate, then resamples."""
+    value, low, high = interval(values)
+    return {"metric": metric, "label": label, "value": value, "low": low, "high": high, "n": n}

@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from steu.encoding import encode_notes, encode_window, window_tokenizer
+from steu.models import load_tokenizer
+
+TOKENIZER = load_tokenizer("minilm")
+
+
+def test_encoding_equals_the_tokenizer(tmp_path):
+    texts = ["No evidence of pneumonia.", "ß café " * 300, "x", "K+ 4.5 mmol/L;\n\tBP 120/80"]
+    notes = encode_notes(texts, TOKENIZER, max_length=32, folder=tmp_path)
+    expected = TOKENIZER(texts, truncation=True, max_length=32, pad_to_multiple_of=16, padding=True)
+    ids, mask = notes.batch(range(len(texts)))
+    assert torch.equal(ids, torch.tensor(expected["input_ids"]))
+    assert torch.equal(mask, torch.tensor(expected["attention_mask"]))
+    assert notes.lengths.tolist() == mask.sum(1).tolist()
+    assert notes.ids.dtype == np.uint16
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.text(alphabet="ab é\u0301\u4e2d#,.\n\t-1", max_size=900), min_size=1, max_size=4)
+)
+def test_windowed_encoding_is_the_full_encoding_cut(texts):
+    fast = window_tokenizer(TOKENIZER, 16)
+    full = [encoding.ids for encoding in fast.encode_batch(texts)]
+    assert [list(ids) for ids in encode_window(texts, fast, 16)] == full
+
+
+def test_the_second_encoding_is_the_file_of_the_first(tmp_path):
+    encode_notes(["a b", "c"], TOKENIZER, max_length=8, folder=tmp_path)
+    (written,) = tmp_path.iterdir()
+    stamp = (written / "ids.bin").stat().st_mtime_ns
+    encode_notes(["a b", "c"], TOKENIZER, max_length=8, folder=tmp_path)
+    assert (written / "ids.bin").stat().st_mtime_ns == stamp
+    encode_notes(["a", "b c"], TOKENIZER, max_length=8, folder=tmp_path)
+    encode_notes(["a b", "c"], TOKENIZER, max_length=9, folder=tmp_path)
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_contains_any_agrees_with_a_search(tmp_path):
+    texts = ["insulin given", "no drug", "", "insulin insulin"]
+    notes = encode_notes(texts, TOKENIZER, max_length=16, folder=tmp_path)
+    token = TOKENIZER.convert_tokens_to_ids("insulin")
+    assert notes.contains_any(np.array([token])).tolist() == [True, False, False, True]
+    assert not notes.contains_any(np.array([], dtype=np.int64)).any()
+
+
+@pytest.mark.parametrize("length", [2, 513])
+def test_a_window_that_cannot_be_is_refused(tmp_path, length):
+    with pytest.raises(ValueError, match=f"between 3 and the model's window of 512.*{length}"):
+        encode_notes(["a"], TOKENIZER, max_length=length, folder=tmp_path)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
+
+from steu.metrics import (
+    auprc,
+    auroc,
+    evaluate,
+    f1,
+    interval,
+    patient_weights,
+    tune_thresholds,
+)
+
+
+@pytest.fixture
+def sample():
+    generator = np.random.default_rng(0)
+    targets = generator.random(80) < 0.3
+    scores = np.round(generator.normal(size=80) + targets, 1)  # rounded: ties occur
+    patients = generator.integers(0, 40, 80).astype(str)
+    return targets, scores, patient_weights(patients, n_bootstrap=50)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"), [(auroc, roc_auc_score), (auprc, average_precision_score)]
+)
+def test_ranking_metrics_equal_scikit_learn_with_sample_weights(sample, ours, theirs):
+    targets, scores, weights = sample
+    expected = [theirs(targets, scores, sample_weight=w) for w in weights]
+    assert ours(targets, scores, weights) == pytest.approx(expected)
+
+
+def test_f1_equals_scikit_learn_with_sample_weights(sample):
+    targets, scores, weights = sample
+    expected = [f1_score(targets, scores > 0.5, sample_weight=w) for w in weights]
+    assert f1(targets, scores > 0.5, weights) == pytest.approx(expected)
+    assert (f1(targets, np.zeros(80, bool), weights) == 0).all()
+
+
+def test_a_sample_without_positives_has_no_auroc():
+    targets, weights = np.array([True, False]), np.array([[1.0, 1.0], [0.0, 2.0]])
+    values = auroc(targets, np.array([1.0, 0.0]), weights)
+    assert values[0] == 1 and np.isnan(values[1])
+
+
+def test_the_bootstrap_draws_patients_not_notes():
+    patients = np.array(["a", "a", "b", "c"])
+    weights = patient_weights(patients, n_bootstrap=200)
+    assert (weights[0] == 1).all()
+    assert (weights[:, 0] == weights[:, 1]).all()
+    assert (weights[:, [0, 2, 3]].sum(axis=1) == 3).all()
+    assert np.array_equal(weights, patient_weights(patients, n_bootstrap=200))
+
+
+def test_the_interval_covers_a_mean_about_as_often_as_it_says():
+    generator = np.random.default_rng(0)
+    covered = 0
+    for seed in range(200):
+        sample = generator.normal(size=60)
+        weights = patient_weights(np.arange(60), n_bootstrap=300, seed=seed)
+        _, low, high = interval(weights @ sample / weights.sum(axis=1))
+        covered += low <= 0 <= high
+    assert 0.88 <= covered / 200 <= 0.99
+
+
+def test_the_tuned_threshold_is_the_best_of_all():
+    generator = np.random.default_rng(1)
+    targets = (generator.random((60, 2)) < 0.3).astype(float)
+    logits = np.round(generator.normal(size=(60, 2)) + targets, 1)
+    best = tune_thresholds(targets, logits)
+    for label in range(2):
+        tried = [f1_score(targets[:, label], logits[:, label] > t) for t in np.arange(-4, 4, 0.05)]
+        found = f1_score(targets[:, label], logits[:, label] > best[label])
+        assert found == pytest.approx(max(tried))
+    assert tune_thresholds(np.zeros((3, 1)), np.ones((3, 1))).tolist() == [0.0]
+
+
+def test_evaluate_keeps_the_class_and_the_others_apart():
+    targets = np.array([[1, 1, 0], [0, 1, 1], [1, 0, 1], [0, 0, 0]])
+    logits = np.where(targets == 1, 2.0, -2.0)
+    logits[:, 0] = -1.0  # the class is never predicted
+    rows = evaluate(
+        targets,
+        logits,
+        labels=("f", "a", "b"),
+        forget=0,
+        weights=np.ones((1, 4)),
+        thresholds=np.zeros(3),
+    )
+    found = {(row["metric"], row["label"]): row["value"] for row in rows}
+    assert found["forget_f1", "f"] == 0
+    assert found["forget_auroc", "f"] == 0.5
+    assert found["retain_macro_f1", None] == 1
+    assert found["f1", "a"] == 1
+    assert {row["n"] for row in rows} == {4}

@@ -1,0 +1,110 @@
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.feature_extraction.text import CountVectorizer
+
+from steu.encoding import encode_notes
+from steu.models import load_tokenizer
+from steu.tokens import (
+    count_tokens,
+    pmi_scores,
+    rank_tokens,
+    select_tokens,
+    stop_word_ids,
+    token_table,
+    words_with_token,
+)
+
+TOKENIZER = load_tokenizer("minilm")
+TEXTS = ["insulin for diabetes", "no diabetes", "furosemide", "insulin insulin sliding"]
+
+
+@pytest.fixture
+def notes(tmp_path):
+    return encode_notes(TEXTS, TOKENIZER, max_length=16, folder=tmp_path)
+
+
+def test_counts_equal_a_count_vectoriser_without_special_tokens(notes):
+    vectoriser = CountVectorizer(
+        analyzer=lambda text: TOKENIZER.tokenize(text), vocabulary=TOKENIZER.get_vocab()
+    )
+    expected = vectoriser.transform(TEXTS)
+    assert (count_tokens(notes) != expected).nnz == 0
+    assert (count_tokens(notes, counting="notes") != (expected > 0)).nnz == 0
+
+
+def test_the_score_is_the_closed_form():
+    # forget notes hold tokens (0: 3, 1: 1), all notes (0: 4, 1: 4): P = 3/4 and 1/2
+    counts = sparse.csr_matrix(np.array([[3, 1, 0], [1, 3, 0]]))
+    scores = pmi_scores(counts, np.array([True, False]))
+    assert scores[0] == pytest.approx(np.log2(1.5) * np.log(4))
+    assert scores[1] == pytest.approx(np.log2(0.5) * np.log(2))
+    assert scores[2] == 0
+
+
+def test_a_class_that_is_independent_of_the_tokens_scores_zero():
+    counts = sparse.csr_matrix(np.array([[2, 6, 4], [1, 3, 2]]))
+    assert pmi_scores(counts, np.array([True, False])) == pytest.approx(np.zeros(3), abs=1e-12)
+
+
+def test_smoothing_shrinks_the_score_towards_zero():
+    counts = sparse.csr_matrix(np.array([[3, 1], [1, 3]]))
+    forget = np.array([True, False])
+    sharp, soft = (pmi_scores(counts, forget, smoothing=s) for s in (0.0, 10.0))
+    assert 0 < soft[0] < sharp[0]
+
+
+def test_the_ranking_is_best_first_and_leaves_out_rare_and_excluded():
+    counts = sparse.csr_matrix(np.array([[1, 5, 5, 5, 0]]))
+    scores = np.array([9.0, 1.0, 3.0, 2.0, 8.0])
+    assert rank_tokens(scores, counts, min_count=2).tolist() == [2, 3, 1]
+    assert rank_tokens(scores, counts, min_count=2, excluded=(2,)).tolist() == [3, 1]
+    assert rank_tokens(np.zeros(5), counts).tolist() == [0, 1, 2, 3]  # ties by id
+    assert select_tokens(np.array([2, 3, 1]), 2).tolist() == [2, 3]
+
+
+@pytest.mark.parametrize("wanted", [0, -3])
+def test_no_tokens_is_refused(wanted):
+    with pytest.raises(ValueError, match=f"n_tokens must be at least 1; found {wanted}"):
+        select_tokens(np.arange(2), wanted)
+
+
+def test_more_tokens_than_were_seen_is_refused():
+    with pytest.raises(ValueError, match=r"exceed the 2 tokens seen often enough.*found 3"):
+        select_tokens(np.arange(2), 3)
+
+
+def test_a_class_nobody_has_is_refused():
+    with pytest.raises(ValueError, match="no training note carries the class"):
+        pmi_scores(sparse.csr_matrix([[1]]), np.array([False]))
+    with pytest.raises(ValueError, match="smoothing must be 0 or more"):
+        pmi_scores(sparse.csr_matrix([[1]]), np.array([True]), smoothing=-1)
+
+
+def test_the_table_counts_occurrences_and_patients(notes):
+    counts = count_tokens(notes)
+    forget = np.array([True, False, False, True])
+    patients = np.array(["p", "q", "r", "p"])
+    ids = np.array(TOKENIZER.convert_tokens_to_ids(["insulin", "diabetes"]))
+    table = token_table(ids, pmi_scores(counts, forget), counts, forget, patients)
+    assert table.n_forget.tolist() == [3, 1]
+    assert table.n_all.tolist() == [3, 2]
+    assert table.patients.tolist() == [1, 2]
+    assert table.forget_patients.tolist() == [1, 1]
+    assert table.lift[0] == pytest.approx(counts.sum() / counts[forget].sum())
+
+
+def test_whole_words_are_put_together_from_their_pieces(notes):
+    pieces = TOKENIZER.tokenize("furosemide")
+    assert len(pieces) > 1
+    last = np.array([TOKENIZER.convert_tokens_to_ids(pieces[-1])])
+    patients = np.array(["p", "q", "r", "p"])
+    words = words_with_token(notes, np.arange(4), TOKENIZER, last, patients=patients)
+    assert words == ["furosemide (1)"]
+    words = words_with_token(notes, np.arange(4), TOKENIZER, last, patients=patients, minimum=2)
+    assert words == [""]
+
+
+def test_stop_words_are_those_the_vocabulary_knows():
+    ids = stop_word_ids(TOKENIZER, ["the", "xyzzyplugh"])
+    assert TOKENIZER.convert_ids_to_tokens(list(ids)) == ["the"]
