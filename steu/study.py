@@ -1,0 +1,208 @@
+"""One classifier, one class to forget, and everything that is computed once for all methods."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from steu.audits import linear_probe
+from steu.cohort import Cohort, label_index
+from steu.edit import SparseEdit
+from steu.encoding import EncodedNotes, encode_notes
+from steu.files import read_json
+from steu.metrics import auroc, evaluate, metric_row, patient_weights, tune_thresholds
+from steu.models import Classifier, Precision, extract_features, load_classifier
+from steu.results import tagged
+from steu.unlearn import Teacher, UnlearnConfig, unlearn
+
+
+@dataclass(frozen=True)
+class Trained:
+    """An edit, how its training went, and how long it took."""
+
+    edit: SparseEdit
+    history: list[dict[str, float]]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Study:
+    """A fine-tuned classifier with its cohort; shared by all methods and sweeps in a process.
+
+    Predictions under an edit are made on the test split; thresholds were tuned for the original
+    model on the validation split and stay fixed.
+    """
+
+    cohort: Cohort
+    notes: EncodedNotes
+    model: Classifier
+    tokenizer: PreTrainedTokenizerBase
+    forget: int
+    tags: dict[str, Any]
+    precision: Precision = "auto"
+    n_bootstrap: int = 1000
+
+    @classmethod
+    def open(
+        cls,
+        *,
+        cohort: str | Path,
+        classifier: str | Path,
+        forget_label: str,
+        encoded: str | Path,
+        n_bootstrap: int = 1000,
+        precision: Precision = "auto",
+    ) -> Study:
+        """Load a cohort and the classifier trained on it; on the GPU where there is one.
+
+        Raises
+        ------
+        ValueError
+            If a folder is missing, the label unknown, or the two do not belong together.
+        """
+        data = Cohort.read(cohort)
+        forget = label_index(data.labels, forget_label)
+        model, tokenizer = load_classifier(Path(classifier) / "model")
+        facts = read_json(Path(classifier) / "model" / "classifier.json")
+        if facts["data"] != data.fingerprint:
+            raise ValueError(
+                f"{classifier} was trained on another cohort than {cohort}; "
+                "run notebooks/02_classifier.ipynb again"
+            )
+        notes = encode_notes(
+            data.frame["text"].tolist(), tokenizer, max_length=facts["max_length"], folder=encoded
+        )
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        tags = {
+            "dataset": data.name,
+            "backbone": facts["backbone"],
+            "seed": facts["seed"],
+            "forget_label": forget_label,
+        }
+        return cls(data, notes, model.to(device), tokenizer, forget, tags, precision, n_bootstrap)
+
+    @property
+    def device(self) -> str:
+        """Where the model lives, "cpu" or "cuda"."""
+        return next(self.model.parameters()).device.type
+
+    @cached_property
+    def train(self) -> np.ndarray:
+        """Rows of the training split."""
+        return self.cohort.rows("train")
+
+    @cached_property
+    def test(self) -> np.ndarray:
+        """Rows of the test split."""
+        return self.cohort.rows("test")
+
+    @cached_property
+    def targets(self) -> np.ndarray:
+        """True labels, (N, C) float32."""
+        return self.cohort.targets
+
+    @cached_property
+    def is_forget(self) -> np.ndarray:
+        """Which notes carry the class to forget, (N,) bool."""
+        return self.targets[:, self.forget] == 1
+
+    @cached_property
+    def teacher(self) -> Teacher:
+        """Features and logits of the original model for every note."""
+        everyone = np.arange(len(self.notes))
+        return Teacher.of(self.model, self.notes, everyone, precision=self.precision)
+
+    @cached_property
+    def thresholds(self) -> np.ndarray:
+        """Logit thresholds tuned on validation for the original model, (C,)."""
+        rows = self.cohort.rows("validation")
+        return tune_thresholds(self.targets[rows], self.teacher.logits[rows].cpu().numpy())
+
+    @cached_property
+    def weights(self) -> np.ndarray:
+        """Patient-level bootstrap weights of the test notes; the same for every method."""
+        return patient_weights(self.cohort.patients[self.test], n_bootstrap=self.n_bootstrap)
+
+    def train_edit(self, token_ids: np.ndarray, config: UnlearnConfig) -> Trained:
+        """Train one edit on the training split with the shared teacher."""
+        teacher = self.teacher
+        started = time.perf_counter()
+        edit, history = unlearn(
+            self.model,
+            self.notes,
+            self.targets,
+            rows=self.train,
+            forget=self.forget,
+            token_ids=token_ids,
+            config=config,
+            teacher=teacher,
+        )
+        return Trained(edit, history, time.perf_counter() - started)
+
+    def features(self, rows: np.ndarray, edit: SparseEdit | None = None) -> torch.Tensor:
+        """Features of `rows` under the edit, (n, H); untouched notes keep the teacher's."""
+        features = self.teacher.features[torch.from_numpy(rows)].clone()
+        if edit is None or not len(edit.token_ids):
+            return features
+        touched = self.notes.contains_any(edit.token_ids.cpu().numpy())[rows]
+        if touched.any():
+            with edit.attached(self.model):
+                fresh = extract_features(
+                    self.model, self.notes, rows[touched], precision=self.precision
+                )
+            features[torch.from_numpy(touched)] = fresh.clone()
+        return features
+
+    @torch.no_grad()
+    def logits(self, rows: np.ndarray, edit: SparseEdit | None = None) -> np.ndarray:
+        """Logits of `rows` under the edit, (n, C)."""
+        head = self.model.head if edit is None else edit.edited_head(self.model.head)
+        return head(self.features(rows, edit)).cpu().numpy()
+
+    def measure(
+        self, method: str, logits: np.ndarray, *, split: str = "test", **tags: Any
+    ) -> list[dict[str, Any]]:
+        """Tidy rows of every metric of one method from its test logits, intervals included."""
+        rows = evaluate(
+            self.targets[self.test],
+            logits,
+            labels=self.cohort.labels,
+            forget=self.forget,
+            weights=self.weights,
+            thresholds=self.thresholds,
+        )
+        return tagged(rows, **self.tags, method=method, split=split, **tags)
+
+    def costs(self, method: str, *, seconds: float, edit: SparseEdit, **tags: Any) -> list[dict]:
+        """Tidy rows of what a method changes, stores and takes; exact numbers without interval."""
+        facts = {
+            "parameters_changed": edit.parameters_changed(self.model),
+            "parameters_share": edit.parameters_changed(self.model) / self.n_parameters,
+            "bytes_stored": edit.bytes_stored,
+            "seconds": seconds,
+        }
+        rows = [{"metric": metric, "value": value} for metric, value in facts.items()]
+        return tagged(rows, **self.tags, method=method, **tags)
+
+    @property
+    def n_parameters(self) -> int:
+        """All parameters of the classifier, encoder and head."""
+        return sum(parameter.numel() for parameter in self.model.parameters())
+
+    def probe(
+        self, method: str, edit: SparseEdit | None = None, **tags: Any
+    ) -> list[dict[str, Any]]:
+        """AUROC with which a fresh linear probe finds the class in the features under the edit."""
+        train, test = (self.features(rows, edit).cpu().numpy() for rows in (self.train, self.test))
+        scores = linear_probe(train, self.is_forget[self.train], test)
+        values = auroc(self.is_forget[self.test], scores, self.weights)
+        label = self.cohort.labels[self.forget]
+        row = metric_row("probe_auroc", values, len(self.test), label=label)
+        return tagged([row], **self.tags, method=method, split="test", **tags)

@@ -1,0 +1,224 @@
+"""Unlearning one class: the objective and the loop that trains a sparse edit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from steu.edit import SparseEdit, replaced_rows
+from steu.encoding import EncodedNotes
+from steu.models import Classifier, Precision, autocast, extract_features
+
+
+@dataclass(frozen=True)
+class UnlearnConfig:
+    """How an edit is trained. Only the 5 epochs are the paper's [D]; the rest are ours."""
+
+    epochs: int = 5  # passes over the forget notes, as in the paper [D]
+    batch_size: int = 16  # forget notes a step, beside as many retain notes
+    learning_rate_rows: float = 2e-3  # rows are of order 0.05: some steps must be able to move them
+    learning_rate_head: float = 2e-3  # the same rate, so that neither part does all the work
+    utility_weight: float = 1.0  # the two losses are means in the same unit, nats a label
+    drift_weight: float = 0.0  # mean squared distance of the rows to the original ones
+    max_grad_norm: float = 1.0  # one odd batch cannot undo an epoch
+    train_head: bool = True  # False: embedding rows only
+    precision: Precision = "auto"  # bf16 where the hardware has it, else fp32
+    seed: int = 0  # order of the notes
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "learning_rate_rows", "learning_rate_head"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be positive; found {getattr(self, name)}")
+        for name in ("utility_weight", "drift_weight"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be 0 or more; found {getattr(self, name)}")
+
+
+def forget_loss(logits: torch.Tensor, targets: torch.Tensor, forget: int) -> torch.Tensor:
+    """L_forget = BCE(z'(B_f), y^(0)): the true labels with the target class set to 0, in nats.
+
+    `logits` and `targets` are (B, C); the mean is over notes and all C labels.
+    """
+    without = targets.clone()
+    without[:, forget] = 0.0
+    return binary_cross_entropy_with_logits(logits, without)
+
+
+def utility_loss(logits: torch.Tensor, teacher: torch.Tensor, forget: int) -> torch.Tensor:
+    """L_utility = 1/(C-1) Σ_{c≠f} BCE(σ(z'_c(B_r)), σ(z0_c(B_r))), in nats a label.
+
+    `teacher` are the original model's logits (B, C). The value at z' = z0 is the entropy of the
+    teacher, not 0; the gradient there is 0.
+    """
+    kept = [label for label in range(logits.shape[1]) if label != forget]
+    return binary_cross_entropy_with_logits(logits[:, kept], teacher[:, kept].sigmoid())
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """What the original model says of the training notes, computed once.
+
+    Attributes
+    ----------
+    features : tensor of shape (N, H)
+        Filled for the rows that were asked for.
+    logits : tensor of shape (N, C)
+    """
+
+    features: torch.Tensor
+    logits: torch.Tensor
+
+    @classmethod
+    @torch.no_grad()
+    def of(
+        cls,
+        model: Classifier,
+        notes: EncodedNotes,
+        rows: np.ndarray,
+        *,
+        precision: Precision = "auto",
+    ) -> Teacher:
+        """Features and logits of `rows`, kept under their own row numbers."""
+        known = extract_features(model, notes, rows, precision=precision).clone()
+        features = known.new_full((len(notes), known.shape[1]), float("nan"))
+        features[torch.from_numpy(rows).to(known.device)] = known
+        return cls(features=features, logits=model.head(features))
+
+
+def unlearn(
+    model: Classifier,
+    notes: EncodedNotes,
+    targets: np.ndarray,
+    *,
+    rows: np.ndarray,
+    forget: int,
+    token_ids: np.ndarray,
+    config: UnlearnConfig,
+    teacher: Teacher | None = None,
+) -> tuple[SparseEdit, list[dict[str, float]]]:
+    """Train the rows of `token_ids` and the head so that class `forget` is no longer predicted.
+
+    The model itself is left as it was. No `token_ids` gives the head-only edit,
+    ``config.train_head=False`` the embedding-only one. Dropout is off: the frozen encoder is a
+    fixed function, so a note without any selected token keeps its features and skips the encoder.
+
+    Parameters
+    ----------
+    targets : array of shape (N, C), float32
+    rows : array of int
+        The training notes; those with ``targets[:, forget] == 1`` are the forget set.
+    teacher : Teacher, optional
+        The original model's features and logits, to share between runs.
+
+    Returns
+    -------
+    edit : SparseEdit
+    history : list of dict
+        An entry a step: epoch, step, forget_loss, utility_loss (nats a label).
+    """
+    forget_rows = rows[targets[rows, forget] == 1]
+    retain_rows = rows[targets[rows, forget] == 0]
+    if not len(forget_rows) or not len(retain_rows):
+        raise ValueError(
+            f"unlearning needs notes with and without {model.labels[forget]!r}; found "
+            f"{len(forget_rows)} with and {len(retain_rows)} without"
+        )
+    if not config.train_head and not len(token_ids):
+        raise ValueError("nothing to train: no token is selected and train_head is False")
+    teacher = teacher or Teacher.of(model, notes, rows, precision=config.precision)
+    touched = notes.contains_any(token_ids)
+    start = SparseEdit.identity(model, torch.tensor(token_ids), head=config.train_head)
+    replacement = start.rows.clone().requires_grad_()
+    head = start.edited_head(model.head).requires_grad_(config.train_head)
+    trained = [{"params": [replacement], "lr": config.learning_rate_rows}]
+    if config.train_head:
+        trained.append({"params": list(head.parameters()), "lr": config.learning_rate_head})
+    optimizer = torch.optim.AdamW(trained, weight_decay=0.0)
+    device = replacement.device
+    labels = torch.tensor(targets, device=device)  # (N, C)
+    history: list[dict[str, float]] = []
+    losses = []
+
+    with _frozen(model), replaced_rows(model.get_input_embeddings(), start.token_ids, replacement):
+        for epoch, batch in _batches(forget_rows, retain_rows, config):
+            batch_rows = np.concatenate(batch)
+            features = _features(model, notes, teacher, batch_rows, touched, config.precision)
+            logits = head(features)  # (B_f + B_r, C)
+            split = len(batch[0])
+            loss_forget = forget_loss(logits[:split], labels[batch[0]], forget)
+            loss_utility = utility_loss(logits[split:], teacher.logits[batch[1]], forget)
+            loss = loss_forget + config.utility_weight * loss_utility
+            if config.drift_weight:
+                drift = (replacement - start.rows).square().mean()
+                loss = loss + config.drift_weight * drift
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            for group in optimizer.param_groups:
+                torch.nn.utils.clip_grad_norm_(group["params"], config.max_grad_norm)
+            optimizer.step()
+            losses.append((epoch, torch.stack([loss_forget.detach(), loss_utility.detach()])))
+
+    for step, (epoch, pair) in enumerate(losses):
+        lost, kept = pair.tolist()
+        history.append({"epoch": epoch, "step": step, "forget_loss": lost, "utility_loss": kept})
+    values = {name: value.detach().clone() for name, value in head.named_parameters()}
+    edit = SparseEdit(
+        start.token_ids, replacement.detach().clone(), values if config.train_head else {}
+    )
+    return edit, history
+
+
+def _batches(
+    forget_rows: np.ndarray, retain_rows: np.ndarray, config: UnlearnConfig
+) -> Iterator[tuple[int, tuple[np.ndarray, np.ndarray]]]:
+    """(epoch, (forget batch, retain batch)); retain notes are drawn without repeats till spent."""
+    generator = np.random.default_rng(config.seed)
+    pool = np.empty(0, dtype=np.int64)
+    for epoch in range(1, config.epochs + 1):
+        order = generator.permutation(forget_rows)
+        for start in range(0, len(order), config.batch_size):
+            while len(pool) < config.batch_size:
+                pool = np.concatenate([pool, generator.permutation(retain_rows)])
+            retain, pool = pool[: config.batch_size], pool[config.batch_size :]
+            yield epoch, (order[start : start + config.batch_size], retain)
+
+
+def _features(
+    model: Classifier,
+    notes: EncodedNotes,
+    teacher: Teacher,
+    rows: np.ndarray,
+    touched: np.ndarray,
+    precision: Precision,
+) -> torch.Tensor:
+    """Features under the edit, (B, H); the encoder only sees notes that hold a selected token."""
+    device = teacher.features.device
+    positions = np.flatnonzero(touched[rows])
+    known = teacher.features[torch.from_numpy(rows).to(device)]
+    if not len(positions):
+        return known
+    ids, mask = notes.batch(rows[positions])
+    with autocast(device, precision):
+        fresh = model.features(ids.to(device), mask.to(device))
+    if len(positions) == len(rows):
+        return fresh
+    return known.index_copy(0, torch.from_numpy(positions).to(device), fresh)
+
+
+@contextmanager
+def _frozen(model: Classifier) -> Iterator[None]:
+    """While open, no parameter of the model takes a gradient and dropout is off."""
+    before = [parameter.requires_grad for parameter in model.parameters()]
+    was_training = model.training
+    model.requires_grad_(False).eval()
+    try:
+        yield
+    finally:
+        for parameter, wanted in zip(model.parameters(), before, strict=True):
+            parameter.requires_grad_(wanted)
+        model.train(was_training)

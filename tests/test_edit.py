@@ -1,0 +1,178 @@
+"""The promises of an edit, bit for bit."""
+
+import copy
+
+import numpy as np
+import peft
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from toys import make_toy
+
+from steu.baselines import null_edit
+from steu.edit import SparseEdit, replaced_rows
+from steu.models import predict
+from steu.unlearn import UnlearnConfig, unlearn
+
+K = 7
+
+
+@pytest.fixture(scope="module", params=["random-bert", "random-distilbert"])
+def toy(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("encoded")
+    return make_toy(folder, backbone=request.param, n=60, trained=False)
+
+
+@pytest.fixture
+def edit(toy):
+    """An edit of tokens that occur, with random rows and head."""
+    generator = torch.Generator().manual_seed(0)
+    ids = torch.from_numpy(np.unique(toy.notes.ids)[-K:].astype(np.int64))
+    identity = SparseEdit.identity(toy.model, ids)
+    head = {n: torch.randn(v.shape, generator=generator) for n, v in identity.head.items()}
+    return SparseEdit(ids, torch.randn(identity.rows.shape, generator=generator), head)
+
+
+def logits(toy):
+    return predict(toy.model, toy.notes, toy.test, precision="fp32")
+
+
+def state(model):
+    return copy.deepcopy(model.state_dict())
+
+
+def same(first, second):
+    return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
+
+
+def test_attached_equals_merged_bit_for_bit(toy, edit):
+    with edit.attached(toy.model):
+        attached = logits(toy)
+    original = logits(toy)
+    inverse = edit.merge(toy.model)
+    merged = logits(toy)
+    inverse.merge(toy.model)
+    assert np.array_equal(attached, merged)
+    assert not np.allclose(attached, original)
+    assert np.array_equal(logits(toy), original)
+
+
+def test_attached_equals_peft_trainable_tokens_bit_for_bit(toy, edit):
+    with edit.attached(toy.model):
+        attached = logits(toy)
+    model = copy.deepcopy(toy.model)
+    model.head = edit.edited_head(model.head)
+    config = peft.TrainableTokensConfig(
+        token_indices=edit.token_ids.tolist(), target_modules=["word_embeddings"]
+    )
+    wrapped = peft.get_peft_model(model, config)
+    (layer,) = [m for m in wrapped.modules() if hasattr(m, "trainable_tokens_delta")]
+    with torch.no_grad():
+        layer.trainable_tokens_delta["default"].copy_(edit.rows)
+    assert np.array_equal(
+        predict(wrapped.base_model.model, toy.notes, toy.test, precision="fp32"), attached
+    )
+
+
+def test_the_identity_changes_nothing_bit_for_bit(toy, edit):
+    before = logits(toy)
+    with SparseEdit.identity(toy.model, edit.token_ids).attached(toy.model):
+        assert np.array_equal(logits(toy), before)
+
+
+def test_detaching_restores_the_model_even_after_an_error(toy, edit):
+    before, head = state(toy.model), toy.model.head
+    with pytest.raises(RuntimeError), edit.attached(toy.model):
+        raise RuntimeError
+    assert same(before, state(toy.model))
+    assert toy.model.head is head
+    assert not toy.model.get_input_embeddings()._forward_hooks
+
+
+def test_a_merge_changes_exactly_k_rows_and_the_head_and_its_inverse_undoes_it(toy, edit):
+    before = state(toy.model)
+    inverse = edit.merge(toy.model)
+    changed = {
+        name: (value != before[name])
+        for name, value in toy.model.state_dict().items()
+        if not torch.equal(value, before[name])
+    }
+    inverse.merge(toy.model)
+    embedding = next(name for name in changed if "word_embeddings" in name)
+    assert set(changed) == {embedding, "head.weight", "head.bias"}
+    rows = changed[embedding].any(dim=1).nonzero().flatten()
+    assert sorted(rows.tolist()) == sorted(edit.token_ids.tolist())
+    assert same(before, state(toy.model))
+
+
+def test_parameters_and_bytes_are_those_of_rows_and_head(toy, edit):
+    hidden, labels = toy.model.head.in_features, toy.model.head.out_features
+    assert edit.n_parameters == K * hidden + labels * hidden + labels
+    assert edit.bytes_stored == 8 * K + 4 * edit.n_parameters
+
+
+def test_only_values_that_differ_count_as_changed(toy, edit):
+    assert edit.parameters_changed(toy.model) == edit.n_parameters
+    assert SparseEdit.identity(toy.model, edit.token_ids).parameters_changed(toy.model) == 0
+    assert null_edit(toy.model, 1).parameters_changed(toy.model) == 1
+
+
+def test_rows_of_absent_tokens_get_a_gradient_of_exactly_zero(toy):
+    ids, mask = toy.notes.batch([0, 1])
+    present = int(ids[0, 1])
+    absent = next(i for i in range(2000, 3000) if not (ids == i).any())
+    token_ids = torch.tensor([absent, present])
+    rows = SparseEdit.identity(toy.model, token_ids).rows.requires_grad_()
+    with replaced_rows(toy.model.get_input_embeddings(), token_ids, rows):
+        toy.model.eval()(ids, mask).sum().backward()
+    toy.model.zero_grad(set_to_none=True)
+    assert rows.grad[0].abs().max() == 0
+    assert rows.grad[1].abs().max() > 0
+
+
+class LargestAllocation(TorchDispatchMode):
+    """Remembers the largest tensor any operation returns that was not there before."""
+
+    def __init__(self):
+        super().__init__()
+        self.largest = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        out = function(*args, **(kwargs or {}))
+        if not function.is_view:
+            tensors = [t for t in torch.utils._pytree.tree_leaves(out) if torch.is_tensor(t)]
+            self.largest = max([self.largest, *(t.numel() for t in tensors)])
+        return out
+
+
+def test_training_an_edit_allocates_nothing_of_the_size_of_the_table(toy, edit):
+    table = toy.model.get_input_embeddings().weight
+    config = UnlearnConfig(epochs=1, batch_size=4, precision="fp32")
+    with LargestAllocation() as watched:
+        unlearn(
+            toy.model,
+            toy.notes,
+            toy.targets,
+            rows=toy.train,
+            forget=0,
+            token_ids=edit.token_ids.numpy(),
+            config=config,
+        )
+    assert 0 < watched.largest < table.numel() / 4
+    assert table.grad is None
+
+
+def test_misfits_are_named(toy, edit):
+    with pytest.raises(ValueError, match="distinct"):
+        SparseEdit(torch.tensor([1, 1]), torch.zeros(2, 4))
+    with pytest.raises(ValueError, match=r"same k; found \(2,\) and \(3, 4\)"):
+        SparseEdit(torch.tensor([1, 2]), torch.zeros(3, 4))
+    with pytest.raises(ValueError, match="between 0 and 30521; found 30522"):
+        SparseEdit.identity(toy.model, torch.tensor([30522]))
+    narrow = SparseEdit(edit.token_ids, torch.zeros(K, 5))
+    refused = pytest.raises(ValueError, match=rf"rows must be \({K}, 32\) for this model")
+    with refused, narrow.attached(toy.model):
+        pass
+    wide = SparseEdit(edit.token_ids, edit.rows, {"bias": torch.zeros(9)})
+    with pytest.raises(ValueError, match=r"'bias' \(9,\); this model has"):
+        wide.merge(toy.model)

@@ -1,0 +1,107 @@
+"""A study on a small cohort: what is shared is right, and what does not fit is refused."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from toys import LABELS, make_toy
+
+from steu.audits import linear_probe
+from steu.baselines import tfidf_logits
+from steu.cohort import Cohort
+from steu.models import predict, save_classifier
+from steu.study import Study
+from steu.unlearn import UnlearnConfig
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A cohort and a classifier on disk, as notebooks 01 and 02 leave them."""
+    folder = tmp_path_factory.mktemp("study")
+    toy = make_toy(folder / "encoded")
+    frame = pd.DataFrame({"text": toy.texts, "subject_id": [f"p{i}" for i in range(240)]})
+    frame.insert(0, "stay_id", [f"s{i:03}" for i in range(240)])
+    frame[list(LABELS)] = toy.targets.astype(bool)
+    frame["split"] = ["train"] * 150 + ["validation"] * 30 + ["test"] * 60
+    cohort = Cohort(frame, LABELS, "toy", "table", restricted=False)
+    cohort.write(folder / "cohort")
+    facts = {"backbone": "tiny", "seed": 0, "max_length": 48, "data": cohort.fingerprint}
+    save_classifier(toy.model, toy.tokenizer, folder / "classifier" / "model", **facts)
+    return folder
+
+
+def open_study(folder, **changes):
+    places = {"cohort": folder / "cohort", "classifier": folder / "classifier"}
+    return Study.open(
+        **places, encoded=folder / "encoded", forget_label="diabetes", n_bootstrap=20,
+        precision="fp32", **changes,
+    )  # fmt: skip
+
+
+def test_features_and_logits_under_an_edit_equal_the_attached_model(folder):
+    study = open_study(folder)
+    token_ids = np.array(study.tokenizer.convert_tokens_to_ids(["insulin", "family"]))
+    edit = study.train_edit(token_ids, UnlearnConfig(epochs=1, precision="fp32")).edit
+    fast = study.logits(study.test, edit)
+    with edit.attached(study.model):
+        slow = predict(study.model, study.notes, study.test, precision="fp32")
+    np.testing.assert_allclose(fast, slow, rtol=1e-4, atol=1e-5)
+
+
+def test_the_probe_finds_the_class_before_and_not_after_its_token_is_made_another(folder):
+    study = open_study(folder)
+    cue, filler = study.tokenizer.convert_tokens_to_ids(["insulin", "family"])
+    edit = study.train_edit(np.array([cue]), UnlearnConfig(epochs=1, precision="fp32")).edit
+    blank = study.model.get_input_embeddings().weight[[filler]].detach()
+    erased = replace(edit, rows=blank, head={})
+    before, after = (study.probe("x", e)[0]["value"] for e in (None, erased))
+    assert before > 0.95
+    assert after < before - 0.1
+
+
+def test_measures_and_costs_carry_the_tags_of_the_study(folder):
+    study = open_study(folder)
+    rows = study.measure("original", study.logits(study.test), n_tokens=0)
+    assert {row["metric"] for row in rows} >= {"forget_f1", "retain_macro_auroc", "forget_auprc"}
+    assert {row["dataset"] for row in rows} == {"toy"}
+    edit = study.train_edit(np.array([5000]), UnlearnConfig(epochs=1)).edit
+    costs = {row["metric"]: row["value"] for row in study.costs("steu", seconds=1.0, edit=edit)}
+    assert 0 < costs["parameters_changed"] <= 32 + 3 * 32 + 3
+    assert costs["parameters_share"] == costs["parameters_changed"] / study.n_parameters
+
+
+def test_a_classifier_of_another_cohort_is_refused(folder, tmp_path):
+    cohort = Cohort.read(folder / "cohort")
+    frame = cohort.frame.assign(text=cohort.frame["text"] + " x")
+    replace(cohort, frame=frame).write(tmp_path / "cohort")
+    with pytest.raises(ValueError, match=r"trained on another cohort.*02_classifier"):
+        Study.open(
+            cohort=tmp_path / "cohort", classifier=folder / "classifier",
+            forget_label="diabetes", encoded=tmp_path,
+        )  # fmt: skip
+
+
+def test_an_unknown_class_names_the_nearest(folder):
+    with pytest.raises(ValueError, match="diabetes"):
+        Study.open(
+            cohort=folder / "cohort", classifier=folder / "classifier",
+            forget_label="diabetis", encoded=folder,
+        )  # fmt: skip
+
+
+def test_a_probe_cannot_find_what_is_not_there():
+    generator = np.random.default_rng(0)
+    features, targets = generator.normal(size=(400, 8)), generator.random(400) < 0.5
+    noise = linear_probe(features[:300], targets[:300], features[300:])
+    assert abs(np.corrcoef(noise, targets[300:])[0, 1]) < 0.3
+    features[:, 0] += 3 * targets
+    signal = linear_probe(features[:300], targets[:300], features[300:])
+    assert np.corrcoef(signal, targets[300:])[0, 1] > 0.7
+
+
+def test_bag_of_words_learns_its_words():
+    texts, targets = ["insulin a", "b c", "insulin d", "e f"] * 5, np.array([[1], [0]] * 10)
+    both = np.hstack([targets, 1 - targets])
+    (logits,) = tfidf_logits(texts, both, [["insulin a", "b c"]])
+    assert logits[0, 0] > 0 > logits[1, 0]

@@ -1,0 +1,154 @@
+import copy
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import f1_score, roc_auc_score
+from toys import make_toy
+
+from steu.baselines import null_edit, null_logits
+from steu.models import predict
+from steu.tokens import count_tokens, pmi_scores, rank_tokens, select_tokens
+from steu.unlearn import Teacher, UnlearnConfig, _features, forget_loss, unlearn, utility_loss
+
+CONFIG = UnlearnConfig(
+    epochs=15, precision="fp32", learning_rate_rows=0.02, learning_rate_head=0.02
+)
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
+    return make_toy(tmp_path_factory.mktemp("encoded"))
+
+
+@pytest.fixture(scope="module")
+def token_ids(toy):
+    counts = count_tokens(toy.notes)[toy.train]
+    scores = pmi_scores(counts, toy.targets[toy.train, 0] == 1)
+    return select_tokens(rank_tokens(scores, counts), 2)
+
+
+def run(toy, token_ids, **changes):
+    config = UnlearnConfig(**{**CONFIG.__dict__, **changes})
+    return unlearn(
+        toy.model,
+        toy.notes,
+        toy.targets,
+        rows=toy.train,
+        forget=0,
+        token_ids=token_ids,
+        config=config,
+    )
+
+
+def logits(toy, edit=None):
+    if edit is None:
+        return predict(toy.model, toy.notes, toy.test, precision="fp32")
+    with edit.attached(toy.model):
+        return predict(toy.model, toy.notes, toy.test, precision="fp32")
+
+
+def forget_f1(toy, values):
+    return f1_score(toy.targets[toy.test, 0], values[:, 0] > 0, zero_division=0)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "head"),
+    [(True, True), (True, False), (False, True)],
+    ids=["steu", "embedding_only", "head_only"],
+)
+def test_the_class_is_predicted_before_and_not_after_and_the_others_are_kept(
+    toy, token_ids, tokens, head
+):
+    chosen = token_ids if tokens else np.empty(0, dtype=np.int64)
+    edit, _ = run(toy, chosen, train_head=head)
+    before, after = logits(toy), logits(toy, edit)
+    assert forget_f1(toy, before) > 0.9
+    assert forget_f1(toy, after) < 0.1
+    for label in (1, 2):
+        assert roc_auc_score(toy.targets[toy.test, label], after[:, label]) > 0.9
+
+
+def test_unlearning_leaves_the_model_as_it_was(toy, token_ids):
+    before = copy.deepcopy(toy.model.state_dict())
+    wanted = [p.requires_grad for p in toy.model.parameters()]
+    run(toy, token_ids)
+    after = toy.model.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert [p.requires_grad for p in toy.model.parameters()] == wanted
+
+
+def test_the_same_seed_gives_the_same_edit_and_another_seed_another(toy, token_ids):
+    first, again = run(toy, token_ids, epochs=1)[0], run(toy, token_ids, epochs=1)[0]
+    other = run(toy, token_ids, epochs=1, seed=1)[0]
+    assert torch.equal(first.rows, again.rows)
+    assert torch.equal(first.head["weight"], again.head["weight"])
+    assert not torch.equal(first.rows, other.rows)
+
+
+def test_the_forget_loss_is_the_hand_computed_mean():
+    logits, targets = torch.tensor([[0.0, 2.0]]), torch.tensor([[1.0, 1.0]])
+    expected = (np.log(2) + np.log1p(np.exp(-2))) / 2  # target 0 for the class, 1 for the other
+    assert forget_loss(logits, targets, 0).item() == pytest.approx(expected)
+    assert targets[0, 0] == 1
+
+
+def test_the_utility_loss_ignores_the_class_and_is_stationary_at_the_teacher():
+    teacher = torch.tensor([[0.3, -1.0, 2.0]])
+    student = teacher.clone().requires_grad_()
+    loss = utility_loss(student, teacher, 1)
+    p = teacher[0, [0, 2]].sigmoid()
+    entropy = -(p * p.log() + (1 - p) * (1 - p).log()).mean()
+    loss.backward()
+    assert loss.item() == pytest.approx(entropy.item())
+    assert student.grad.abs().max() < 1e-7
+    shifted = teacher + torch.tensor([[0.0, 5.0, 0.0]])
+    assert utility_loss(shifted, teacher, 1).item() == pytest.approx(loss.item())
+
+
+def test_skipping_the_encoder_for_untouched_notes_changes_nothing(toy, token_ids):
+    teacher = Teacher.of(toy.model, toy.notes, toy.train, precision="fp32")
+    touched = toy.notes.contains_any(token_ids)
+    rows = toy.train[:16]
+    assert 0 < touched[rows].sum() < 16
+    fast = _features(toy.model, toy.notes, teacher, rows, touched, "fp32")
+    slow = _features(toy.model, toy.notes, teacher, rows, np.ones_like(touched), "fp32")
+    torch.testing.assert_close(fast, slow, rtol=1e-5, atol=1e-5)
+
+
+def test_a_heavy_drift_penalty_keeps_the_rows_where_they_were(toy, token_ids):
+    free = run(toy, token_ids, epochs=2)[0]
+    tied = run(toy, token_ids, epochs=2, drift_weight=1e4)[0]
+    original = toy.model.get_input_embeddings().weight[torch.from_numpy(token_ids)]
+    assert (tied.rows - original).norm() < 0.5 * (free.rows - original).norm()
+
+
+def test_the_null_edit_is_one_bias_and_leaves_every_retained_logit_bit_for_bit(toy):
+    edit = null_edit(toy.model, 0)
+    before, after = logits(toy), logits(toy, edit)
+    assert np.array_equal(before[:, 1:], after[:, 1:])
+    assert np.isneginf(after[:, 0]).all()
+    limit = null_logits(before, 0)
+    assert forget_f1(toy, limit) == 0
+    truth = toy.targets[toy.test, 0]
+    assert roc_auc_score(truth, limit[:, 0]) == roc_auc_score(truth, before[:, 0])
+
+
+def test_impossible_requests_are_named(toy):
+    nothing = np.empty(0, dtype=np.int64)
+    with pytest.raises(ValueError, match="nothing to train"):
+        run(toy, nothing, train_head=False)
+    with pytest.raises(ValueError, match="learning_rate_rows must be positive; found 0"):
+        UnlearnConfig(learning_rate_rows=0)
+    with pytest.raises(ValueError, match="utility_weight must be 0 or more; found -1"):
+        UnlearnConfig(utility_weight=-1)
+    with pytest.raises(ValueError, match=r"with and without 'diabetes'; found 0 with"):
+        unlearn(
+            toy.model,
+            toy.notes,
+            np.zeros_like(toy.targets),
+            rows=toy.train,
+            forget=0,
+            token_ids=nothing,
+            config=CONFIG,
+        )
