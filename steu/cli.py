@@ -1,0 +1,157 @@
+"""The command line: thin commands that import what they need when they run."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
+data = typer.Typer(no_args_is_help=True, help="Fetch open data, or write made-up data.")
+app.add_typer(data, name="data")
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def run(
+    context: typer.Context,
+    notebook: Annotated[str, typer.Argument(help="The notebook, e.g. notebooks/01_cohort.ipynb.")],
+    parameters: Annotated[
+        str | None, typer.Option(help="Parameters as JSON, or a file of it; -p overrides them.")
+    ] = None,
+    output: Annotated[str | None, typer.Option(help="Folder to write to.")] = None,
+) -> None:
+    """Run one notebook: steu run NOTEBOOK -p NAME VALUE -p NAME VALUE …"""
+    import json
+
+    from steu.files import read_json
+    from steu.runner import run_notebook
+
+    text = parameters or "{}"
+    given = json.loads(text) if text.startswith("{") else read_json(text)
+    given |= _pairs(notebook, context.args)
+    if output is not None:
+        given["output"] = output
+    print(run_notebook(notebook, parameters=given))
+
+
+@app.command("parameters")
+def show_parameters(notebook: str) -> None:
+    """List the parameters of a notebook."""
+    from steu.parameters import notebook_parameters
+
+    for parameter in notebook_parameters(notebook):
+        meaning = f"  # {parameter.meaning}" if parameter.meaning else ""
+        print(f"{parameter.name}: {parameter.type} = {parameter.default!r}{meaning}")
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def workflow(
+    context: typer.Context,
+    profile: Annotated[str, typer.Argument(help="A name from profiles/, or a path.")],
+    data: Annotated[str, typer.Option(help="Folder that holds the tables.")] = "",
+    run: Annotated[str, typer.Option(help="Folder to write to; default runs/PROFILE.")] = "",
+    cores: Annotated[int, typer.Option(help="Cores to use; default all.")] = 0,
+    dry_run: Annotated[bool, typer.Option(help="Only list what would run.")] = False,
+) -> None:
+    """Run all notebooks of a profile. What follows -- goes to Snakemake."""
+    import subprocess
+
+    from steu.grid import snakemake_command
+
+    command = snakemake_command(profile, data=data, run=run, cores=cores, dry_run=dry_run)
+    raise typer.Exit(subprocess.call([*command, *context.args]))
+
+
+@app.command()
+def book(
+    profile: Annotated[str, typer.Option(help="The profile whose run the book shows.")] = "demo",
+    run: Annotated[Path | None, typer.Option(help="The run; default runs/PROFILE.")] = None,
+) -> None:
+    """Build the book from the executed notebooks of one run; print where it starts."""
+    from steu.book import build
+
+    print(build(profile, run=run or Path("runs", profile), root=Path.cwd()))
+
+
+@data.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="eicu-demo, mimic-iv-demo or mimic-iii-demo.")],
+    folder: Path,
+    source: Annotated[str | None, typer.Option(help="Address or folder to fetch it from.")] = None,
+) -> None:
+    """Download an open dataset and verify each checksum."""
+    from steu.fetch import fetch as fetch_data
+
+    print(fetch_data(name, folder, source=source))
+
+
+@data.command()
+def write(
+    folder: Path,
+    layout: str = "mimic_iv",
+    n_stays: int = 1000,
+    seed: int = 0,
+) -> None:
+    """Write a made-up corpus in a publisher's layout."""
+    from steu.synthetic import write_corpus
+
+    write_corpus(folder, layout=layout, n_stays=n_stays, seed=seed)  # type: ignore[arg-type]
+    print(folder)
+
+
+def _pairs(notebook: str, arguments: list[str]) -> dict[str, Any]:
+    """Read ``-p NAME VALUE`` as often as it occurs; values by the type of their parameter."""
+    from steu.parameters import check_known, notebook_parameters
+
+    known = {parameter.name: parameter for parameter in notebook_parameters(notebook)}
+    given = {}
+    for start in range(0, len(arguments), 3):
+        match arguments[start : start + 3]:
+            case ["-p", name, value]:
+                check_known(name, known, where=notebook)
+                given[name] = parse_value(value, known[name].type)
+            case rest:
+                raise ValueError(f"expected -p NAME VALUE, found {' '.join(rest)!r}")
+    return given
+
+
+def parse_value(text: str, annotation: str) -> Any:
+    """Read a value from the command line: text for str, else JSON or a YAML scalar."""
+    import json
+
+    import yaml
+
+    if annotation.startswith(("str", "Literal")):
+        return None if text in ("None", "null") and "None" in annotation else text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None if text == "None" else yaml.safe_load(text)
+
+
+def main() -> None:
+    """Run the command; a user's mistake becomes one line and exit code 2."""
+    try:
+        app()
+    except ValueError as error:
+        _stop(error, 2)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _stop(error, 2)
+    except RuntimeError as error:
+        if type(error).__name__ != "NotebookError":
+            raise
+        _stop(error, 1)
+
+
+def _stop(error: Exception, code: int) -> None:
+    print(f"steu: {error}", file=sys.stderr)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

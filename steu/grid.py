@@ -1,0 +1,234 @@
+"""The grid of jobs behind a profile: folders, parameters and inputs, for the Snakefile."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+from steu.parameters import Parameter, check_parameters, notebook_parameters, read_notebook
+from steu.profiles import STAGES, SYNTHETIC, Profile, load_profile
+
+BY_SEED = "{dataset}/{backbone}/seed{seed}"
+FOLDERS = {"cohort": "{dataset}/cohort", "pmi": "{dataset}/{backbone}/pmi"}
+FOLDERS["reproduction"] = "reproduction"
+FEEDS = {"scores": "pmi"}  # parameters that name an earlier stage's folder by another word
+WITHOUT_MODEL = ("cohort", "pmi", "reproduction")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One notebook of the workflow and the folder, with wildcards, that it writes to."""
+
+    name: str
+    notebook: str
+    folder: str
+    parameters: tuple[Parameter, ...]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """All jobs of one profile, written below the folder `run`, read from the folder `data`."""
+
+    profile: Profile
+    run: str
+    data: str
+
+    @classmethod
+    def of(cls, profile: str, *, data: str = "", run: str = "") -> Grid:
+        """Read a profile and check that its data and notebooks exist and its parameters fit.
+
+        Paths are relative to the current folder, which has to be the project's root.
+
+        Raises
+        ------
+        ValueError
+            If the data folder or a notebook is missing, or a parameter of the profile does not fit.
+        """
+        loaded = load_profile(profile)
+        grid = cls(loaded, run or f"runs/{loaded.name}", data)
+        for name, dataset in loaded.datasets.items():
+            grid._check_data(name, dataset.path)
+        for stage in grid.stages:
+            for name, _ in grid.feeds(stage):
+                if name not in loaded.all_stages:
+                    raise ValueError(
+                        f"{stage.notebook} needs the stage {name!r}, which the profile "
+                        f"{loaded.name} does not list; add it to its stages"
+                    )
+            check_parameters(stage.notebook, loaded.parameters.get(STAGES[stage.name], {}))
+        return grid
+
+    def _check_data(self, name: str, path: str) -> None:
+        if path == SYNTHETIC:
+            return
+        if not self.data:
+            raise ValueError(
+                f"the profile {self.profile.name} reads {name} from {path!r} below a data folder; "
+                "say which with DATA=<folder> (make) or --data <folder> (steu workflow)"
+            )
+        if not Path(self.data, path).exists():
+            found = sorted(p.name for p in Path(self.data).glob("*"))[:10]
+            raise ValueError(
+                f"{Path(self.data, path)}: does not exist, but the profile {self.profile.name} "
+                f"reads {name} from it; found in {self.data}: {', '.join(found) or 'nothing'}"
+            )
+
+    @cached_property
+    def stages(self) -> list[Stage]:
+        """The notebooks of the profile, in the order of the book."""
+        return [
+            Stage(
+                name,
+                f"notebooks/{STAGES[name]}.ipynb",
+                f"{self.run}/{FOLDERS.get(name, f'{BY_SEED}/{name}')}",
+                tuple(notebook_parameters(f"notebooks/{STAGES[name]}.ipynb")),
+            )
+            for name in self.profile.all_stages
+        ]
+
+    def feeds(self, stage: Stage) -> list[tuple[str, str]]:
+        """Earlier stages whose folders `stage` reads: pairs of stage and parameter.
+
+        A notebook asks for a folder by a text parameter that bears the stage's name, so what
+        depends on what is written once, in the notebooks.
+        """
+        named = [(FEEDS.get(p.name, p.name), p) for p in stage.parameters if p.type == "str"]
+        return [(name, p.name) for name, p in named if name in STAGES]
+
+    def parameters(self, stage: Stage, cell: dict[str, str]) -> dict[str, Any]:
+        """Values for one job: what the grid knows, as far as the notebook asks, then the profile.
+
+        `cell` holds the job's wildcards: dataset, backbone and seed, as far as they apply.
+        """
+        known: dict[str, Any] = {"run": self.run, "profile": self.profile.name}
+        known |= {"max_length": self.profile.max_length}
+        if "dataset" in cell:
+            known |= self._dataset(cell["dataset"])
+        if "backbone" in cell:
+            backbone = self.profile.backbones[cell["backbone"]]
+            known |= {"backbone": backbone.model, "n_layers": backbone.n_layers}
+            known["encoded"] = f"{self.run}/{cell['dataset']}/{cell['backbone']}/encoded"
+        if "seed" in cell:
+            known["seed"] = int(cell["seed"])
+        folders = {other.name: other.folder for other in self.stages}
+        known |= {p: folders[name].format(**cell) for name, p in self.feeds(stage)}
+        known["output"] = stage.folder.format(**cell)
+        if stage.name == "reproduction":
+            known["metrics"] = self.measured
+        asked = {p.name for p in stage.parameters}
+        chosen = self.profile.parameters.get(STAGES[stage.name], {})
+        return {name: value for name, value in known.items() if name in asked} | chosen
+
+    def _dataset(self, name: str) -> dict[str, Any]:
+        values = asdict(self.profile.datasets[name]) | {"dataset": name}
+        if values["path"] == SYNTHETIC:
+            return values
+        del values["n_stays"]
+        return values | {"path": os.path.relpath(Path(self.data, values["path"]).resolve())}
+
+    def inputs(self, stage: Stage, cell: dict[str, str]) -> list[str]:
+        """Files whose change makes a job run again."""
+        own = [stage.notebook, *modules_of(stage.notebook)]
+        if stage.name == "reproduction":
+            return own + self.measured
+        folders = {other.name: other.folder for other in self.stages}
+        earlier = [folders[name].format(**cell) for name, _ in self.feeds(stage)]
+        return own + [f"{folder}/metrics.json" for folder in earlier]
+
+    @property
+    def measured(self) -> list[str]:
+        """The files of all results that the last page gathers.
+
+        Listed one by one: a run's folder may also hold results that the profile no longer asks for.
+        """
+        return [f for s in self.stages if s.name != "reproduction" for f in self.metrics(s)]
+
+    def metrics(self, stage: Stage) -> list[str]:
+        """The files that all jobs of one stage write."""
+        grid = [
+            stage.folder.format(dataset=dataset, backbone=backbone, seed=seed)
+            for dataset in self.profile.datasets
+            for backbone in self.profile.backbones
+            for seed in self.profile.seeds
+        ]
+        return [f"{folder}/metrics.json" for folder in dict.fromkeys(grid)]
+
+    def gpus(self, stage: Stage) -> int:
+        """GPUs that one job of the stage asks for."""
+        return 0 if stage.name in WITHOUT_MODEL else self.profile.gpus
+
+    def command(self, stage: Stage, cell: dict[str, str]) -> str:
+        """JSON of a job's parameters, as ``steu run --parameters`` takes it."""
+        return json.dumps(self.parameters(stage, cell), sort_keys=True)
+
+
+@cache
+def modules_of(notebook: str) -> list[str]:
+    """The files of the package that a notebook imports, directly or through each other."""
+    cells = read_notebook(notebook).cells
+    source = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+    found: set[Path] = set()
+    waiting = _imports(_python(source))
+    while waiting:
+        module = waiting.pop()
+        if module not in found:
+            found.add(module)
+            waiting |= _imports(module.read_text(encoding="utf-8"))
+    return sorted(str(module) for module in found)
+
+
+def _python(source: str) -> str:
+    """Source of a notebook without the lines that only IPython understands."""
+    return "\n".join(
+        line for line in source.splitlines() if not line.lstrip().startswith(("%", "!"))
+    )
+
+
+def _imports(source: str) -> set[Path]:
+    """Files of the package that some source imports."""
+    tree = ast.parse(source)
+    names = set(_imported_names(tree))
+    names |= {  # steu.tokens.pmi_scores, after "import steu"
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and getattr(node.value, "id", None) == "steu"
+    }
+    files = {Path("steu", f"{name}.py") for name in names}
+    return {file for file in files if file.is_file()}
+
+
+def _imported_names(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.ImportFrom(module="steu", names=names):
+                yield from (alias.name for alias in names)
+            case ast.ImportFrom(module=str(module)) if module.startswith("steu."):
+                yield module.split(".")[1]
+            case ast.Import(names=names):
+                yield from _submodules(alias.name for alias in names)
+
+
+def _submodules(names: Iterable[str]) -> Iterator[str]:
+    return (name.split(".")[1] for name in names if name.startswith("steu."))
+
+
+def snakemake_command(
+    profile: str, *, data: str = "", run: str = "", cores: int = 0, dry_run: bool = False
+) -> list[str]:
+    """Command line that runs a profile; what is wrong with the profile is said first.
+
+    Nothing is locked because every result is written whole or not at all, and a lock would
+    outlive a run that was killed.
+    """
+    Grid.of(profile, data=data, run=run)
+    command = [sys.executable, "-m", "snakemake", "--snakefile", "workflow/Snakefile"]
+    command += ["--cores", str(cores or "all"), "--nolock", "--rerun-incomplete"]
+    command += ["--quiet", "host", "reason", *(["--dry-run"] if dry_run else [])]
+    return [*command, "--config", f"profile={profile}", f"data={data}", f"run={run}"]

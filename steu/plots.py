@@ -1,0 +1,209 @@
+"""Figures of the book: each takes a tidy frame and axes and returns the axes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+# Okabe and Ito's colours: told apart by most colour-blind readers.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#666666")
+
+NAMES = {
+    "original": "original",
+    "null": "null edit",
+    "head_only": "head only",
+    "embedding_only": "embeddings only",
+    "steu": "STEU",
+    "tfidf": "TF-IDF + LR",
+    "forget_f1": "forget F1",
+    "forget_f1_tuned": "forget F1, tuned",
+    "forget_auroc": "forget AUROC",
+    "forget_auprc": "forget AUPRC",
+    "retain_macro_f1": "retain macro-F1",
+    "retain_macro_f1_tuned": "retain macro-F1, tuned",
+    "retain_macro_auroc": "retain macro-AUROC",
+    "macro_f1": "macro-F1",
+    "macro_f1_tuned": "macro-F1, tuned",
+    "macro_auroc": "macro-AUROC",
+    "probe_auroc": "linear-probe AUROC",
+    "parameters_changed": "parameters changed",
+    "parameters_share": "share of parameters",
+    "bytes_stored": "bytes stored",
+    "seconds": "seconds",
+}
+
+
+def name(key: str) -> str:
+    """How a method, metric or label is written for a reader."""
+    return NAMES.get(key, key.replace("_", " "))
+
+
+def style() -> None:
+    """The look of all figures: SVG, quiet axes, the same ids in every run."""
+    set_matplotlib_formats("svg")
+    sns.set_theme(context="notebook", style="whitegrid", palette=list(COLOURS))
+    mpl.rcParams.update(
+        {
+            "svg.hashsalt": "steu",
+            "figure.constrained_layout.use": True,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.titlelocation": "left",
+            "axes.titlesize": "medium",
+            "font.size": 10,
+        }
+    )
+
+
+def intervals(frame: pd.DataFrame, ax: Axes, *, y: str = "method", hue: str | None = None) -> Axes:
+    """Estimates as dots with their intervals as lines, one line of the axis per `y`.
+
+    `frame` has columns value, low, high, `y` and `hue`; the order of first appearance is kept.
+    """
+    levels = list(dict.fromkeys(frame[y]))
+    groups = [(None, frame)] if hue is None else list(frame.groupby(hue, sort=False))
+    for i, (label, group) in enumerate(groups):
+        shift = (i - (len(groups) - 1) / 2) * 0.7 / max(len(groups), 2)
+        position = np.array([levels.index(level) for level in group[y]]) + shift
+        around = [group["value"] - group["low"], group["high"] - group["value"]]
+        ax.errorbar(
+            group["value"],
+            position,
+            xerr=np.nan_to_num(np.clip(around, 0, None)),
+            fmt="o",
+            color=COLOURS[i % len(COLOURS)],
+            label=None if label is None else name(str(label)),
+            capsize=2,
+            markersize=5,
+        )
+    ax.set_yticks(range(len(levels)), [name(str(level)) for level in levels])
+    ax.set_ylim(len(levels) - 0.5, -0.5)
+    ax.grid(axis="y", visible=False)
+    return ax
+
+
+def metric_panels(rows: pd.DataFrame, axes: Iterable[Axes], metrics: Iterable[str]) -> None:
+    """One panel of `intervals` per metric, methods on the shared vertical axis."""
+    for ax, metric in zip(axes, metrics, strict=True):
+        intervals(rows[rows["metric"] == metric], ax)
+        _unit_panel(ax, metric)
+
+
+def _unit_panel(ax: Axes, metric: str) -> None:
+    """Limits, few ticks and a title on two lines: five such panels share the width of a page."""
+    ax.set(xlim=(-0.05, 1.05), xticks=[0, 0.5, 1], xticklabels=["0", "½", "1"])
+    if "auroc" in metric:
+        ax.axvline(0.5, color="#888888", linewidth=1, linestyle=":")  # chance
+    ax.set_title(name(metric).replace(" ", "\n", 1), fontsize=10)
+
+
+def prevalence(counts: pd.DataFrame, ax: Axes) -> Axes:
+    """Share of notes that carry each label, by split; columns label, split, prevalence."""
+    order = list(counts.groupby("label")["prevalence"].mean().sort_values(ascending=False).index)
+    sns.barplot(counts, y="label", x="prevalence", hue="split", order=order, ax=ax)
+    ax.set_yticks(ax.get_yticks(), [name(label) for label in order])
+    ax.set(xlabel="share of notes", ylabel="")
+    ax.legend(title=None, frameon=False)
+    return ax
+
+
+def cooccurrence(targets: pd.DataFrame, ax: Axes, *, minimum: int = 0) -> Axes:
+    """P(column label | row label) as a heat map, from an indicator column per label.
+
+    Cells that rest on fewer than `minimum` rows stay blank.
+    """
+    values = targets.to_numpy(dtype=float)
+    together = values.T @ values
+    share = np.where(
+        together < minimum, np.nan, together / np.maximum(values.sum(axis=0)[:, None], 1)
+    )
+    names = [name(label) for label in targets.columns]
+    sns.heatmap(
+        pd.DataFrame(share, names, names),
+        annot=True,
+        fmt=".2f",
+        cmap="Blues",
+        vmin=0,
+        vmax=1,
+        cbar=False,
+        ax=ax,
+    )
+    ax.set(title="share of notes with the row's label that also carry the column's")
+    ax.tick_params(axis="x", rotation=40)
+    return ax
+
+
+def lengths(frame: pd.DataFrame, ax: Axes) -> Axes:
+    """Distribution of note lengths; column length."""
+    sns.histplot(frame, x="length", ax=ax, bins=40, color=COLOURS[0])
+    ax.set(ylabel="notes")
+    return ax
+
+
+def training(history: pd.DataFrame, ax: Axes, *, x: str, columns: dict[str, str]) -> Axes:
+    """One line per column of a training history against `x`."""
+    for colour, (column, label) in zip(COLOURS, columns.items(), strict=False):
+        ax.plot(history[x], history[column], marker="o", markersize=3, color=colour, label=label)
+    ax.set(xlabel=x)
+    if len(columns) > 1:
+        ax.legend(frameon=False)
+    return ax
+
+
+def score_map(tokens: pd.DataFrame, ax: Axes, *, annotate: int = 12) -> Axes:
+    """Every token seen in a forget note: how often against how typical, the selected in colour.
+
+    Columns token, n_forget, pmi (bits), selected (bool), score.
+    """
+    for selected, colour, label in (
+        (False, "#BBBBBB", "not selected"),
+        (True, COLOURS[1], "selected"),
+    ):
+        part = tokens[tokens["selected"] == selected]
+        ax.scatter(part["n_forget"], part["pmi"], s=8, color=colour, label=label, rasterized=True)
+    best = tokens.nlargest(annotate, "score").sort_values("n_forget")
+    for place, row in zip(np.linspace(0.04, 0.92, len(best)), best.itertuples(), strict=True):
+        ax.annotate(  # names in a row above the points, so that none hides another
+            str(row.token),
+            (row.n_forget, row.pmi),
+            xytext=(place, 1.03),
+            textcoords="axes fraction",
+            fontsize=8,
+            rotation=35,
+            arrowprops={"arrowstyle": "-", "color": "#999999", "linewidth": 0.5},
+        )
+    ax.axhline(0, color="#888888", linewidth=0.8)
+    ax.set(
+        xscale="log",
+        xlabel="occurrences in forget notes",
+        ylabel="log2 P(t | forget) / P(t | all), bits",
+    )
+    ax.legend(frameon=False, loc="lower right")
+    return ax
+
+
+def coverage(frame: pd.DataFrame, ax: Axes) -> Axes:
+    """Share of notes that hold at least one of the k best tokens; columns k, share, notes."""
+    sns.lineplot(frame, x="k", y="share", hue="notes", marker="o", ax=ax)
+    ax.set(xscale="log", xlabel="tokens selected, k", ylabel="share of notes", ylim=(0, 1.03))
+    ax.legend(title=None, frameon=False)
+    return ax
+
+
+def seed_panels(rows: pd.DataFrame, axes: Iterable[Axes], metrics: Iterable[str]) -> None:
+    """One panel per metric: every seed as a dot with its interval, their mean as a short bar."""
+    methods = list(dict.fromkeys(rows["method"]))
+    for ax, metric in zip(axes, metrics, strict=True):
+        part = rows[rows["metric"] == metric]
+        intervals(part.assign(run="seed " + part["seed"].astype(str)), ax, hue="run")
+        means = part.groupby("method")["value"].mean()
+        for position, method in enumerate(methods):
+            if method in means:
+                ax.vlines(means[method], position - 0.4, position + 0.4, color="#222222")
+        _unit_panel(ax, metric)

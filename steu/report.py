@@ -1,0 +1,54 @@
+"""Numbers, figures and tables that the prose of a page can name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+from myst_nb import glue
+
+
+def number(name: str, value: Any) -> None:
+    """Make `value` available to prose as ``{glue:text}`name```; floats to three decimals."""
+    text = f"{value:,}" if isinstance(value, int) else value
+    text = f"{value:.3f}" if isinstance(value, float) else text
+    glue(name, str(text), display=False)
+
+
+def numbers(**values: Any) -> None:
+    """`number` for each keyword."""
+    for name, value in values.items():
+        number(name, value)
+
+
+def figure(name: str, drawn: Figure) -> None:
+    """Show a figure in the notebook and keep it for a captioned ``{glue:figure}`` in the prose."""
+    glue(name, drawn)
+    plt.close(drawn)
+
+
+def estimate(row: pd.Series | dict[str, Any]) -> str:
+    """A number with its interval as text: ``0.61 [0.52, 0.70]``; one without spread is bare."""
+    if pd.isna(row["value"]):
+        return "–"
+    if pd.isna(row["low"]) or row["low"] == row["high"]:
+        return exact(row["value"])
+    return f"{row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+
+
+def exact(value: float) -> str:
+    """A count with thousands separators, or three significant digits."""
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.3g}"
+
+
+def wide(rows: pd.DataFrame, *, index: str, metrics: Iterable[str]) -> pd.DataFrame:
+    """Tidy rows as a table to read: one line per `index`, one column per metric, in given order."""
+    metrics = list(metrics)
+    chosen = rows[rows["metric"].isin(metrics)]
+    chosen = chosen.assign(text=[estimate(row) for _, row in chosen.iterrows()])
+    table = chosen.pivot(index=index, columns="metric", values="text")
+    order = list(dict.fromkeys(chosen[index]))
+    return table.reindex(index=order, columns=metrics).fillna("–").rename_axis(columns=None)

@@ -1,0 +1,69 @@
+import pandas as pd
+import pytest
+
+from steu.claims import PAPER, ledger, seed_summary
+from steu.results import COLUMNS
+
+
+def results(values, *, dataset="a"):
+    """Rows of the results table from {(method, metric): [a value a seed]}."""
+    rows = [
+        {
+            "dataset": dataset,
+            "backbone": "b",
+            "forget_label": "f",
+            "seed": seed,
+            "method": method,
+            "metric": metric,
+            "split": "test",
+            "value": value,
+        }
+        for (method, metric), seeds in values.items()
+        for seed, value in enumerate(seeds)
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+GOOD = {
+    ("original", "retain_macro_f1"): [0.50, 0.54],
+    ("steu", "forget_f1"): [0.0, 0.02],
+    ("steu", "retain_macro_f1"): [0.52, 0.52],
+    ("null", "forget_f1"): [0.0, 0.0],
+}
+
+
+def verdicts(frame):
+    return {claim.claim.split(":")[-1].strip()[:20]: claim for claim in ledger(seed_summary(frame))}
+
+
+def test_the_summary_is_the_mean_and_the_range_of_the_seeds():
+    summary = seed_summary(results(GOOD)).set_index(["method", "metric"])
+    row = summary.loc[("original", "retain_macro_f1")]
+    assert (row["value"], row["low"], row["high"], row["n"]) == (pytest.approx(0.52), 0.5, 0.54, 2)
+
+
+def test_claims_are_judged_from_the_numbers():
+    found = verdicts(results(GOOD))
+    silent = found["STEU stops the model"]
+    assert (silent.verdict, silent.measured) == ("holds", "a, b, f: 0.010")
+    assert found["the other classes ke"].verdict == "holds"
+    assert found["one number, the bias"].verdict == "holds"
+    assert found["STEU retains more th"].verdict == "not tested here"
+
+
+def test_datasets_that_disagree_make_a_claim_mixed():
+    loud = {**GOOD, ("steu", "forget_f1"): [0.4, 0.4]}
+    both = pd.concat([results(GOOD), results(loud, dataset="c")])
+    assert verdicts(both)["STEU stops the model"].verdict == "mixed"
+
+
+def test_a_loss_beyond_the_margin_is_a_loss():
+    worse = {**GOOD, ("steu", "retain_macro_f1"): [0.45, 0.45]}
+    assert verdicts(results(worse))["the other classes ke"].verdict == "does not hold"
+
+
+def test_the_papers_parameter_counts_are_its_arithmetic():
+    known = PAPER.set_index(["method", "metric"])["value"]
+    assert known["steu", "parameters_changed"] == 256 * 768 + 768 * 6
+    assert known["direct_suppression", "parameters_changed"] == 3 * 7_087_872
+    assert set(PAPER["grade"]) <= {"A", "D", "I"}

@@ -1,0 +1,101 @@
+"""The command line is thin and quick, and a user's mistake is one line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from stubs import ROOT, steu, write_notebook
+
+from steu.cli import parse_value
+
+PARAMETERS = (
+    "n_tokens: int = 256  # rows\nrate: float = 0.1\nname: str = 'a'\noutput: str = 'runs/x'"
+)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "pyproject.toml").touch()
+    write_notebook(tmp_path / "x.ipynb", PARAMETERS, "print(n_tokens, rate, name)")
+    write_notebook(tmp_path / "bad.ipynb", PARAMETERS, "raise ValueError('expected a, found b')")
+    write_notebook(tmp_path / "bug.ipynb", PARAMETERS, "1 / 0")
+    return tmp_path
+
+
+def test_runs_a_notebook_with_parameters(project: Path) -> None:
+    (project / "given.json").write_text('{"n_tokens": 3, "rate": 0.5}')
+    values = ["-p", "n_tokens", "64", "-p", "rate", "1e-4", "-p", "name", "12"]
+    done = steu(project, "run", "x.ipynb", "--parameters", "given.json", *values)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "runs/x/notebook.ipynb\n", "")
+    assert "64 0.0001 12\\n" in (project / "runs/x/notebook.ipynb").read_text()
+
+
+def test_takes_json_and_an_output_folder(project: Path) -> None:
+    assert (
+        steu(
+            project, "run", "x.ipynb", "--parameters", '{"n_tokens": 7}', "--output", "y"
+        ).returncode
+        == 0
+    )
+    assert "7 0.1 a\\n" in (project / "y/notebook.ipynb").read_text()
+
+
+def test_lists_the_parameters(project: Path) -> None:
+    assert steu(project, "parameters", "x.ipynb").stdout.startswith("n_tokens: int = 256  # rows\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("run x.ipynb -p n_tokns 64", "no parameter 'n_tokns'; did you mean n_tokens?"),
+        ("run x.ipynb -p n_tokens 6.5", "expected int, found 6.5 (float)"),
+        ("run x.ipynb -p n_tokens", "expected -p NAME VALUE, found '-p n_tokens'"),
+        ("run x.ipynb n_tokens 6 7", "expected -p NAME VALUE, found 'n_tokens 6 7'"),
+        ("run y.ipynb", "no such notebook; did you mean x.ipynb?"),
+        ("run x.ipynb --parameters none.json", "none.json does not exist"),
+        ("run bad.ipynb", "bad.ipynb, cell 2: expected a, found b"),
+        ("workflow none", "profiles/none.yaml: no such profile"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(project: Path, arguments: str, message: str) -> None:
+    done = steu(project, *arguments.split())
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith("steu: ") and message in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_bug_shows_its_traceback_and_exit_code_1(project: Path) -> None:
+    done = steu(project, "run", "bug.ipynb")
+    assert done.returncode == 1 and "ZeroDivisionError" in done.stderr
+    assert "runs/x/notebook.ipynb" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "annotation", "value"),
+    [
+        ("64", "int", 64), ("1e-4", "float", 1e-4), ("true", "bool", True), ("True", "bool", True),
+        ("64", "str", "64"), ("none", "str | None", "none"), ("None", "str | None", None),
+        ("null", "int | None", None), ("None", "int | None", None), ("[1, 2]", "list[int]", [1, 2]),
+        ('{"a": 1}', "dict", {"a": 1}), ("a", "Literal['a', 'b']", "a"),
+    ],
+)  # fmt: skip
+def test_values_are_read_by_type(text: str, annotation: str, value: object) -> None:
+    assert parse_value(text, annotation) == value
+
+
+def test_starting_imports_nothing_heavy() -> None:
+    heavy = {"torch", "pandas", "papermill", "snakemake"}
+    code = f"import sys, steu.cli; print({heavy} & set(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "set()\n"
+
+
+def test_every_command_has_help() -> None:
+    for command in ("run", "parameters", "workflow", "book", "data fetch", "data write"):
+        done = steu(ROOT, *command.split(), "--help")
+        assert done.returncode == 0 and "Usage" in done.stdout

@@ -1,0 +1,81 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from steu.files import atomic_path, read_json
+from steu.report import estimate, wide
+from steu.results import COLUMNS, collect, data_of, tagged, write_metrics
+
+
+def test_what_is_written_is_collected_in_tidy_columns(tmp_path):
+    rows = tagged([{"metric": "f1", "value": np.float32(0.5)}], dataset="d", seed=1)
+    write_metrics(tmp_path / "a", rows, data="abc")
+    write_metrics(tmp_path / "b", [{"metric": "auroc", "value": float("nan")}], data="abc")
+    frame = collect(tmp_path)
+    assert tuple(frame.columns) == COLUMNS
+    assert frame["value"].tolist()[0] == 0.5
+    assert pd.isna(frame["value"][1])
+    assert read_json(tmp_path / "b" / "metrics.json")["rows"][0]["value"] is None
+
+
+def test_only_the_named_files_are_read(tmp_path):
+    for seed, data in enumerate(["abc", "abc", "old"]):
+        write_metrics(tmp_path / str(seed), [{"metric": "f1", "seed": seed}], data=data)
+    named = [str(tmp_path / seed / "metrics.json") for seed in ("1", "0")]
+    assert collect(named)["seed"].tolist() == [0, 1]
+    assert collect(tmp_path)["seed"].tolist() == [0, 1, 2]
+    assert data_of(named) == data_of(named[:1]) != data_of(tmp_path)
+    with pytest.raises(ValueError, match=r"metrics\.json does not exist; run the notebook"):
+        collect([*named, tmp_path / "3" / "metrics.json"])
+
+
+def test_an_unknown_column_and_an_empty_run_are_named(tmp_path):
+    with pytest.raises(ValueError, match="unknown column 'metrik'; expected some of dataset"):
+        tagged([{"metrik": 1}])
+    with pytest.raises(ValueError, match=r"holds no metrics\.json with rows"):
+        collect(tmp_path)
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_beside(tmp_path):
+    target = tmp_path / "out"
+    target.write_text("old")
+    with pytest.raises(OSError, match="full"), atomic_path(target) as beside:
+        beside.write_text("half")
+        raise OSError("full")
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_folder_is_replaced_whole(tmp_path):
+    for content in ("first", "second"):
+        with atomic_path(tmp_path / "folder") as beside:
+            beside.mkdir()
+            (beside / content).touch()
+    assert [f.name for f in (tmp_path / "folder").iterdir()] == ["second"]
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("row", "text"),
+    [
+        ({"value": 0.614, "low": 0.5, "high": 0.7}, "0.61 [0.50, 0.70]"),
+        ({"value": 201216.0, "low": None, "high": None}, "201,216"),
+        ({"value": 0.0123456, "low": None, "high": None}, "0.0123"),
+        ({"value": None, "low": None, "high": None}, "–"),
+    ],
+)
+def test_an_estimate_shows_its_interval(row, text):
+    assert estimate(row) == text
+
+
+def test_a_table_keeps_the_order_of_methods_and_metrics():
+    rows = pd.DataFrame(
+        [
+            {"method": m, "metric": k, "value": v, "low": None, "high": None}
+            for m, k, v in [("z", "b", 1.0), ("z", "a", 2.0), ("c", "a", 3.0)]
+        ]
+    )
+    table = wide(rows, index="method", metrics=["a", "b"])
+    assert table.index.tolist() == ["z", "c"]
+    assert table.columns.tolist() == ["a", "b"]
+    assert table.loc["c", "b"] == "–"

@@ -1,0 +1,225 @@
+"""The runner refuses what papermill lets pass, keeps what failed, and says where it came from."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from stubs import write_notebook
+
+from steu.parameters import check_type, notebook_parameters
+from steu.runner import NotebookError, run_notebook
+
+PARAMETERS = """n_tokens: int = 256  # rows to edit
+rate: float = 0.1
+name: str | None = None
+labels: dict[str, list[str]] = {  # what is learned
+    "a": ["428"],
+}
+seed: int = 3
+output: str = 'runs/scratch/x'  # folder to write to"""
+METRICS = """import json
+from pathlib import Path
+Path(output).mkdir(parents=True, exist_ok=True)
+metrics = {"data": "0123456789abcdef", "device": "cpu", "rows": []}
+_ = (Path(output) / "metrics.json").write_text(json.dumps(metrics))"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "requirements.lock").write_text("torch==1\n")
+    return tmp_path
+
+
+def run(project: Path, *cells: str, **parameters: Any) -> nbformat.NotebookNode:
+    path = write_notebook(project / "notebooks" / "x.ipynb", PARAMETERS, *cells)
+    return nbformat.read(run_notebook(path, parameters=parameters), as_version=4)
+
+
+def text_of(notebook: nbformat.NotebookNode) -> str:
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return "".join(output.get("text", "") for output in outputs)
+
+
+def test_reads_names_types_defaults_and_meanings(project: Path) -> None:
+    found = notebook_parameters(write_notebook(project / "x.ipynb", PARAMETERS))
+    assert [p.name for p in found] == ["n_tokens", "rate", "name", "labels", "seed", "output"]
+    assert found[0].type == "int" and found[0].default == 256
+    assert found[0].meaning == "rows to edit" and found[1].meaning == ""
+    assert found[3].default == {"a": ["428"]} and found[3].meaning == "what is learned"
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("n = 3", "expected 'name: type = default"),
+        ("n: int", "expected 'name: type = default"),
+        ("n: int = f()", "the default of parameter n is not a literal: f"),
+        ("n: int = 2.5", "default of n: expected int, found 2.5"),
+        ("n: Tensor = 2", "the type 'Tensor' is not one of int, float"),
+    ],
+)
+def test_refuses_a_cell_that_declares_no_types(project: Path, source: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        notebook_parameters(write_notebook(project / "x.ipynb", source))
+
+
+def test_refuses_what_is_no_notebook(project: Path) -> None:
+    write_notebook(project / "real.ipynb", PARAMETERS)
+    with pytest.raises(ValueError, match=r"no such notebook; did you mean real\.ipynb"):
+        run_notebook(project / "reel.ipynb", parameters={})
+    (project / "text.ipynb").write_text("hello")
+    with pytest.raises(ValueError, match="not a Jupyter notebook"):
+        run_notebook(project / "text.ipynb", parameters={})
+
+
+def test_refuses_a_notebook_without_one_parameters_cell(project: Path) -> None:
+    nbformat.write(nbformat.v4.new_notebook(), project / "x.ipynb")
+    with pytest.raises(ValueError, match="expected one cell tagged 'parameters', found 0"):
+        notebook_parameters(project / "x.ipynb")
+
+
+def test_refuses_a_notebook_without_output(project: Path) -> None:
+    path = write_notebook(project / "x.ipynb", "n: int = 1")
+    with pytest.raises(ValueError, match="needs a parameter 'output: str'"):
+        run_notebook(path, parameters={})
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value"),
+    [
+        ("int", 3), ("float", 3), ("float", 0.5), ("bool", True), ("str", "a"),
+        ("int | None", None),
+        ("list[int]", [1, 2]), ("tuple[float, float]", [0.5, 1]),
+        ("dict[str, list[str]]", {"a": ["b"]}),
+        ("Literal['a', 'b']", "b"), ("list", []), ("dict", {}), ("Any", object),
+    ],
+)  # fmt: skip
+def test_accepts_values_of_the_type(annotation: str, value: Any) -> None:
+    assert check_type(annotation, value, where="here") == value
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value"),
+    [
+        ("int", 3.0), ("int", True), ("int", "3"), ("int", None), ("float", False),
+        ("float", "1e-3"),
+        ("bool", 1), ("str", 3), ("int | None", "x"), ("list[int]", [1, "a"]), ("list[int]", 1),
+        ("tuple[float, float]", [0.5]), ("dict[str, list[str]]", {"a": [1]}), ("Literal['a']", "b"),
+    ],
+)  # fmt: skip
+def test_refuses_values_of_another_type(annotation: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=r"here: expected .*, found "):
+        check_type(annotation, value, where="here")
+
+
+def test_an_int_for_a_float_becomes_one() -> None:
+    assert isinstance(check_type("float", 1, where="here"), float)
+
+
+def test_unknown_and_mistyped_parameters_run_nothing(project: Path) -> None:
+    with pytest.raises(ValueError, match="no parameter 'n_tokns'; did you mean n_tokens"):
+        run(project, METRICS, n_tokns=3)
+    with pytest.raises(ValueError, match=r"parameter n_tokens: expected int, found 1\.5 \(float\)"):
+        run(project, METRICS, n_tokens=1.5)
+    assert not (project / "runs").exists()
+
+
+def test_executes_in_the_root_with_the_given_parameters(project: Path) -> None:
+    show = "import os, sys\nprint(n_tokens, rate, seed, os.getcwd(), os.environ['PYTHONHASHSEED'])"
+    text = text_of(run(project, show, METRICS, n_tokens=64))
+    assert text.startswith("64 0.1 3 ") and text.endswith(f"{project.name} 0\n")
+    assert (project / "runs" / "scratch" / "x" / "notebook.ipynb").is_file()
+
+
+def test_provenance_stands_at_the_foot_and_beside(project: Path) -> None:
+    subprocess.run(["git", "init", "-q"], cwd=project, check=True)
+    notebook = run(project, METRICS, n_tokens=64, rate=1)
+    record = json.loads((project / "runs/scratch/x/provenance.json").read_text())
+    assert record["parameters"]["n_tokens"] == 64 and record["parameters"]["seed"] == 3
+    assert record["data"] == "0123456789abcdef" and record["device"] == "cpu"
+    assert record["seed"] == 3 and record["dirty"] is True and record["commit"] is None
+    assert record["seconds"] > 0 and set(record["versions"]) == {"steu", "python", "torch"}
+    foot = notebook.cells[-1]
+    assert foot.metadata["tags"] == ["provenance"] and foot.cell_type == "markdown"
+    assert "| `n_tokens` | `64` |" in foot.source and "`0123456789ab`" in foot.source
+
+
+def test_names_the_commit(project: Path) -> None:
+    identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    (project / ".gitignore").write_text("runs\n")
+    write_notebook(project / "notebooks" / "x.ipynb", PARAMETERS, METRICS)
+    for command in (["init", "-q"], ["add", "."], [*identity, "commit", "-qm", "x"]):
+        subprocess.run(["git", *command], cwd=project, check=True)
+    run_notebook(project / "notebooks" / "x.ipynb", parameters={})
+    record = json.loads((project / "runs/scratch/x/provenance.json").read_text())
+    assert len(record["commit"]) == 40 and record["dirty"] is False
+
+
+def test_records_no_absolute_path(project: Path) -> None:
+    show = "import sys, os\nprint(sys.executable, os.path.abspath('x'), output)"
+    run(project, show, METRICS, output=str(project / "elsewhere"))
+    for name in ("notebook.ipynb", "provenance.json"):
+        text = (project / "elsewhere" / name).read_text().replace(f"'{project}'", "")
+        assert str(project) not in text and '"/' not in text
+
+
+def test_two_runs_differ_only_in_their_duration(project: Path) -> None:
+    path = write_notebook(project / "x.ipynb", PARAMETERS, "print(hash('a'))", METRICS)
+    first, second = (
+        run_notebook(path, parameters={"n_tokens": 1}).read_text().split("duration")[0]
+        for _ in range(2)
+    )
+    assert first == second
+
+
+def test_a_users_mistake_becomes_one_line_with_notebook_and_cell(project: Path) -> None:
+    mistake = "raise ValueError('label x:\\n expected a')"
+    with pytest.raises(ValueError, match=r"^notebooks/x\.ipynb, cell 3: label x: expected a$"):
+        run(project, METRICS, mistake, n_tokens=1)
+    kept = nbformat.read(project / "runs/scratch/x/notebook.ipynb", as_version=4)
+    assert any(o.output_type == "error" for c in kept.cells for o in c.get("outputs", []))
+    assert not (project / "runs/scratch/x/metrics.json").exists()
+
+
+def test_no_space_left_is_the_users_to_mend(project: Path) -> None:
+    full = "import errno, os\nraise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), 'a.parquet')"
+    with pytest.raises(ValueError, match=r"cell 2: .*No space left on device"):
+        run(project, full)
+
+
+def test_another_failure_keeps_the_notebook_and_shows_the_traceback(project: Path) -> None:
+    run(project, METRICS)
+    with pytest.raises(
+        NotebookError, match=r"(?s)cell 2 failed.*ZeroDivisionError.*notebook\.ipynb"
+    ):
+        run(project, "1 / 0")
+    folder = project / "runs/scratch/x"
+    assert (folder / "notebook.ipynb").is_file() and not (folder / "metrics.json").exists()
+
+
+def test_a_kernel_that_dies_is_named(project: Path) -> None:
+    with pytest.raises(NotebookError, match="the kernel died, perhaps for lack of memory"):
+        run(project, "import os\nos._exit(9)")
+
+
+def test_kernels_side_by_side_do_not_disturb_each_other(project: Path) -> None:
+    paths = [
+        write_notebook(project / f"{n}.ipynb", f"output: str = 'runs/{n}'", f"print({n})", METRICS)
+        for n in range(4)
+    ]
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(lambda path: _run_process(path, project), paths))
+    assert done == [0, 0, 0, 0]
+
+
+def _run_process(path: Path, project: Path) -> int:
+    from stubs import steu
+
+    return steu(project, "run", path.name).returncode

@@ -1,0 +1,223 @@
+"""The workflow runs each thing once, again only after a change, and can be resumed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from stubs import PROFILE, ROOT, ran, steu, write_notebook, write_project
+
+from steu.grid import Grid, modules_of
+from steu.profiles import load_profile
+
+PROFILES = sorted(path.stem for path in (ROOT / "profiles").glob("*.yaml"))
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = write_project(tmp_path_factory.mktemp("project"))
+    done = steu(root, "workflow", "toy", "--cores", "2")
+    assert done.returncode == 0, done.stderr
+    return root
+
+
+@pytest.fixture
+def project(finished: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(finished, tmp_path / "copy"))
+
+
+def again(root: Path, *arguments: str) -> list[str]:
+    ran(root)
+    done = steu(root, "workflow", "toy", "--cores", "2", *arguments)
+    assert done.returncode == 0, done.stderr
+    return ran(root)
+
+
+def grid(*stages: str) -> list[str]:
+    cells = [
+        f"toy/{b}/seed{s}/{stage}" for b in ("other", "tiny") for s in (0, 1) for stage in stages
+    ]
+    return sorted(cells)
+
+
+def test_the_whole_grid_runs_once(finished: Path) -> None:
+    pmi = ["toy/other/pmi", "toy/tiny/pmi"]
+    everything = ["reproduction", "toy/cohort", *pmi, *grid("classifier", "unlearning")]
+    assert ran(finished) == sorted(everything)
+    assert (finished / "runs/toy/toy/tiny/seed1/unlearning/provenance.json").is_file()
+
+
+def test_nothing_runs_again_after_it_is_done(project: Path) -> None:
+    (project / "steu" / "deep.py").touch()
+    assert again(project) == []
+
+
+def test_a_changed_module_reruns_what_imports_it_and_what_follows(project: Path) -> None:
+    (project / "steu" / "deep.py").write_text("ONE = 2\n")
+    assert again(project) == ["reproduction", *grid("classifier", "unlearning")]
+
+
+def test_a_changed_parameter_reruns_what_depends_on_it(project: Path) -> None:
+    text = PROFILE.replace("{epochs: 2}", "{epochs: 2}, 04_unlearning: {n_tokens: 5}")
+    (project / "profiles" / "toy.yaml").write_text(text)
+    assert again(project) == ["reproduction", *grid("unlearning")]
+
+
+def test_a_changed_notebook_reruns_itself_and_what_follows(project: Path) -> None:
+    path = project / "notebooks" / "09_reproduction.ipynb"
+    path.write_text(path.read_text().replace("# Title", "# Another title"))
+    assert again(project) == ["reproduction"]
+
+
+def test_a_new_seed_runs_alone(project: Path) -> None:
+    (project / "profiles" / "toy.yaml").write_text(PROFILE.replace("[0, 1]", "[0, 1, 2]"))
+    new = [f"toy/{b}/seed2/{s}" for b in ("other", "tiny") for s in ("classifier", "unlearning")]
+    assert again(project) == sorted(["reproduction", *new])
+
+
+def test_a_failed_run_keeps_its_notebook_and_is_resumed(project: Path) -> None:
+    path = project / "notebooks" / "09_reproduction.ipynb"
+    whole = path.read_text()
+    path.write_text(whole.replace("folder = Path", "raise ValueError('no claims')\\nfolder = Path"))
+    done = steu(project, "workflow", "toy", "--cores", "2")
+    assert done.returncode == 1
+    assert "steu: notebooks/09_reproduction.ipynb, cell 2: no claims" in done.stderr
+    folder = project / "runs" / "toy" / "reproduction"
+    assert (folder / "notebook.ipynb").is_file() and not (folder / "metrics.json").exists()
+    path.write_text(whole)
+    assert again(project) == ["reproduction"]
+
+
+def test_a_dry_run_runs_nothing(project: Path) -> None:
+    assert again(project, "--run", "runs/elsewhere", "--dry-run") == []
+    assert not (project / "runs" / "elsewhere").exists()
+
+
+def test_a_cluster_is_asked_for_jobs(project: Path) -> None:
+    slurm = ["--", "--executor", "slurm", "--jobs", "5", "--default-resources", "mem_mb=4000"]
+    assert again(project, "--run", "runs/elsewhere", "--dry-run", *slurm) == []
+
+
+def stub_data(folder: Path, profile: str) -> None:
+    for dataset in load_profile(profile, root=ROOT).datasets.values():
+        if dataset.path != "synthetic":
+            (folder / dataset.path).mkdir(parents=True, exist_ok=True)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_graph_of_each_profile(project: Path, profile: str, monkeypatch) -> None:
+    shutil.copytree(ROOT / "profiles", project / "profiles", dirs_exist_ok=True)
+    stub_data(project / "data", profile)
+    plan = yaml.safe_load((ROOT / "profiles" / f"{profile}.yaml").read_text())
+    path = project / "profiles" / f"{profile}.yaml"
+    path.write_text(yaml.safe_dump({k: v for k, v in plan.items() if k != "parameters"}))
+    done = steu(project, "workflow", profile, "--data", "data", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    cells = len(plan["datasets"]) * len(plan["backbones"])
+    counts = dict(line.split() for line in done.stdout.splitlines() if len(line.split()) == 2)
+    assert int(counts["classifier"]) == int(counts["unlearning"]) == cells * len(plan["seeds"])
+    assert int(counts["pmi"]) == cells and int(counts["cohort"]) == len(plan["datasets"])
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_each_profile_fits_the_notebooks(profile: str, tmp_path: Path, monkeypatch) -> None:
+    if not (ROOT / "notebooks").is_dir() or not list((ROOT / "notebooks").glob("*.ipynb")):
+        pytest.skip("there are no notebooks yet")
+    monkeypatch.chdir(ROOT)
+    stub_data(tmp_path, profile)
+    made = Grid.of(profile, data=str(tmp_path))
+    cell = {
+        "dataset": next(iter(made.profile.datasets)),
+        "backbone": next(iter(made.profile.backbones)),
+        "seed": "0",
+    }
+    for stage in made.stages:
+        values = made.parameters(stage, cell)
+        for parameter in stage.parameters:
+            parameter.check(values.get(parameter.name, parameter.default), where=stage.notebook)
+        assert "steu/__init__.py" not in modules_of(stage.notebook)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("seeds:", "seedz:", "unknown key 'seedz'; did you mean seeds?"),
+        ("max_length: 8", "", "max_length is missing; it is of type int"),
+        ("max_length: 8", "max_length: long", "max_length: expected int, found 'long' (str)"),
+        ("seeds: [0, 1]", "seeds: [0, 2]", "seeds [0, 2] leave out 1"),
+        ("seeds: [0, 1]", "seeds: []", "seeds is empty; name at least one"),
+        ("[unlearning]", "[unlerning]", "unknown 'unlerning'; did you mean unlearning?"),
+        ("02_classifier", "02_clasifier", "unknown notebook '02_clasifier'; did you mean 02_class"),
+        ("{epochs: 2}", "{epoch: 2}", "no parameter 'epoch'; did you mean epochs?"),
+        ("{epochs: 2}", "{epochs: two}", "parameter epochs: expected int, found 'two' (str)"),
+        ("{epochs: 2}", "2", "02_classifier: expected dict, found 2"),
+        (
+            "forget_label: a",
+            "forget_label: b",
+            "forget_label 'b' is not among the labels; known are a",
+        ),
+        ("restricted: false, ", "", "toy: restricted is missing"),
+        ("{model: random-bert}", "random-bert", "expected a mapping with model, n_layers"),
+        ("n_stays: 9, ", "", "n_stays goes with 'path: synthetic'"),
+        (
+            "path: synthetic, n_stays: 9",
+            "path: mimic",
+            "reads toy from 'mimic' below a data folder",
+        ),
+        ("datasets:", "datasets: [", "not valid YAML"),
+    ],
+)
+def test_a_wrong_profile_is_one_clear_line(
+    finished: Path, tmp_path: Path, monkeypatch, old: str, new: str, message: str
+) -> None:
+    path = tmp_path / "wrong.yaml"
+    path.write_text(PROFILE.replace(old, new))
+    monkeypatch.chdir(finished)
+    with pytest.raises(ValueError) as caught:  # noqa: PT011
+        Grid.of(str(path))
+    assert message in str(caught.value)
+
+
+def test_missing_data_lists_what_is_there(finished: Path, tmp_path: Path, monkeypatch) -> None:
+    path = tmp_path / "real.yaml"
+    path.write_text(PROFILE.replace("path: synthetic, n_stays: 9", "path: mimic"))
+    (tmp_path / "eicu").mkdir()
+    monkeypatch.chdir(finished)
+    with pytest.raises(ValueError, match=r"mimic: does not exist.*found in .*: eicu, real\.yaml"):
+        Grid.of(str(path), data=str(tmp_path))
+
+
+def test_a_stage_that_another_needs_is_named(project: Path, monkeypatch) -> None:
+    write_notebook(project / "notebooks/08_audit.ipynb", "unlearning: str = ''\noutput: str = ''")
+    path = project / "profiles" / "audit.yaml"
+    path.write_text(PROFILE.replace("[unlearning]", "[audit]"))
+    monkeypatch.chdir(project)
+    with pytest.raises(ValueError, match="needs the stage 'unlearning', which the profile audit"):
+        Grid.of("audit")
+
+
+def test_modules_are_found_however_they_are_imported(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "steu").mkdir()
+    for name in ("edit", "far", "tokens", "files", "plots"):
+        (tmp_path / "steu" / f"{name}.py").touch()
+    (tmp_path / "steu" / "edit.py").write_text("from steu.files import write_json\n")
+    source = "%matplotlib inline\nimport steu\nfrom steu import plots\n"
+    source += "from steu.edit import SparseEdit\nsteu.tokens.pmi"
+    path = write_notebook(tmp_path / "some_notebook.ipynb", "output: str = ''", source)
+    monkeypatch.chdir(tmp_path)
+    modules_of.cache_clear()
+    assert modules_of(str(path)) == [
+        f"steu/{name}.py" for name in ("edit", "files", "plots", "tokens")
+    ]
+    modules_of.cache_clear()
+
+
+def test_the_last_page_reads_the_results_of_its_profile_and_no_others(monkeypatch) -> None:
+    monkeypatch.chdir(ROOT)
+    grid = Grid.of("smoke")
+    last = grid.stages[-1]
+    named = grid.parameters(last, {})["metrics"]
+    assert named == [f for f in grid.inputs(last, {}) if f.endswith("metrics.json")]
+    assert len(named) == len(set(named)) == 1 + 2 + 2 + 2  # cohort, classifier, pmi, unlearning
