@@ -1,0 +1,298 @@
+"""The book: staged from one run, built offline with warnings as errors, verified page by page."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pandas as pd
+import pytest
+import yaml
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from steu import __version__, book
+from steu.cohort import Cohort
+from steu.profiles import load_profile
+
+ROOT = Path(__file__).resolve().parents[1]
+CHAPTERS = ("01_cohort", "02_classifier", "03_pmi", "04_unlearning", "09_reproduction")
+PARAMETERS = """\
+n_tokens: int = 256  # word pieces to edit
+forget_label: str | None = None  # class to withdraw, None | a label
+labels: dict = {"heart_failure": ["428", "I50"]}  # ICD prefixes"""
+PROFILE = """\
+datasets:
+  tiny: {layout: table, path: t.csv, restricted: true, forget_label: a, labels: {column: c}}
+  other: {layout: table, path: o.csv, restricted: true, forget_label: a, labels: {column: c}}
+backbones: {bert: {model: random-bert}, distilbert: {model: random-distilbert}}
+seeds: [1, 0]
+max_length: 16
+stages: [unlearning]
+"""
+GLUED = ("share", *re.findall(r"::(\w+):s", (ROOT / "book" / "intro.md").read_text("utf-8")))
+NOTE = "patient seen at the bedside with pitting edema to both knees and orthopnoea"
+
+
+def glued(name: str, data: dict[str, str]) -> Any:
+    """One output as ``myst_nb.glue`` writes it without showing it."""
+    prefix = "application/papermill.record/"
+    return new_output(
+        "display_data",
+        data={prefix + kind: value for kind, value in data.items()},
+        metadata={"scrapbook": {"name": name, "mime_prefix": prefix}},
+    )
+
+
+def executed(name: str, *, extra: str = "") -> Any:
+    """A tiny notebook as papermill leaves it: parameters, a figure, a table, a glued number."""
+    figure = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9"/></svg>'
+    table = '<table class="dataframe"><tr><th>share</th></tr><tr><td>0.25</td></tr></table>'
+    outputs = [
+        new_output("display_data", data={"text/html": table, "text/plain": "table"}),
+        glued("reproduction_panels", {"image/svg+xml": figure, "text/plain": "figure"}),
+        *(glued(key, {"text/plain": repr("0.25")}) for key in GLUED),
+    ]
+    text = f"# Chapter {name}\n\nUnlearning the {{term}}`forget label`, {{cite:p}}`steu`. "
+    text += f"The share is {{glue:text}}`share`. {extra}"
+    cells = [
+        new_markdown_cell(text),
+        new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
+        new_code_cell("show(result)", execution_count=1, outputs=outputs),
+        new_markdown_cell(f"```{{exercise}}\n:label: exercise-{name}\nHalve `n_tokens`.\n```"),
+        new_markdown_cell("| seed |\n|---|\n| 3 |", metadata={"tags": ["provenance"]}),
+    ]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    return new_notebook(cells=cells, metadata={"kernelspec": kernel})
+
+
+def make_project(root: Path, *, extra: str = "") -> Path:
+    """A project folder with this book's pages and a run of stub notebooks."""
+    for name in ("_config.yml", "_toc.yml"):
+        shutil.copy2(ROOT / name, root / name)
+    shutil.copytree(ROOT / "book", root / "book")
+    (root / "profiles").mkdir()
+    (root / "profiles" / "demo.yaml").write_text(PROFILE)
+    for chapter in chapters(root):
+        chapter.executed.parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(executed(chapter.name, extra=extra), chapter.executed)
+    return root
+
+
+def chapters(root: Path) -> list[book.Chapter]:
+    return book.chapters_of(load_profile("demo", root=root), run=root / "runs" / "demo")
+
+
+def build(root: Path) -> Path:
+    return book.build("demo", run=root / "runs" / "demo", root=root)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The HTML folder of one whole build of the real pages around stub notebooks."""
+    return build(make_project(tmp_path_factory.mktemp("project"))).parent
+
+
+def test_every_page_of_the_contents_is_in_the_site(site: Path) -> None:
+    pages = book.toc_pages(book.read_toc(ROOT))
+    assert {f"notebooks/{name}" for name in CHAPTERS} <= set(pages)
+    for page in pages:
+        assert (site / f"{page}.html").is_file(), page
+    assert "book/intro.html" in (site / "index.html").read_text()
+
+
+def test_the_search_index_knows_prose_and_notebooks(site: Path) -> None:
+    index = (site / "searchindex.js").read_text(encoding="utf-8")
+    assert "notebooks/04_unlearning" in index
+    assert "probe" in index  # a word of the prose
+    assert "unlearn" in index  # a stem that the notebooks contain
+
+
+def test_nothing_is_loaded_from_the_network(site: Path) -> None:
+    assert not [url for page in site.rglob("*.html") for url in book.external(page)]
+    assert (site / "_static" / "mathjax" / "tex-chtml.js").is_file()
+    for sheet in site.rglob("*.css"):
+        assert not re.search(r"(url\(|@import)\s*[\"']?(https?:)?//", sheet.read_text()), sheet
+
+
+def test_the_first_page_borrows_its_answer_from_the_last_chapter(site: Path) -> None:
+    page = (site / "book" / "intro.html").read_text(encoding="utf-8")
+    assert 'src="../_images/reproduction_panels.svg"' in page
+    assert page.count('<span class="pasted-text">0.25</span>') == len(GLUED) - 1 > 0
+
+
+def test_no_page_offers_a_remote_kernel(site: Path) -> None:
+    page = (site / "notebooks" / "04_unlearning.html").read_text(encoding="utf-8")
+    assert not re.search(r"unpkg|binder|colab|thebe", page)
+
+
+def test_mathematics_tables_and_glossary_are_rendered(site: Path) -> None:
+    method = (site / "book" / "method.html").read_text(encoding="utf-8")
+    assert 'class="math' in method
+    assert "overview-drawing" in method
+    chapter = (site / "notebooks" / "01_cohort.html").read_text(encoding="utf-8")
+    assert "glossary.html#term-forget-label" in chapter
+    assert "<th>share</th>" in chapter
+    assert 'The share is <span class="pasted-text">0.25</span>' in chapter
+
+
+def test_provenance_stands_last_and_small_on_every_chapter(site: Path) -> None:
+    for name in CHAPTERS:
+        page = (site / "notebooks" / f"{name}.html").read_text(encoding="utf-8")
+        assert page.count('<div class="provenance docutils') == 1
+        assert page.index('class="provenance') > page.index("exercise-")
+
+
+def test_the_parameters_page_repeats_the_parameters_cell(tmp_path: Path) -> None:
+    path = tmp_path / "04_unlearning.ipynb"
+    nbformat.write(executed("04"), path)
+    page = book.parameters_page([path])
+    assert "## 04_unlearning" in page
+    assert "| `` n_tokens `` | `` int `` | `` 256 `` | word pieces to edit |" in page
+    assert "`` str \\| None ``" in page
+    assert "None \\| a label |" in page
+    assert "{'heart_failure': ['428', 'I50']}" in page
+
+
+def test_the_parameters_page_is_generated_never_committed(site: Path) -> None:
+    assert not (ROOT / "book" / "parameters.md").exists()
+    assert "word pieces to edit" in (site / "book" / "parameters.html").read_text()
+
+
+def test_chapters_follow_the_profile(tmp_path: Path) -> None:
+    make_project(tmp_path)
+    run = tmp_path / "runs" / "demo"
+    shown = {chapter.name: chapter.executed for chapter in chapters(tmp_path)}
+    assert tuple(shown) == CHAPTERS
+    assert shown["01_cohort"] == run / "tiny/cohort/notebook.ipynb"
+    assert shown["03_pmi"] == run / "tiny/bert/pmi/notebook.ipynb"
+    assert shown["04_unlearning"] == run / "tiny/bert/seed1/unlearning/notebook.ipynb"
+    assert shown["09_reproduction"] == run / "reproduction/notebook.ipynb"
+
+
+def test_a_chapter_that_the_profile_does_not_run_leaves_the_contents(tmp_path: Path) -> None:
+    make_project(tmp_path)
+    kept = [chapter for chapter in chapters(tmp_path) if chapter.name != "04_unlearning"]
+    book.stage(kept, root=tmp_path, staged=tmp_path / "source")
+    pages = book.toc_pages(book.read_toc(tmp_path / "source"))
+    assert "notebooks/04_unlearning" not in pages
+    assert "notebooks/03_pmi" in pages
+    assert "book/method" in pages
+
+
+def test_pruning_to_all_notebooks_changes_nothing() -> None:
+    toc = book.read_toc(ROOT)
+    assert book.prune_toc(toc, keep=set(book.toc_pages(toc))) == toc
+
+
+def test_a_missing_executed_notebook_is_named(tmp_path: Path) -> None:
+    make_project(tmp_path)
+    (tmp_path / "runs/demo/tiny/bert/pmi/notebook.ipynb").unlink()
+    with pytest.raises(ValueError, match=r"03_pmi.*pmi/notebook.ipynb does not exist.*make book"):
+        build(tmp_path)
+    assert not (tmp_path / "_build" / "demo" / "source").exists()
+
+
+def test_an_unknown_profile_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"profiles/nowhere.yaml: no such profile"):
+        book.build("nowhere", run=tmp_path, root=tmp_path)
+
+
+def test_a_wrong_link_stops_the_build(tmp_path: Path) -> None:
+    make_project(tmp_path, extra="See {doc}`no_such_page`.")
+    with pytest.raises(ValueError, match=r"does not build(.|\n)*no_such_page"):
+        build(tmp_path)
+    assert [path.name for path in (tmp_path / "_build" / "demo").iterdir()] == ["source"]
+
+
+def restricted_cohort(folder: Path, *, restricted: bool) -> None:
+    """Three stays, one a split, with the words of NOTE in the first."""
+    frame = pd.DataFrame(
+        {
+            "subject_id": ["1", "1", "2", "2", "3", "3"],
+            "stay_id": list("abcdef"),
+            "text": [NOTE, "admitted for observation", *["discharged home"] * 4],
+            "a": [True, False] * 3,
+            "split": ["train", "train", "validation", "validation", "test", "test"],
+        }
+    )
+    cohort = Cohort(frame, ("a",), name="tiny", layout="table", restricted=restricted)
+    cohort.write(folder / "tiny" / "cohort")
+
+
+def test_words_of_a_restricted_note_stop_the_build(tmp_path: Path) -> None:
+    restricted_cohort(tmp_path / "run", restricted=True)
+    page = tmp_path / "page.html"
+    page.write_text(f"<p>{NOTE.replace('pitting', '<b>PITTING</b>')}</p>")
+    with pytest.raises(
+        ValueError, match=r"page.html shows words of note 0 .*run the notebook"
+    ) as e:
+        book.check_privacy(tmp_path / "run", folders=[tmp_path])
+    assert "pitting" not in str(e.value)
+    page.write_text("<p>pitting edema to both knees</p>")  # too few words to be a quotation
+    book.check_privacy(tmp_path / "run", folders=[tmp_path])
+
+
+def test_words_of_an_open_note_are_welcome(tmp_path: Path) -> None:
+    restricted_cohort(tmp_path / "run", restricted=False)
+    (tmp_path / "page.html").write_text(NOTE)
+    book.check_privacy(tmp_path / "run", folders=[tmp_path])
+
+
+@pytest.mark.parametrize(
+    "element",
+    [
+        '<script src="https://cdn.example.org/x.js"></script>',
+        '<link rel="stylesheet" href="//fonts.example.org/x.css">',
+        '<link rel="preload icon" href="http://example.org/x.woff2">',
+        '<img src="https://example.org/x.png">',
+        '<svg><image href="https://example.org/x.png"/></svg>',
+    ],
+)
+def test_a_page_that_loads_from_elsewhere_is_refused(tmp_path: Path, element: str) -> None:
+    for name in ("search.html", "searchindex.js"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "page.html").write_text(f"<html>{element}</html>")
+    with pytest.raises(ValueError, match=r"without a network.*page.html: .*example.org"):
+        book.check_site(tmp_path, pages=["page"])
+
+
+def test_an_ordinary_link_to_the_web_is_welcome(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text('<a href="https://arxiv.org">paper</a><link rel="next" href="https://x.org">')
+    assert book.external(page) == []
+
+
+def test_a_page_that_sphinx_did_not_write_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"lacks gone.html, search.html, searchindex.js"):
+        book.check_site(tmp_path, pages=["gone"])
+
+
+def test_licences_and_citation_agree_with_the_package() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["cff-version"] == "1.2.0"
+    assert citation["version"] == __version__
+    assert citation["license"] == "MIT"
+    assert {"title", "authors", "message"} <= set(citation)
+    assert "2603.19302" in citation["preferred-citation"]["url"]
+    assert (ROOT / "LICENSE").read_text().startswith("MIT License")
+    assert "CC BY 4.0" in (ROOT / "LICENSE-prose").read_text()
+    assert f"[{__version__}]" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_pyproject_takes_the_version_from_the_package() -> None:
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    project = tomllib.loads(text)
+    assert "version" in project["project"]["dynamic"]
+    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "steu.__version__"}
+    assert project["project"]["license"] == "MIT"
+
+
+def test_the_files_that_the_readme_points_to_exist() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)\)", text)
+    assert "book/_static/overview.svg" in targets
+    assert not [target for target in targets if not (ROOT / target).exists()]
