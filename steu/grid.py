@@ -14,6 +14,7 @@ from typing import Any
 
 from steu.parameters import Parameter, check_parameters, notebook_parameters, read_notebook
 from steu.profiles import STAGES, SYNTHETIC, Profile, load_profile
+from steu.tables import SUFFIXES
 
 BY_SEED = "{dataset}/{backbone}/seed{seed}"
 FOLDERS = {"cohort": "{dataset}/cohort", "pmi": "{dataset}/{backbone}/pmi"}
@@ -114,6 +115,7 @@ class Grid:
         if "backbone" in cell:
             backbone = self.profile.backbones[cell["backbone"]]
             known |= {"backbone": backbone.model, "n_layers": backbone.n_layers}
+            known["backbone_name"] = cell["backbone"]
             known["encoded"] = f"{self.run}/{cell['dataset']}/{cell['backbone']}/encoded"
         if "seed" in cell:
             known["seed"] = int(cell["seed"])
@@ -135,12 +137,21 @@ class Grid:
 
     def inputs(self, stage: Stage, cell: dict[str, str]) -> list[str]:
         """Files whose change makes a job run again."""
-        own = [stage.notebook, *modules_of(stage.notebook)]
+        own = [stage.notebook, *modules_of(stage.notebook), *self._sources(stage, cell)]
         if stage.name == "reproduction":
             return own + self.measured
         folders = {other.name: other.folder for other in self.stages}
         earlier = [folders[name].format(**cell) for name, _ in self.feeds(stage)]
         return own + [f"{folder}/metrics.json" for folder in earlier]
+
+    def _sources(self, stage: Stage, cell: dict[str, str]) -> list[str]:
+        """Files of the user that only this stage reads: tables, or a model in a local folder."""
+        given = self.parameters(stage, cell)
+        if stage.name == "cohort" and given["path"] != SYNTHETIC:
+            return _files(Path(given["path"]), SUFFIXES)
+        if stage.name == "classifier":
+            return _files(Path(given["backbone"]), (".json", ".safetensors", ".txt"))
+        return []
 
     @property
     def measured(self) -> list[str]:
@@ -167,6 +178,12 @@ class Grid:
     def command(self, stage: Stage, cell: dict[str, str]) -> str:
         """JSON of a job's parameters, as ``steu run --parameters`` takes it."""
         return json.dumps(self.parameters(stage, cell), sort_keys=True)
+
+
+def _files(path: Path, suffixes: tuple[str, ...]) -> list[str]:
+    """The file itself, or the files of these kinds below a folder; none where there is neither."""
+    found = sorted(path.rglob("*")) if path.is_dir() else [path]
+    return [str(file) for file in found if file.name.lower().endswith(suffixes) and file.is_file()]
 
 
 @cache

@@ -290,14 +290,14 @@ def fine_tune(
 ) -> list[dict[str, float]]:
     """Train `model` in place on rows `train`; keep the epoch with the best validation AUROC.
 
-    A linear head starts as the logistic regression on the untrained encoder's features: it costs
+    A linear head starts as the logistic regression on the pretrained encoder's features: it costs
     one pass over the notes, and the encoder is not led astray by a head that knows nothing yet
-    (Kumar et al. 2022, arXiv 2202.10054).
+    (Kumar et al. 2022, arXiv 2202.10054). That start is epoch 0: kept if no later one is better.
 
     Returns
     -------
     list of dict
-        An entry an epoch: epoch, loss (nats a label), validation_auroc (macro).
+        An entry an epoch: epoch, loss (nats a label; NaN for epoch 0), validation_auroc (macro).
     """
     if isinstance(model.head, nn.Linear):
         features = extract_features(model, notes, train, precision=config.precision)
@@ -308,12 +308,14 @@ def fine_tune(
     best, best_epoch, best_state = -1.0, 0, copy.deepcopy(model.state_dict())
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)  # dropout
-        for epoch in range(config.epochs):
-            batches = length_batches(train, notes.lengths, config.batch_size, generator=generator)
-            loss = _train_epoch(model, notes, targets, batches, optimizer, schedule, config)
+        for epoch in range(config.epochs + 1):
+            loss = float("nan")
+            if epoch:
+                order = length_batches(train, notes.lengths, config.batch_size, generator=generator)
+                loss = _train_epoch(model, notes, targets, order, optimizer, schedule, config)
             logits = predict(model, notes, validation, precision=config.precision)
             auroc = macro_auroc(targets[validation], logits)
-            history.append({"epoch": epoch + 1, "loss": loss, "validation_auroc": auroc})
+            history.append({"epoch": epoch, "loss": loss, "validation_auroc": auroc})
             if auroc > best:
                 best, best_epoch, best_state = auroc, epoch, copy.deepcopy(model.state_dict())
             elif epoch - best_epoch >= config.patience:

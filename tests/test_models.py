@@ -110,6 +110,19 @@ def test_early_stopping_keeps_the_best_epoch(tmp_path):
     assert len(history) < 30
 
 
+def test_training_that_only_harms_keeps_the_start(tmp_path):
+    toy = make_toy(tmp_path, n=120, trained=False)
+    models = [toy.model, copy.deepcopy(toy.model)]
+    kept = []
+    for model, rate in zip(models, (1e-9, 10.0), strict=True):
+        config = TrainConfig(epochs=2, learning_rate=rate, head_learning_rate=rate)
+        sets = {"train": toy.train, "validation": toy.test}
+        kept.append(fine_tune(model, toy.notes, toy.targets, **sets, config=config)[0])
+    assert kept[0]["epoch"] == kept[1]["epoch"] == 0
+    first, second = (predict(model, toy.notes, toy.test) for model in models)
+    assert np.allclose(first, second, atol=1e-4)
+
+
 def test_minilm_can_be_shortened_and_keeps_its_first_layers():
     full, _ = load_backbone("minilm")
     short, _ = load_backbone("minilm", n_layers=2)

@@ -180,6 +180,25 @@ def test_a_wrong_profile_is_one_clear_line(
     assert message in str(caught.value)
 
 
+def test_changed_tables_and_a_changed_model_folder_run_again(
+    project: Path, tmp_path: Path, monkeypatch
+) -> None:
+    for name in ("mimic/hosp/diagnoses_icd.csv.gz", "mimic/notes.txt", "model/config.json"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    text = PROFILE.replace("path: synthetic, n_stays: 9", "path: mimic")
+    path = project / "profiles" / "real.yaml"
+    path.write_text(text.replace("{model: random-bert}", f"{{model: {tmp_path / 'model'}}}"))
+    monkeypatch.chdir(project)
+    made = Grid.of("real", data=str(tmp_path))
+    cohort, classifier = made.stages[:2]
+    read = made.inputs(cohort, {"dataset": "toy"})
+    assert [Path(f).name for f in read if "mimic" in f] == ["diagnoses_icd.csv.gz"]
+    for backbone, known in (("tiny", True), ("other", False)):
+        cell = {"dataset": "toy", "backbone": backbone, "seed": "0"}
+        assert (str(tmp_path / "model/config.json") in made.inputs(classifier, cell)) is known
+
+
 def test_missing_data_lists_what_is_there(finished: Path, tmp_path: Path, monkeypatch) -> None:
     path = tmp_path / "real.yaml"
     path.write_text(PROFILE.replace("path: synthetic, n_stays: 9", "path: mimic"))
