@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +14,9 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from steu.edit import SparseEdit, replaced_rows
 from steu.encoding import EncodedNotes
 from steu.models import Classifier, Precision, autocast, extract_features
+
+Losses = tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # total with its graph, forget, utility
+Batches = Iterable[tuple[int, tuple[np.ndarray, np.ndarray]]]  # epoch, (forget rows, retain rows)
 
 
 @dataclass(frozen=True)
@@ -121,56 +125,84 @@ def unlearn(
     history : list of dict
         An entry a step: epoch, step, forget_loss, utility_loss (nats a label).
     """
-    forget_rows = rows[targets[rows, forget] == 1]
-    retain_rows = rows[targets[rows, forget] == 0]
-    if not len(forget_rows) or not len(retain_rows):
-        raise ValueError(
-            f"unlearning needs notes with and without {model.labels[forget]!r}; found "
-            f"{len(forget_rows)} with and {len(retain_rows)} without"
-        )
     if not config.train_head and not len(token_ids):
         raise ValueError("nothing to train: no token is selected and train_head is False")
+    batches = forget_and_retain_batches(model, targets, rows, forget=forget, config=config)
     teacher = teacher or Teacher.of(model, notes, rows, precision=config.precision)
     touched = notes.contains_any(token_ids)
     start = SparseEdit.identity(model, torch.tensor(token_ids), head=config.train_head)
     replacement = start.rows.clone().requires_grad_()
     head = start.edited_head(model.head).requires_grad_(config.train_head)
-    trained = [{"params": [replacement], "lr": config.learning_rate_rows}]
+    groups = [{"params": [replacement], "lr": config.learning_rate_rows}]
     if config.train_head:
-        trained.append({"params": list(head.parameters()), "lr": config.learning_rate_head})
-    optimizer = torch.optim.AdamW(trained, weight_decay=0.0)
-    device = replacement.device
-    labels = torch.tensor(targets, device=device)  # (N, C)
-    history: list[dict[str, float]] = []
-    losses = []
+        groups.append({"params": list(head.parameters()), "lr": config.learning_rate_head})
 
-    with _frozen(model), replaced_rows(model.get_input_embeddings(), start.token_ids, replacement):
-        for epoch, batch in _batches(forget_rows, retain_rows, config):
-            batch_rows = np.concatenate(batch)
-            features = _features(model, notes, teacher, batch_rows, touched, config.precision)
-            logits = head(features)  # (B_f + B_r, C)
-            split = len(batch[0])
-            loss_forget = forget_loss(logits[:split], labels[batch[0]], forget)
-            loss_utility = utility_loss(logits[split:], teacher.logits[batch[1]], forget)
-            loss = loss_forget + config.utility_weight * loss_utility
-            if config.drift_weight:
-                drift = (replacement - start.rows).square().mean()
-                loss = loss + config.drift_weight * drift
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            for group in optimizer.param_groups:
-                torch.nn.utils.clip_grad_norm_(group["params"], config.max_grad_norm)
-            optimizer.step()
-            losses.append((epoch, torch.stack([loss_forget.detach(), loss_utility.detach()])))
+    def losses(forgotten: np.ndarray, retained: np.ndarray) -> Losses:
+        both = np.concatenate([forgotten, retained])
+        features = _features(model, notes, teacher, both, touched, config.precision)
+        logits = head(features)  # (B_f + B_r, C)
+        labels = torch.from_numpy(targets[forgotten]).to(logits.device)
+        loss_forget = forget_loss(logits[: len(forgotten)], labels, forget)
+        loss_utility = utility_loss(logits[len(forgotten) :], teacher.logits[retained], forget)
+        drift = (replacement - start.rows).square().mean() if config.drift_weight else 0.0
+        total = loss_forget + config.utility_weight * loss_utility + config.drift_weight * drift
+        return total, loss_forget.detach(), loss_utility.detach()
 
-    for step, (epoch, pair) in enumerate(losses):
-        lost, kept = pair.tolist()
-        history.append({"epoch": epoch, "step": step, "forget_loss": lost, "utility_loss": kept})
+    with frozen(model), replaced_rows(model.get_input_embeddings(), start.token_ids, replacement):
+        history = descend(losses, groups, batches, max_grad_norm=config.max_grad_norm)
     values = {name: value.detach().clone() for name, value in head.named_parameters()}
-    edit = SparseEdit(
-        start.token_ids, replacement.detach().clone(), values if config.train_head else {}
-    )
-    return edit, history
+    edited_head = values if config.train_head else {}
+    return SparseEdit(start.token_ids, replacement.detach().clone(), edited_head), history
+
+
+def descend(
+    losses: Callable[[np.ndarray, np.ndarray], Losses],
+    groups: list[dict[str, Any]],
+    batches: Batches,
+    *,
+    max_grad_norm: float,
+) -> list[dict[str, float]]:
+    """The loop: a step of AdamW without decay for every pair of batches; its history.
+
+    Losses are read once, at the end, so that no step waits for the device.
+    """
+    optimizer = torch.optim.AdamW(groups, weight_decay=0.0)
+    seen: list[dict[str, float]] = []
+    kept = []
+    for epoch, (forgotten, retained) in batches:
+        loss, loss_forget, loss_utility = losses(forgotten, retained)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        for group in optimizer.param_groups:
+            torch.nn.utils.clip_grad_norm_(group["params"], max_grad_norm)
+        optimizer.step()
+        seen.append({"epoch": epoch, "step": len(seen)})
+        kept.append(torch.stack([loss_forget, loss_utility]))
+    values = torch.stack(kept).tolist()
+    return [
+        {**step, "forget_loss": lost, "utility_loss": held}
+        for step, (lost, held) in zip(seen, values, strict=True)
+    ]
+
+
+def forget_and_retain_batches(
+    model: Classifier, targets: np.ndarray, rows: np.ndarray, *, forget: int, config: UnlearnConfig
+) -> Batches:
+    """Pairs of a batch with the class and one without, for every epoch of `config`.
+
+    Raises
+    ------
+    ValueError
+        If `rows` lack notes of one of the two kinds.
+    """
+    with_class = targets[rows, forget] == 1
+    forget_rows, retain_rows = rows[with_class], rows[~with_class]
+    if not len(forget_rows) or not len(retain_rows):
+        raise ValueError(
+            f"unlearning needs notes with and without {model.labels[forget]!r}; found "
+            f"{len(forget_rows)} with and {len(retain_rows)} without"
+        )
+    return _batches(forget_rows, retain_rows, config)
 
 
 def _batches(
@@ -211,7 +243,7 @@ def _features(
 
 
 @contextmanager
-def _frozen(model: Classifier) -> Iterator[None]:
+def frozen(model: Classifier) -> Iterator[None]:
     """While open, no parameter of the model takes a gradient and dropout is off."""
     before = [parameter.requires_grad for parameter in model.parameters()]
     was_training = model.training
