@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import inspect
 import tempfile
@@ -17,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from steu.files import atomic_path, read_json, write_json
+from steu.files import atomic_path, naming_full_disk, read_json, write_json
 from steu.labels import RESERVED, check_labels, indicator_sql, label_index
 from steu.layouts import LAYOUTS, Mimic, read_eicu, read_mimic
 from steu.plain import read_plain
@@ -120,7 +119,7 @@ class Cohort:
     def write(self, folder: str | Path) -> None:
         """Write cohort.parquet and cohort.json into `folder`, each whole or not at all."""
         folder = Path(folder)
-        with _disk_space(folder), atomic_path(folder / "cohort.parquet") as beside:
+        with atomic_path(folder / "cohort.parquet") as beside:
             self.frame.to_parquet(beside, index=False)
             # Written first, so that a parquet file never stands beside another cohort's JSON.
             write_json(folder / "cohort.json", _summary(self, self.fingerprint))
@@ -227,7 +226,7 @@ def write_cohort(
     if sections is not None:
         options = options | {"sections": sections}
     with (
-        _disk_space(folder),
+        naming_full_disk(folder),
         _no_empty_folder(folder),
         naming(path),
         tempfile.TemporaryDirectory(prefix=".tables-", dir=folder) as scratch,
@@ -494,15 +493,3 @@ def _no_empty_folder(folder: Path) -> Iterator[None]:
     finally:
         if not any(folder.iterdir()):
             folder.rmdir()
-
-
-@contextmanager
-def _disk_space(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        raise OSError(
-            errno.ENOSPC, f"no space left on disk for the cohort in {folder}; free some and rerun"
-        ) from error

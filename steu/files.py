@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import shutil
@@ -11,24 +12,58 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 
 @contextmanager
-def atomic_path(target: str | Path) -> Iterator[Path]:
+def atomic_path(target: str | Path, *, keep: bool = False) -> Iterator[Path]:
     """Yield a path beside `target` that becomes `target` on success and vanishes on failure.
 
-    The body may create a file or a folder there; an existing target is replaced.
+    The body may create a file or a folder there; an existing target is replaced. With `keep` a
+    folder that another process has put there meanwhile stays, and the body's own is dropped.
+
+    Raises
+    ------
+    OSError
+        If the disk is full; the message names `target`.
     """
     target = Path(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    workspace = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    with naming_full_disk(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        workspace = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        try:
+            beside = workspace / target.name
+            yield beside
+            if keep:
+                _rename_unless_there(beside, target)
+            else:
+                if target.is_dir() and not target.is_symlink():
+                    target.rename(workspace / "replaced")
+                beside.replace(target)
+        finally:
+            shutil.rmtree(workspace, ignore_errors=True)
+
+
+def _rename_unless_there(folder: Path, target: Path) -> None:
+    try:  # the file system decides who was first: a folder that holds something is not replaced
+        folder.rename(target)
+    except OSError:
+        if not target.is_dir():
+            raise
+
+
+@contextmanager
+def naming_full_disk(target: Path) -> Iterator[None]:
+    """Say of an error that comes of a full disk what was being written."""
     try:
-        beside = workspace / target.name
-        yield beside
-        if target.is_dir() and not target.is_symlink():
-            target.rename(workspace / "replaced")
-        beside.replace(target)
-    finally:
-        shutil.rmtree(workspace, ignore_errors=True)
+        yield
+    except (OSError, SafetensorError) as error:
+        full = getattr(error, "errno", None) == errno.ENOSPC
+        if not full and "No space left on device" not in str(error):  # safetensors has no errno
+            raise
+        raise OSError(
+            errno.ENOSPC, f"no space left on disk for {target}; free some and rerun"
+        ) from error
 
 
 def write_json(path: str | Path, value: Any) -> None:

@@ -1,9 +1,13 @@
-"""What all tests share: no network, and the folder of open data where there is one."""
+"""What all tests share: no network, a full disk, and the open data where there are any."""
 
 from __future__ import annotations
 
+import errno
+import io
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,3 +23,23 @@ def open_data() -> Path:
     if not folder:
         pytest.skip("STEU_DATA does not name a folder of open data")
     return Path(folder)
+
+
+class _Full(io.RawIOBase):
+    def write(self, _: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Call it with the name of a file: from then on there is no space for what is written there."""
+    open_file = Path.open
+
+    def fill(name: str) -> None:
+        def opened(path: Path, mode: str = "r", *args: Any, **options: Any) -> Any:
+            full = path.name == name and "w" in mode
+            return _Full() if full else open_file(path, mode, *args, **options)
+
+        monkeypatch.setattr(Path, "open", opened)
+
+    return fill

@@ -288,7 +288,7 @@ def test_a_full_disk_leaves_nothing(
 
     monkeypatch.setattr("steu.cohort.write_json", full)  # after the parquet file was written
     out = tmp_path / "out"
-    with pytest.raises(OSError, match=r"no space left on disk for the cohort in .*out") as caught:
+    with pytest.raises(OSError, match=r"no space left on disk for .*out") as caught:
         if way == "write":
             cohort.write(out)
         else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -63,6 +65,17 @@ def test_a_missing_file_leaves_nothing(tmp_path: Path, published: Path) -> None:
     (published / "hosp/prescriptions.csv.gz").unlink()
     with pytest.raises(ValueError, match="does not exist; a folder given by hand does as well"):
         fetch("mimic-iv-demo", tmp_path / "here", source=published)
+    assert _nothing_left(tmp_path)
+
+
+@pytest.mark.parametrize("file", ["SHA256SUMS.txt", "prescriptions.csv.gz"])
+def test_a_full_disk_leaves_nothing(
+    tmp_path: Path, published: Path, full_disk: Callable[[str], None], file: str
+) -> None:
+    full_disk(file)
+    with pytest.raises(OSError, match=r"no space left on disk for .*here; free some") as caught:
+        fetch("mimic-iv-demo", tmp_path / "here", source=published)
+    assert caught.value.errno == errno.ENOSPC
     assert _nothing_left(tmp_path)
 
 

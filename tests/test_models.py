@@ -1,10 +1,11 @@
 import copy
+import errno
 
 import numpy as np
 import pytest
 import torch
 from sklearn.metrics import roc_auc_score
-from toys import LABELS, make_toy
+from toys import LABELS, make_toy, no_space
 
 from steu.models import (
     Classifier,
@@ -40,6 +41,17 @@ def test_saved_and_loaded_predict_the_same_bits(toy, tmp_path):
     assert model.labels == LABELS
     assert tokenizer.get_vocab() == toy.tokenizer.get_vocab()
     assert {f.suffix for f in (tmp_path / "model").iterdir()} <= {".json", ".safetensors", ".txt"}
+
+
+@pytest.mark.parametrize("file", ["head.safetensors", "classifier.json"])
+def test_a_full_disk_leaves_no_half_a_classifier(toy, tmp_path, monkeypatch, full_disk, file):
+    full_disk(file)
+    if file == "head.safetensors":
+        monkeypatch.setattr("steu.models.save_file", no_space)
+    with pytest.raises(OSError, match=r"no space left on disk for .*model; free some") as caught:
+        save_classifier(toy.model, toy.tokenizer, tmp_path / "model")
+    assert caught.value.errno == errno.ENOSPC
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("pooling", ["mean", "cls"])

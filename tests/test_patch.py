@@ -1,8 +1,9 @@
+import errno
 import json
 
 import pytest
 import torch
-from toys import make_toy
+from toys import make_toy, no_space
 
 from steu.edit import SparseEdit
 from steu.patch import load_edit, save_edit
@@ -34,3 +35,15 @@ def test_an_edit_for_another_model_or_a_damaged_one_is_refused(toy, tmp_path):
         stream.write(b"x")
     with pytest.raises(ValueError, match="not the file that edit.json describes"):
         load_edit(tmp_path / "edit", model=toy.model)
+
+
+@pytest.mark.parametrize("file", ["edit.safetensors", "edit.json"])
+def test_a_full_disk_leaves_no_half_an_edit(toy, tmp_path, monkeypatch, full_disk, file):
+    edit = SparseEdit.identity(toy.model, torch.tensor([2000]))
+    full_disk(file)
+    if file == "edit.safetensors":
+        monkeypatch.setattr("steu.patch.save_file", no_space)
+    with pytest.raises(OSError, match=r"no space left on disk for .*edit; free some") as caught:
+        save_edit(edit, tmp_path / "edit", model=toy.model)
+    assert caught.value.errno == errno.ENOSPC
+    assert [path.name for path in tmp_path.iterdir()] == ["encoded"]
