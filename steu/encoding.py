@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from tokenizers import Tokenizer
-from transformers import PreTrainedTokenizerBase
+from transformers import AutoConfig, PreTrainedTokenizerBase
 
 from steu.files import atomic_path, read_json, write_json
 
@@ -83,25 +83,40 @@ def encode_notes(
     """Encode `texts`, or map the file that already holds exactly this encoding.
 
     The file's name is a digest of the tokenizer, the window and the texts, so a stale encoding
-    cannot be picked up and two processes that meet write the same thing.
+    cannot be picked up and two processes that meet write the same thing: the first one's stays.
 
     Raises
     ------
     ValueError
-        If `max_length` leaves no room for text or exceeds the tokenizer's window.
+        If `max_length` leaves no room for text or exceeds the model's window.
     """
-    if not 3 <= max_length <= tokenizer.model_max_length:
+    longest = model_window(tokenizer)
+    if not 3 <= max_length <= longest:
         raise ValueError(
-            f"max_length must lie between 3 and the model's window of "
-            f"{tokenizer.model_max_length} tokens; found {max_length}"
+            f"max_length must lie between 3 and the model's window of {longest} tokens; "
+            f"found {max_length}"
         )
     fast = window_tokenizer(tokenizer, max_length)
     target = Path(folder) / _digest(fast, texts)
     if not (target / "encoding.json").is_file():
-        with atomic_path(target) as beside:
+        # What is there already but not whole has to go; what appears from now on is whole.
+        with atomic_path(target, keep=not target.exists()) as beside:
             beside.mkdir()
             _write(beside, texts, fast, tokenizer, max_length)
     return _map(target)
+
+
+def model_window(tokenizer: PreTrainedTokenizerBase) -> int:
+    """Tokens that both the tokenizer and the model it was loaded beside can take.
+
+    Many tokenizers do not know their window and name a huge number; the position embeddings end.
+    """
+    try:
+        config = AutoConfig.from_pretrained(tokenizer.name_or_path, local_files_only=True)
+    except (OSError, ValueError):  # no model lies beside this tokenizer or in the cache
+        return tokenizer.model_max_length
+    positions = getattr(config, "max_position_embeddings", tokenizer.model_max_length)
+    return min(tokenizer.model_max_length, positions)
 
 
 def window_tokenizer(tokenizer: PreTrainedTokenizerBase, max_length: int) -> Tokenizer:

@@ -1,11 +1,16 @@
+import errno
+import shutil
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from transformers import PreTrainedTokenizerFast
 
-from steu.encoding import encode_notes, encode_window, window_tokenizer
-from steu.models import load_tokenizer
+from steu import encoding
+from steu.encoding import encode_notes, encode_window, model_window, window_tokenizer
+from steu.models import load_backbone, load_tokenizer
 
 TOKENIZER = load_tokenizer("minilm")
 
@@ -54,4 +59,58 @@ def test_contains_any_agrees_with_a_search(tmp_path):
 def test_a_window_that_cannot_be_is_refused(tmp_path, length):
     with pytest.raises(ValueError, match=f"between 3 and the model's window of 512.*{length}"):
         encode_notes(["a"], TOKENIZER, max_length=length, folder=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_window_beyond_the_position_embeddings_is_refused(tmp_path):
+    encoder, tokenizer = load_backbone("random-bert")
+    encoder.config.max_position_embeddings = 64
+    encoder.config.save_pretrained(tmp_path / "model")
+    tokenizer.model_max_length = int(1e30)  # what transformers writes where nothing is known
+    tokenizer.save_pretrained(tmp_path / "model")
+    tokenizer = load_tokenizer(str(tmp_path / "model"))
+    assert tokenizer.model_max_length > 1e29
+    with pytest.raises(ValueError, match="between 3 and the model's window of 64 tokens; found 65"):
+        encode_notes(["a"], tokenizer, max_length=65, folder=tmp_path / "encoded")
+    assert not (tmp_path / "encoded").exists()
+    assert len(encode_notes(["a " * 99], tokenizer, max_length=64, folder=tmp_path).ids) == 64
+
+
+def test_a_tokenizer_without_a_model_answers_for_itself(tmp_path):
+    load_tokenizer("minilm").save_pretrained(tmp_path)
+    assert model_window(PreTrainedTokenizerFast.from_pretrained(tmp_path)) == 512
+
+
+def test_the_encoding_of_a_process_that_was_first_stays(tmp_path, monkeypatch):
+    texts = ["insulin given", "no drug"]
+    other = encode_notes(texts, TOKENIZER, max_length=8, folder=tmp_path / "other").ids
+    (written,) = (tmp_path / "other").iterdir()
+    write = encoding._write
+
+    def write_second(*arguments):
+        write(*arguments)
+        shutil.copytree(written, tmp_path / "here" / written.name)
+        (tmp_path / "here" / written.name / "first").touch()
+
+    monkeypatch.setattr(encoding, "_write", write_second)
+    mine = encode_notes(texts, TOKENIZER, max_length=8, folder=tmp_path / "here").ids
+    assert np.array_equal(mine, other)
+    assert [path.name for path in (tmp_path / "here").iterdir()] == [written.name]
+    assert (tmp_path / "here" / written.name / "first").exists()
+
+
+def test_what_is_not_whole_is_encoded_again(tmp_path):
+    before = encode_notes(["a b"], TOKENIZER, max_length=8, folder=tmp_path).ids.tolist()
+    (written,) = tmp_path.iterdir()
+    (written / "encoding.json").unlink()
+    (written / "ids.bin").write_bytes(b"")
+    assert encode_notes(["a b"], TOKENIZER, max_length=8, folder=tmp_path).ids.tolist() == before
+
+
+@pytest.mark.parametrize("file", ["ids.bin", "encoding.json"])
+def test_a_full_disk_leaves_no_half_an_encoding(tmp_path, full_disk, file):
+    full_disk(file)
+    with pytest.raises(OSError, match=f"no space left on disk for {tmp_path}") as caught:
+        encode_notes(["a b"], TOKENIZER, max_length=8, folder=tmp_path)
+    assert caught.value.errno == errno.ENOSPC
     assert not list(tmp_path.iterdir())
