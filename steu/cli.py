@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,14 +25,9 @@ def run(
     output: Annotated[str | None, typer.Option(help="Folder to write to.")] = None,
 ) -> None:
     """Run one notebook: steu run NOTEBOOK -p NAME VALUE -p NAME VALUE …"""
-    import json
-
-    from steu.files import read_json
     from steu.runner import run_notebook
 
-    text = parameters or "{}"
-    given = json.loads(text) if text.startswith("{") else read_json(text)
-    given |= _pairs(notebook, context.args)
+    given = _mapping(parameters or "{}") | _pairs(notebook, context.args)
     if output is not None:
         given["output"] = output
     print(run_notebook(notebook, parameters=given))
@@ -72,8 +68,10 @@ def book(
 ) -> None:
     """Build the book from the executed notebooks of one run; print where it starts."""
     from steu.book import build
+    from steu.profiles import load_profile
 
-    print(build(profile, run=run or Path("runs", profile), root=Path.cwd()))
+    run = run or Path("runs", load_profile(profile).name)
+    print(build(profile, run=run, root=Path.cwd()))
 
 
 @data.command()
@@ -102,6 +100,25 @@ def write(
     print(folder)
 
 
+def _mapping(text: str) -> dict[str, Any]:
+    """Read what ``--parameters`` names: a JSON object, or the file that holds one."""
+    import json
+
+    from steu.files import read_json
+
+    inline = text.lstrip().startswith(("{", "["))
+    expected = (
+        """--parameters: expected a JSON object such as '{"n_tokens": 64}', or a file of one"""
+    )
+    try:
+        values = json.loads(text) if inline else read_json(text)
+    except ValueError as error:
+        raise ValueError(f"{expected}; {error}") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"{expected}; found {str(values)[:40]} ({type(values).__name__})")
+    return values
+
+
 def _pairs(notebook: str, arguments: list[str]) -> dict[str, Any]:
     """Read ``-p NAME VALUE`` as often as it occurs; values by the type of their parameter."""
     from steu.parameters import check_known, notebook_parameters
@@ -112,31 +129,42 @@ def _pairs(notebook: str, arguments: list[str]) -> dict[str, Any]:
         match arguments[start : start + 3]:
             case ["-p", name, value]:
                 check_known(name, known, where=notebook)
-                given[name] = parse_value(value, known[name].type)
+                given[name] = parse_value(value, known[name].type, name=name)
             case rest:
                 raise ValueError(f"expected -p NAME VALUE, found {' '.join(rest)!r}")
     return given
 
 
-def parse_value(text: str, annotation: str) -> Any:
-    """Read a value from the command line: text for str, else JSON or a YAML scalar."""
+def parse_value(text: str, annotation: str, *, name: str) -> Any:
+    """Read the value of `name` from the command line: text for str, else JSON or YAML.
+
+    Raises
+    ------
+    ValueError
+        If it is neither.
+    """
     import json
 
     import yaml
 
     if annotation.startswith(("str", "Literal")):
         return None if text in ("None", "null") and "None" in annotation else text
-    try:
+    with suppress(ValueError):
         return json.loads(text)
-    except ValueError:
+    try:
         return None if text == "None" else yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is none
+        raise ValueError(
+            f"-p {name}: expected {annotation} as JSON or YAML; found {text!r}, which is neither: "
+            f"{' '.join(str(error).split())}"
+        ) from error
 
 
 def main() -> None:
     """Run the command; a user's mistake becomes one line and exit code 2."""
     try:
         app()
-    except ValueError as error:
+    except (ValueError, ConnectionError) as error:
         _stop(error, 2)
     except OSError as error:
         if error.errno != errno.ENOSPC:

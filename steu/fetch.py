@@ -168,5 +168,5 @@ def _copy(address: str, target: Path, folder: Path) -> None:
         if isinstance(error.reason, FileNotFoundError) or address.startswith("file:"):
             raise ValueError(f"{address} does not exist; {by_hand}") from error
         raise ConnectionError(f"{address} cannot be reached ({error.reason}); {by_hand}") from error
-    except TimeoutError as error:
-        raise ConnectionError(f"{address} does not answer; {by_hand}") from error
+    except (TimeoutError, ConnectionError) as error:
+        raise ConnectionError(f"{address} does not answer ({error}); {by_hand}") from error

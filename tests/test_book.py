@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from stubs import steu
 
 from steu import __version__, book
 from steu.cohort import Cohort
@@ -199,6 +200,14 @@ def test_a_missing_executed_notebook_is_named(tmp_path: Path) -> None:
 def test_an_unknown_profile_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"profiles/nowhere.yaml: no such profile"):
         book.build("nowhere", run=tmp_path, root=tmp_path)
+
+
+def test_a_profile_named_by_its_path_has_its_run_below_its_name(tmp_path: Path) -> None:
+    (tmp_path / "some" / "where").mkdir(parents=True)
+    (tmp_path / "some" / "where" / "mine.yaml").write_text(PROFILE)
+    done = steu(tmp_path, "book", "--profile", "some/where/mine.yaml")
+    assert done.returncode == 2
+    assert " runs/mine/tiny/cohort/notebook.ipynb does not exist" in done.stderr
 
 
 def test_a_wrong_link_stops_the_build(tmp_path: Path) -> None:

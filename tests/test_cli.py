@@ -15,6 +15,8 @@ PARAMETERS = (
     "n_tokens: int = 256  # rows\nrate: float = 0.1\nname: str = 'a'\noutput: str = 'runs/x'"
 )
 
+OBJECT = """--parameters: expected a JSON object such as '{"n_tokens": 64}', or a file of one"""
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
@@ -67,6 +69,37 @@ def test_a_mistake_is_one_line_and_exit_code_2(project: Path, arguments: str, me
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-p", "n_tokens", "{a: ["], "-p n_tokens: expected int as JSON or YAML; found '{a: ['"),
+        (["-p", "rate", "2150-13-45"], "-p rate: expected float as JSON or YAML"),
+        (["--parameters", '{"n_tokens": }'], f"{OBJECT}; Expecting value: line 1 column 14"),
+        (["--parameters", "[64]"], f"{OBJECT}; found [64] (list)"),
+        (["--parameters", "list.json"], f"{OBJECT}; found [64] (list)"),
+        (["--parameters", "cut.json"], f"{OBJECT}; cut.json is not valid JSON"),
+    ],
+)
+def test_a_value_that_cannot_be_read_names_the_option(
+    project: Path, arguments: list[str], message: str
+) -> None:
+    (project / "list.json").write_text("[64]")
+    (project / "cut.json").write_text('{"n_tokens": ')
+    done = steu(project, "run", "x.ipynb", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"steu: {message}") and done.stderr.count("\n") == 1
+    assert not (project / "runs").exists()
+
+
+def test_a_source_that_cannot_be_reached_is_one_line(project: Path) -> None:
+    # Port 9 of this machine refuses: no packet leaves it.
+    source = "http://127.0.0.1:9/files/"
+    done = steu(project, "data", "fetch", "eicu-demo", "here", "--source", source)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"steu: {source}SHA256SUMS.txt cannot be reached")
+    assert done.stderr.count("\n") == 1 and not (project / "here").exists()
+
+
 def test_a_bug_shows_its_traceback_and_exit_code_1(project: Path) -> None:
     done = steu(project, "run", "bug.ipynb")
     assert done.returncode == 1 and "ZeroDivisionError" in done.stderr
@@ -83,7 +116,7 @@ def test_a_bug_shows_its_traceback_and_exit_code_1(project: Path) -> None:
     ],
 )  # fmt: skip
 def test_values_are_read_by_type(text: str, annotation: str, value: object) -> None:
-    assert parse_value(text, annotation) == value
+    assert parse_value(text, annotation, name="x") == value
 
 
 def test_starting_imports_nothing_heavy() -> None:

@@ -86,6 +86,18 @@ def test_no_network_says_what_to_do(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_answer_that_breaks_off_names_the_address(
+    tmp_path: Path, published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def reset(*_: object) -> None:
+        raise ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
+
+    monkeypatch.setattr("shutil.copyfileobj", reset)
+    with pytest.raises(ConnectionError, match=r"SHA256SUMS.txt does not answer .*reset by peer"):
+        fetch("mimic-iv-demo", tmp_path / "here", source=published)
+    assert _nothing_left(tmp_path)
+
+
 def test_sums_are_checked(tmp_path: Path, published: Path) -> None:
     (published / "SHA256SUMS.txt").write_text("<html>log in</html>\n")
     with pytest.raises(ValueError, match="no list of SHA-256 sums"):
