@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 import numpy as np
 import torch
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
+from torch.nn.functional import logsigmoid, softplus
 
 from steu.edit import SparseEdit
-from steu.models import Classifier
+from steu.encoding import EncodedNotes
+from steu.layers import LayerEdit, last_layers
+from steu.models import Classifier, autocast
+from steu.unlearn import (
+    Losses,
+    Teacher,
+    UnlearnConfig,
+    descend,
+    forget_and_retain_batches,
+    frozen,
+    utility_loss,
+)
+
+Rival = Literal["gradient_ascent", "direct_suppression"]
 
 
 def null_edit(model: Classifier, forget: int) -> SparseEdit:
@@ -50,3 +66,58 @@ def tfidf_logits(
     )
     model.fit(train_texts, train_targets)
     return [model.decision_function(texts) for texts in test_texts]
+
+
+def edit_layers(
+    model: Classifier,
+    notes: EncodedNotes,
+    targets: np.ndarray,
+    *,
+    rows: np.ndarray,
+    forget: int,
+    rival: Rival,
+    config: UnlearnConfig,
+    n_layers: int = 3,
+    teacher: Teacher | None = None,
+) -> tuple[LayerEdit, list[dict[str, float]]]:
+    """Train the last encoder layers and the head, as the rivals in the paper do.
+
+    The paper names gradient ascent and direct suppression and the number of parameters they change,
+    which is that of three layers [I]; the objectives here are the customary ones:
+
+    - ``"gradient_ascent"`` climbs the loss of the class on notes that carry it,
+      L_forget = −BCE(z_f(B_f), 1) = log σ(z_f), which has no minimum and stops with the epochs;
+    - ``"direct_suppression"`` descends the loss of its absence, L_forget = BCE(z_f(B_f), 0).
+
+    Both keep the other classes by the same L_utility as STEU. ``learning_rate_rows`` is the rate of
+    the encoder's part. The model itself is left as it was; see `steu.unlearn.unlearn` for the
+    parameters and the history that is returned.
+    """
+    batches = forget_and_retain_batches(model, targets, rows, forget=forget, config=config)
+    teacher = teacher or Teacher.of(model, notes, rows, precision=config.precision)
+    edit = LayerEdit.identity(model, last_layers(model, n_layers))
+    device = teacher.features.device
+    objective = {"gradient_ascent": logsigmoid, "direct_suppression": softplus}[rival]
+
+    def losses(forgotten: np.ndarray, retained: np.ndarray) -> Losses:
+        ids, mask = notes.batch(np.concatenate([forgotten, retained]))
+        with autocast(device, config.precision):
+            features = model.features(ids.to(device), mask.to(device))
+        logits = model.head(features)  # (B_f + B_r, C)
+        loss_forget = objective(logits[: len(forgotten), forget]).mean()
+        loss_utility = utility_loss(logits[len(forgotten) :], teacher.logits[retained], forget)
+        total = loss_forget + config.utility_weight * loss_utility
+        return total, loss_forget.detach(), loss_utility.detach()
+
+    # While attached, the model's parameters are the edit's own tensors: a step changes the edit.
+    with frozen(model), edit.attached(model):
+        moved = {n: p.requires_grad_() for n, p in model.named_parameters() if n in edit.values}
+        encoder = [p for name, p in moved.items() if name.startswith("encoder.")]
+        head = [p for name, p in moved.items() if name.startswith("head.")]
+        groups: list[dict[str, Any]] = [
+            {"params": encoder, "lr": config.learning_rate_rows},
+            {"params": head, "lr": config.learning_rate_head},
+        ]
+        history = descend(losses, groups, batches, max_grad_norm=config.max_grad_norm)
+        model.zero_grad(set_to_none=True)
+    return edit, history

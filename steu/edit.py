@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn.functional import embedding
 
+from steu.encoding import EncodedNotes
 from steu.models import Classifier
 
 
@@ -76,6 +78,10 @@ class SparseEdit:
             rows=table.detach()[token_ids].clone(),
             head={name: value.detach().clone() for name, value in values.items()},
         )
+
+    def touched(self, notes: EncodedNotes) -> np.ndarray:
+        """Notes whose features it can change, (N,) bool: those that hold a selected token."""
+        return notes.contains_any(self.token_ids.cpu().numpy())
 
     @contextmanager
     def attached(self, model: Classifier) -> Iterator[Classifier]:

@@ -149,9 +149,9 @@ class Study:
     def features(self, rows: np.ndarray, edit: SparseEdit | None = None) -> torch.Tensor:
         """Features of `rows` under the edit, (n, H); untouched notes keep the teacher's."""
         features = self.teacher.features[torch.from_numpy(rows)].clone()
-        if edit is None or not len(edit.token_ids):
+        if edit is None:
             return features
-        touched = self.notes.contains_any(edit.token_ids.cpu().numpy())[rows]
+        touched = edit.touched(self.notes)[rows]
         if touched.any():
             with edit.attached(self.model):
                 fresh = extract_features(

@@ -1,0 +1,81 @@
+"""The dense rivals: what they may change, that they silence the class, and that they let go."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import f1_score, roc_auc_score
+from toys import LABELS, make_toy
+
+from steu.baselines import edit_layers
+from steu.layers import LayerEdit, last_layers
+from steu.models import build_classifier, predict
+from steu.unlearn import UnlearnConfig
+
+CONFIG = UnlearnConfig(epochs=8, precision="fp32", learning_rate_rows=2e-3, learning_rate_head=2e-2)
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
+    return make_toy(tmp_path_factory.mktemp("encoded"))
+
+
+def run(toy, rival, **changes):
+    return edit_layers(
+        toy.model,
+        toy.notes,
+        toy.targets,
+        rows=toy.train,
+        forget=0,
+        rival=rival,
+        n_layers=1,
+        config=UnlearnConfig(**{**CONFIG.__dict__, **changes}),
+    )
+
+
+@pytest.mark.parametrize("rival", ["gradient_ascent", "direct_suppression"])
+def test_the_class_falls_silent_the_others_stay_and_the_model_is_let_go(toy, rival):
+    before = copy.deepcopy(toy.model.state_dict())
+    edit, history = run(toy, rival)
+    with edit.attached(toy.model):
+        after = predict(toy.model, toy.notes, toy.test, precision="fp32")
+    assert f1_score(toy.targets[toy.test, 0], after[:, 0] > 0, zero_division=0) < 0.1
+    for label in (1, 2):
+        assert roc_auc_score(toy.targets[toy.test, label], after[:, label]) > 0.9
+    assert history[-1]["forget_loss"] < history[0]["forget_loss"]
+    assert all(torch.equal(before[name], value) for name, value in toy.model.state_dict().items())
+    assert all(p.requires_grad and p.grad is None for p in toy.model.parameters())
+
+
+def test_only_the_last_layers_and_the_head_change(toy):
+    edit, _ = run(toy, "direct_suppression", epochs=1)
+    assert {name.rpartition(".layer.")[2][:2] for name in edit.values} == {"1.", "he"}
+    head = {n.removeprefix("head.") for n in edit.values if n.startswith("head.")}
+    assert edit.head.keys() == head == {"weight", "bias"}
+    own = sum(p.numel() for p in toy.model.encoder.encoder.layer[1].parameters())
+    assert 0 < edit.parameters_changed(toy.model) <= own + 3 * 32 + 3
+    assert edit.bytes_stored == 4 * (own + 3 * 32 + 3)
+    assert edit.touched(toy.notes).all()
+
+
+def test_the_edit_that_changes_nothing_changes_nothing(toy):
+    edit = LayerEdit.identity(toy.model, last_layers(toy.model, 2))
+    before = predict(toy.model, toy.notes, toy.test, precision="fp32")
+    with edit.attached(toy.model):
+        after = predict(toy.model, toy.notes, toy.test, precision="fp32")
+    assert np.array_equal(before, after)
+    assert edit.parameters_changed(toy.model) == 0
+    assert torch.equal(edit.edited_head(toy.model.head).weight, toy.model.head.weight)
+
+
+@pytest.mark.parametrize("backbone", ["random-bert", "random-distilbert"])
+def test_layers_are_found_in_both_architectures(backbone):
+    model, _ = build_classifier(backbone, LABELS)
+    one, two = (set(last_layers(model, n)) for n in (1, 2))
+    assert one < two
+    everything = {name for name, _ in model.named_parameters()}
+    assert not any("embeddings" in name for name in two)
+    assert all("embeddings" in name or "pooler" in name for name in everything - two)
+    with pytest.raises(ValueError, match="between 1 and 2; found 3"):
+        last_layers(model, 3)
