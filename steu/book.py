@@ -62,20 +62,28 @@ def build(profile: str, *, run: Path, root: Path) -> Path:
     ------
     ValueError
         A notebook of the run is missing, a page is broken, a page reaches for the network,
-        or a page shows the text of a restricted note.
+        or a page or any executed notebook of the run, shown or not, holds the text of a
+        restricted note; then nothing of the book is left behind.
     """
     run, root = Path(run), Path(root)
     loaded = load_profile(profile, root=root)
     target = root / "_build" / loaded.name
     source = target / "source"
+    chapters = chapters_of(loaded, run=run)
+    _require_executed(chapters)
+    check_privacy(run, folders=[run])
     with atomic_path(source) as staged:
-        stage(chapters_of(loaded, run=run), root=root, staged=staged)
+        stage(chapters, root=root, staged=staged)
     pages = toc_pages(read_toc(source))
     with atomic_path(target / "html") as html:
         _sphinx(source, html)
         (html / "index.html").write_text(REDIRECT.format(page=pages[0]), encoding="utf-8")
         check_site(html, pages=pages)
-        check_privacy(run, folders=[source / "notebooks", html])
+        try:
+            check_privacy(run, folders=[source, html])
+        except ValueError:
+            shutil.rmtree(source)
+            raise
     return target / "html" / "index.html"
 
 
@@ -95,7 +103,6 @@ def chapters_of(profile: Profile, *, run: Path) -> list[Chapter]:
 
 def stage(chapters: list[Chapter], *, root: Path, staged: Path) -> None:
     """Write into the folder `staged` everything that Sphinx reads."""
-    _require_executed(chapters)
     staged.mkdir(parents=True, exist_ok=True)
     shutil.copytree(root / "book", staged / "book", ignore=shutil.ignore_patterns(".*"))
     shutil.copy2(root / "_config.yml", staged / "_config.yml")
@@ -262,7 +269,7 @@ class _Loads(HTMLParser):
 
 
 def check_privacy(run: Path, *, folders: list[Path]) -> None:
-    """Raise if a notebook, page or figure below `folders` shows words of a restricted note."""
+    """Raise if a notebook, page or figure below `folders` holds words of a restricted note."""
     restricted = list(_restricted_cohorts(run))
     shown = dict(_rendered(folders)) if restricted else {}
     for cohort in restricted:
@@ -284,5 +291,5 @@ def _restricted_cohorts(run: Path) -> Iterator[Path]:
 def _rendered(folders: list[Path]) -> Iterator[tuple[str, str]]:
     for folder in folders:
         for path in sorted(folder.rglob("*")):
-            if path.suffix in {".ipynb", ".html", ".svg"}:
+            if path.suffix in {".ipynb", ".md", ".html", ".svg"}:
                 yield f"{folder.name}/{path.relative_to(folder)}", path.read_text(encoding="utf-8")

@@ -87,9 +87,12 @@ def note_text_in(
         # An escaped line break of JSON is a gap between words, as a tag is. A tag may also stand
         # within a word (bold syllables), and a note may hold "<5 … >": so it is read in each way.
         content = re.sub(r"\\[nrt]", " ", content)
+        first: dict[int, int] = {}  # most runs stand in each reading; one place a file is enough
         for reading in (content, _TAG.sub(" ", content), _TAG.sub("", content)):
             for position, run in enumerate(_runs(reading, words)):
-                places.setdefault(hash(run), []).append((path, position))
+                first.setdefault(hash(run), position)
+        for run_hash, position in first.items():
+            places.setdefault(run_hash, []).append((path, position))
     found: dict[tuple[str, int], Found] = {}
     for number, note in enumerate(notes):
         for run in _runs(note, words):

@@ -245,6 +245,41 @@ def test_words_of_a_restricted_note_stop_the_build(tmp_path: Path) -> None:
     book.check_privacy(tmp_path / "run", folders=[tmp_path])
 
 
+LEAK = f"It reads: {NOTE}."
+UNSHOWN = ("tiny/bert/seed0/unlearning", "tiny/distilbert/pmi", "other/bert/seed1/classifier")
+
+
+@pytest.mark.parametrize("folder", UNSHOWN)
+def test_words_of_a_restricted_note_in_a_notebook_that_is_not_shown_stop_the_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    run = make_project(tmp_path) / "runs" / "demo"
+    restricted_cohort(run, restricted=True)
+    (run / folder).mkdir(parents=True)
+    nbformat.write(executed("x", extra=LEAK), run / folder / "notebook.ipynb")
+    monkeypatch.setattr(book, "stage", lambda *_, **__: pytest.fail("staged before the scan"))
+    with pytest.raises(ValueError, match=rf"{folder}/notebook.ipynb shows words of note 0"):
+        build(tmp_path)
+    assert not (tmp_path / "_build").exists()
+
+
+def test_a_page_that_shows_words_of_a_restricted_note_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    restricted_cohort(make_project(tmp_path) / "runs" / "demo", restricted=True)
+    built = tmp_path / "_build" / "demo"
+
+    def sphinx(source: Path, html: Path) -> None:
+        html.mkdir()
+        (html / "page.html").write_text(f"<p>{NOTE}</p>")
+
+    monkeypatch.setattr(book, "_sphinx", sphinx)
+    monkeypatch.setattr(book, "check_site", lambda *_, **__: None)
+    with pytest.raises(ValueError, match=r"page.html shows words of note 0"):
+        build(tmp_path)
+    assert not list(built.iterdir())
+
+
 def test_words_of_an_open_note_are_welcome(tmp_path: Path) -> None:
     restricted_cohort(tmp_path / "run", restricted=False)
     (tmp_path / "page.html").write_text(NOTE)
