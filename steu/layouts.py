@@ -6,17 +6,18 @@ for the layouts with diagnosis codes, `codes(stay_id, system, code)`, codes with
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import duckdb
-import pandas as pd
 
 from steu import render
-from steu.labels import parse_code
-from steu.tables import find_table, literal, load, require_table, stripped
+from steu.eicu import EICU, Eicu, read_eicu
+from steu.tables import find_table, load, refuse_duplicates, require_table, stripped
+
+__all__ = ["EICU", "LAYOUTS", "MIMIC_III", "MIMIC_IV", "Mimic", "read_eicu", "read_mimic"]
 
 TextSource = Literal["notes", "orders"]
 
@@ -36,27 +37,6 @@ class Mimic:
     started: str
     procedures: str
     procedure_titles: str
-
-
-@dataclass(frozen=True)
-class Section:
-    """One table of eICU that becomes one paragraph."""
-
-    table: str
-    title: str
-    columns: Mapping[str, str]  # offset, path and, where there are, value, reading, hicl, cancelled
-    phrase: Callable[[str, str], str | None]
-
-
-@dataclass(frozen=True)
-class Eicu:
-    """eICU: the table of stays, the diagnoses and the sections a document is rendered from."""
-
-    name: str
-    stays: str
-    diagnoses: str
-    sections: Mapping[str, Section] = field(repr=False)
-    default_sections: tuple[str, ...]
 
 
 MIMIC_IV = Mimic(
@@ -91,84 +71,6 @@ MIMIC_III = Mimic(
     started="startdate",
     procedures="procedures_icd",
     procedure_titles="d_icd_procedures",
-)
-
-EICU = Eicu(
-    name="eicu",
-    stays="patient",
-    diagnoses="diagnosis",
-    sections={
-        "pastHistory": Section(
-            "pasthistory",
-            "Past history",
-            {
-                "offset": "pasthistoryoffset",
-                "path": "pasthistorypath",
-                "value": "pasthistoryvalue",
-            },
-            render.picked,
-        ),
-        "physicalExam": Section(
-            "physicalexam",
-            "Physical exam",
-            {
-                "offset": "physicalexamoffset",
-                "path": "physicalexampath",
-                "value": "physicalexamvalue",
-                "reading": "physicalexamtext",
-            },
-            render.picked,
-        ),
-        "note": Section(
-            "note",
-            "Note",
-            {"offset": "noteoffset", "path": "notepath", "value": "notevalue"},
-            render.picked,
-        ),
-        "medication": Section(
-            "medication",
-            "Medications",
-            {
-                "offset": "drugstartoffset",
-                "path": "drugname",
-                "hicl": "drughiclseqno",
-                "cancelled": "drugordercancelled",
-            },
-            render.drug,
-        ),
-        "admissionDx": Section(
-            "admissiondx",
-            "Admission diagnosis",
-            {"offset": "admitdxenteredoffset", "path": "admitdxpath", "value": "admitdxname"},
-            render.diagnosis_on_admission,
-        ),
-        "treatment": Section(
-            "treatment",
-            "Treatment",
-            {"offset": "treatmentoffset", "path": "treatmentstring"},
-            render.treatment,
-        ),
-        "infusionDrug": Section(
-            "infusiondrug",
-            "Infusions",
-            {"offset": "infusionoffset", "path": "drugname"},
-            render.drug,
-        ),
-        "admissionDrug": Section(
-            "admissiondrug",
-            "Medications before admission",
-            {"offset": "drugoffset", "path": "drugname"},
-            render.drug,
-        ),
-        "allergy": Section(
-            "allergy",
-            "Allergies",
-            {"offset": "allergyoffset", "path": "allergyname"},
-            render.drug,
-        ),
-    },
-    # admissionDx and treatment nearly state the diagnosis, so they have to be asked for.
-    default_sections=("pastHistory", "physicalExam", "note", "medication"),
 )
 
 LAYOUTS: dict[str, Mimic | Eicu] = {layout.name: layout for layout in (MIMIC_IV, MIMIC_III, EICU)}
@@ -224,15 +126,16 @@ def _mimic_notes(connection: duckdb.DuckDBPyConnection, layout: Mimic, folder: P
     if path is None:
         raise ValueError(f"{mend} (the table is missing)")
     columns = {"subject_id": "subject_id", "stay_id": "hadm_id", "text": "text"}
-    load(
-        connection,
-        path,
-        columns | dict(layout.note_columns),
-        into="notes",
-        where=f"stay_id IS NOT NULL AND {layout.note_filter}",
-    )
+    columns |= layout.note_columns
+    where = f"stay_id IS NOT NULL AND {layout.note_filter}"
+    load(connection, path, columns, into="notes", where=where)
     if not connection.execute("SELECT EXISTS (FROM notes)").fetchone()[0]:
         raise ValueError(f"{mend} (the table has no discharge summaries)")
+    mend = "expected one row a note and one patient a stay: use the publisher's file unchanged"
+    refuse_duplicates(connection, "notes", "order2", path=path, columns=columns, mend=mend)
+    refuse_duplicates(
+        connection, "notes", "stay_id", of="subject_id", path=path, columns=columns, mend=mend
+    )
     # Only stays with several notes are aggregated: an ordered aggregate is held in memory whole.
     connection.execute(
         """CREATE TABLE repeated AS SELECT stay_id FROM notes GROUP BY ALL HAVING count(*) > 1"""
@@ -269,7 +172,7 @@ def _mimic_orders(connection: duckdb.DuckDBPyConnection, layout: Mimic, folder: 
     if not layout.version:
         connection.execute("ALTER TABLE done ADD COLUMN version VARCHAR")
         connection.execute("ALTER TABLE titles ADD COLUMN IF NOT EXISTS version VARCHAR")
-    _add_phrases(connection, "drugs", render.drug)
+    render.add_phrases(connection, "drugs", render.drug)
     connection.execute(
         """CREATE TABLE documents AS
         WITH items AS (
@@ -289,104 +192,3 @@ def _mimic_orders(connection: duckdb.DuckDBPyConnection, layout: Mimic, folder: 
         SELECT subject_id, stay_id, string_agg(paragraph, chr(10) ORDER BY section) AS text
         FROM paragraphs GROUP BY subject_id, stay_id"""
     )
-
-
-def read_eicu(
-    connection: duckdb.DuckDBPyConnection,
-    layout: Eicu,
-    folder: Path,
-    *,
-    sections: Sequence[str] | None = None,
-) -> None:
-    """Read one eICU folder; a document has one paragraph a section, in the order of `sections`."""
-    sections = tuple(sections or layout.default_sections)
-    for name in sections:
-        if name not in layout.sections:
-            raise ValueError(
-                f"eICU has no section {name!r}; expected some of: {', '.join(layout.sections)}"
-            )
-    stay = {"stay_id": "patientunitstayid"}
-    path = require_table(folder, layout.stays, purpose="the patient of each stay")
-    load(connection, path, stay | {"subject_id": "uniquepid"}, into="stays")
-    path = require_table(folder, layout.diagnoses, purpose="the diagnosis codes")
-    load(connection, path, stay | {"raw": "icd9code"}, into="diagnoses")
-    _eicu_codes(connection)
-    connection.execute("CREATE TABLE paragraphs (stay_id VARCHAR, section INT, paragraph VARCHAR)")
-    for rank, name in enumerate(sections):
-        section = layout.sections[name]
-        path = require_table(folder, section.table, purpose=f"the section {name}")
-        load(connection, path, stay | dict(section.columns), into="entries")
-        _eicu_paragraphs(connection, section, rank)
-    connection.execute(
-        """CREATE TABLE documents AS SELECT subject_id, stay_id,
-        string_agg(paragraph, chr(10) ORDER BY section) AS text
-        FROM paragraphs JOIN stays USING (stay_id) GROUP BY subject_id, stay_id"""
-    )
-
-
-def _eicu_codes(connection: duckdb.DuckDBPyConnection) -> None:
-    # One field lists codes of both systems, "428.0, I50.9"; a row without any still counts as a
-    # diagnosis, so that its stay is kept with no label.
-    connection.execute(
-        """CREATE TABLE listed AS SELECT stay_id,
-        upper(trim(unnest(string_split(coalesce(raw, ''), ',')))) AS raw FROM diagnoses"""
-    )
-    distinct = connection.execute("SELECT DISTINCT raw FROM listed ORDER BY raw").fetchall()
-    parsed = pd.DataFrame(
-        [(raw, *parse_code(raw)) for (raw,) in distinct], columns=["raw", "system", "code"]
-    )
-    connection.register("parsed", parsed)
-    connection.execute(
-        """CREATE TABLE codes AS SELECT subject_id, stay_id, system, code
-        FROM listed JOIN stays USING (stay_id) JOIN parsed USING (raw)"""
-    )
-    connection.unregister("parsed")
-
-
-def _eicu_paragraphs(connection: duckdb.DuckDBPyConnection, section: Section, rank: int) -> None:
-    for column in ("value", "reading", "hicl", "cancelled"):
-        connection.execute(f"ALTER TABLE entries ADD COLUMN IF NOT EXISTS {column} VARCHAR")
-    connection.execute("UPDATE entries SET value = coalesce(value, '')")
-    # Many hospitals send a drug's ingredient number without a name: others name the same number.
-    connection.execute(
-        """UPDATE entries SET path = named.name FROM (
-            SELECT hicl, min(path) AS name FROM (
-                SELECT hicl, path, count(*) AS n FROM entries
-                WHERE path IS NOT NULL AND hicl IS NOT NULL AND hicl <> '0' GROUP BY hicl, path
-                QUALIFY n = max(n) OVER (PARTITION BY hicl)
-            ) GROUP BY hicl
-        ) AS named WHERE entries.path IS NULL AND entries.hicl = named.hicl"""
-    )
-    _add_phrases(connection, "entries", section.phrase)
-    # An item is written once, where it was first charted, with its first numeric reading.
-    connection.execute(
-        f"""INSERT INTO paragraphs
-        WITH items AS (
-            SELECT stay_id, phrase, min({{
-                'at': TRY_CAST("offset" AS BIGINT),
-                'reading': CASE WHEN regexp_full_match(reading, '-?[0-9.]+') AND reading <> value
-                THEN ' ' || reading ELSE '' END}}) AS first
-            FROM entries JOIN phrases USING (path, value)
-            WHERE coalesce(cancelled, '') <> 'Yes' GROUP BY stay_id, phrase
-        )
-        SELECT stay_id, {rank}, {literal(section.title)} || ': '
-        || string_agg(phrase || first.reading, '; ' ORDER BY first.at, phrase) || '.'
-        FROM items GROUP BY stay_id"""
-    )
-
-
-def _add_phrases(
-    connection: duckdb.DuckDBPyConnection, table: str, phrase: Callable[[str, str], str | None]
-) -> None:
-    """Render each distinct entry once, in Python; leaves `phrases(path, value, phrase)`."""
-    connection.execute(f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS value VARCHAR DEFAULT ''")
-    distinct = connection.execute(
-        f"SELECT DISTINCT path, value FROM {table} WHERE path IS NOT NULL"
-    ).fetchall()
-    said = [(path, value, phrase(path, value)) for path, value in distinct]
-    frame = pd.DataFrame(
-        [row for row in said if row[2]], columns=["path", "value", "phrase"], dtype=str
-    )
-    connection.register("said", frame)
-    connection.execute("CREATE OR REPLACE TABLE phrases AS SELECT * FROM said")
-    connection.unregister("said")

@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 
 from steu.labels import check_names, label_index
-from steu.tables import SUFFIXES, identifier, literal, load, stripped
+from steu.tables import SUFFIXES, identifier, literal, load, refuse_duplicates, stripped
 
 _LABEL_KEYS = ("columns", "column", "delimiter", "top_n", "keep")
 
@@ -43,7 +43,8 @@ def read_plain(
     Raises
     ------
     ValueError
-        If a column is missing, an id comes twice without `group_by`, or no label is left.
+        If a column is missing, an id comes twice without `group_by`, one group has two subjects,
+        or no label is left.
     """
     unknown = sorted(set(labels) - set(_LABEL_KEYS))
     if unknown or ("columns" in labels) == ("column" in labels):
@@ -66,8 +67,7 @@ def read_plain(
     connection.execute(f"UPDATE keyed SET key = {key}")
     if not subject:
         connection.execute("UPDATE keyed SET subject = key")
-    if not group_by:
-        _refuse_duplicates(connection, path, id or text)
+    _refuse_duplicates(connection, path, columns, grouped=group_by is not None)
     connection.execute(
         """CREATE TABLE documents AS SELECT min(subject) AS subject_id, key AS stay_id,
         string_agg(DISTINCT text, E'\\n\\n' ORDER BY text) AS text
@@ -97,16 +97,15 @@ def _only_table(path: Path) -> Path:
     return found[0]
 
 
-def _refuse_duplicates(connection: duckdb.DuckDBPyConnection, path: Path, column: str) -> None:
-    twice = connection.execute(
-        "SELECT count(*) FROM (SELECT key FROM keyed WHERE key IS NOT NULL GROUP BY key "
-        "HAVING count(*) > 1)"
-    ).fetchone()[0]
-    if twice:
-        raise ValueError(
-            f"{path}: {twice} values of {column} come in more than one row; expected one row a "
-            f"document: set group_by={column!r} to join the rows, or name another id column"
-        )
+def _refuse_duplicates(
+    connection: duckdb.DuckDBPyConnection, path: Path, columns: Mapping[str, str], *, grouped: bool
+) -> None:
+    mend = f"set group_by={columns['key']!r} to join the rows, or name another id column"
+    mend = f"expected one row a document: {mend}"
+    if grouped:
+        mend = "expected one patient a document: name another column to group by, or as subject"
+    of = "subject" if grouped else None
+    refuse_duplicates(connection, "keyed", "key", of=of, path=path, columns=columns, mend=mend)
 
 
 def _indicator_columns(

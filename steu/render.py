@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+
+import duckdb
+import pandas as pd
 
 # Entries about filling in the form, not about the patient: which screens to show, whether a
 # section was done, who was the source, the billing and time-out checklists. The answers to
@@ -74,3 +78,20 @@ def drug(path: str, value: str) -> str | None:
         name = re.split(r"\s(?::|-)\s", name)[-1]
     name = re.split(r"\s*[(*,:]|\s+\d|\s+(?:tabs?|caps?|inj|soln?|po|iv)\b", name)[0].strip(" -")
     return name if re.search(r"[a-z]{3}", name) else None
+
+
+def add_phrases(
+    connection: duckdb.DuckDBPyConnection, table: str, phrase: Callable[[str, str], str | None]
+) -> None:
+    """Render each distinct entry once, in Python; leaves `phrases(path, value, phrase)`."""
+    connection.execute(f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS value VARCHAR DEFAULT ''")
+    distinct = connection.execute(
+        f"SELECT DISTINCT path, value FROM {table} WHERE path IS NOT NULL"
+    ).fetchall()
+    said = [(path, value, phrase(path, value)) for path, value in distinct]
+    frame = pd.DataFrame(
+        [row for row in said if row[2]], columns=["path", "value", "phrase"], dtype=str
+    )
+    connection.register("said", frame)
+    connection.execute("CREATE OR REPLACE TABLE phrases AS SELECT * FROM said")
+    connection.unregister("said")

@@ -113,6 +113,37 @@ def load(
     return connection.execute(f"SELECT count(*) FROM {identifier(into)}").fetchone()[0]
 
 
+def refuse_duplicates(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    key: str,
+    *,
+    path: Path,
+    columns: Mapping[str, str],
+    mend: str,
+    of: str | None = None,
+) -> None:
+    """Raise ValueError if a value of `key` comes in several rows or, with `of`, with several `of`.
+
+    Parameters
+    ----------
+    table, path, columns
+        The table that `load` made, of which file and with which names in it.
+    mend
+        What the user can do.
+    """
+    several = f"count(DISTINCT {of})" if of else "count(*)"
+    twice, first = connection.execute(
+        f"SELECT count(*), min({key}) FROM (SELECT {key} FROM {table} WHERE {key} IS NOT NULL "
+        f"GROUP BY {key} HAVING {several} > 1)"
+    ).fetchone()
+    if twice:
+        found = f"with more than one {columns[of]}" if of else "in more than one row"
+        raise ValueError(
+            f"{path}: {twice} values of {columns[key]} come {found}, first {first!r}; {mend}"
+        )
+
+
 def header(path: Path) -> list[str]:
     """Column names of one table, as written in it."""
     if path.suffix == ".parquet":

@@ -14,7 +14,7 @@ import pytest
 
 from steu.cohort import build_cohort
 from steu.labels import DEFAULT_LABELS
-from steu.layouts import EICU, MIMIC_III, MIMIC_IV, read_eicu, read_mimic
+from steu.layouts import EICU, MIMIC_III, MIMIC_IV, Mimic, read_eicu, read_mimic
 from steu.plain import read_plain
 from steu.render import diagnosis_on_admission, drug, picked, treatment
 
@@ -81,6 +81,48 @@ def test_mimic_iii_keeps_sound_discharge_summaries_in_any_case(tmp_path: Path) -
         read_mimic(connection, MIMIC_III, tmp_path)
         assert documents(connection) == {"11": ("1", "kept")}
         assert codes(connection) == {("11", 9, "4280")}
+
+
+MIMIC_NOTES = {
+    "mimic_iv": ("note/discharge.csv.gz", "note_id,subject_id,hadm_id,charttime,text", []),
+    "mimic_iii": (
+        "NOTEEVENTS.csv.gz",
+        "row_id,subject_id,hadm_id,chartdate,text,category,iserror",
+        ["Discharge summary", ""],
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("notes", "found"),
+    [
+        (
+            [(7, 1, 11), (7, 1, 12), (8, 1, 12)],
+            "1 values of {} come in more than one row, first '7'",
+        ),
+        (
+            [(7, 1, 11), (8, 2, 11), (9, 1, 12), (10, 2, 12)],
+            "2 values of hadm_id come with more than one subject_id, first '11'",
+        ),
+    ],
+    ids=["note", "stay"],
+)
+@pytest.mark.parametrize("layout", [MIMIC_IV, MIMIC_III], ids=lambda layout: layout.name)
+def test_a_note_or_a_stay_that_comes_twice_is_refused(
+    tmp_path: Path, layout: Mimic, notes: list[tuple[int, ...]], found: str
+) -> None:
+    file, header, rest = MIMIC_NOTES[layout.name]
+    rows = [[*ids, "2150-01-01", f"text {i}", *rest] for i, ids in enumerate(notes)]
+    write(tmp_path / file, header, rows)
+    codes = f"subject_id,hadm_id,{layout.code},{layout.version or 'seq_num'}"
+    write(tmp_path / f"{layout.diagnoses}.csv", codes, [[1, 11, "4280", 9]])
+    found = f"{file}: {found.format(layout.note_columns['order2'])}; expected one row a note"
+    with duckdb.connect() as connection, pytest.raises(ValueError, match=found):
+        read_mimic(connection, layout, tmp_path)
+    write(tmp_path / file, header, [*rows[:1], [99, 1, 11, "2150-01-02", "addendum", *rest]])
+    with duckdb.connect() as connection:
+        read_mimic(connection, layout, tmp_path)
+        assert documents(connection) == {"11": ("1", "text 0\n\naddendum")}
 
 
 @pytest.mark.parametrize("present", [True, False])
@@ -184,6 +226,16 @@ def test_eicu_renders_sections(eicu: Path) -> None:
         assert {row[0] for row in codes(connection)} == {"7", "8"}
 
 
+def test_an_eicu_stay_that_comes_twice_is_refused(eicu: Path) -> None:
+    rows = [[7, "002-1"], [8, "002-2"], [8, "002-3"]]
+    write(eicu / "patient.csv.gz", "patientunitstayid,uniquepid", rows)
+    found = (
+        "patient.csv.gz: 1 values of patientunitstayid come in more than one row, first '8'; exp"
+    )
+    with duckdb.connect() as connection, pytest.raises(ValueError, match=found):
+        read_eicu(connection, EICU, eicu)
+
+
 def test_eicu_sections_are_chosen_and_ordered(eicu: Path) -> None:
     with duckdb.connect() as connection:
         read_eicu(connection, EICU, eicu, sections=["medication", "pastHistory"])
@@ -255,6 +307,21 @@ def test_rows_of_one_text_make_one_document(reports: Path) -> None:
     assert found == {"a": [True, True], "b": [True, False], "c": [False, False]}
     names, found = plain(reports, {"column": "kind", "top_n": 1}, text="body", group_by="body")
     assert names == ("surgery",)
+
+
+def test_a_group_of_two_patients_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    rows = [["s1", "p1", "a", 1], ["s1", "p2", "b", 0], ["s2", "p2", "c", 1], ["s2", "p2", "d", 1]]
+    write(path, "stay,patient,body,urgent", rows)
+    columns = {"text": "body", "group_by": "stay"}
+    found = "t.csv: 1 values of stay come with more than one patient, first 's1'; expected one pat"
+    with pytest.raises(ValueError, match=found):
+        plain(path, {"columns": ["urgent"]}, **columns, subject="patient")
+    _, joined = plain(path, {"columns": ["urgent"]}, **columns)
+    assert set(joined) == {"a\n\nb", "c\n\nd"}
+    write(path, "stay,patient,body,urgent", rows[2:])
+    _, joined = plain(path, {"columns": ["urgent"]}, **columns, subject="patient")
+    assert joined == {"c\n\nd": [True]}
 
 
 def test_delimited_labels_parquet_and_indicator_columns(tmp_path: Path) -> None:
