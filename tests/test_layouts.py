@@ -324,6 +324,15 @@ def test_a_group_of_two_patients_is_refused(tmp_path: Path) -> None:
     assert joined == {"c\n\nd": [True]}
 
 
+@pytest.mark.parametrize("group_by", [None, "body"])
+def test_rows_without_a_text_are_no_duplicates(tmp_path: Path, group_by: str | None) -> None:
+    path = tmp_path / "t.csv"
+    write(path, "patient,body,urgent", [["p1", "a", 1], ["p1", "", 0], ["p2", " ", 0]])
+    options = {"text": "body", "subject": "patient", "group_by": group_by}
+    _, found = plain(path, {"columns": ["urgent"]}, **options)
+    assert found["a"] == [True]
+
+
 def test_delimited_labels_parquet_and_indicator_columns(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     table = {"id": [1, 2], "body": ["x", "y"], "kinds": ["a;b", "b"]}
