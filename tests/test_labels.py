@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import duckdb
 import pytest
+from stubs import ROOT
 
 from steu.labels import (
     DEFAULT_LABELS,
@@ -14,6 +15,24 @@ from steu.labels import (
     parse_code,
     parse_prefix,
 )
+from steu.parameters import notebook_parameters
+from steu.profiles import load_profile
+
+PROFILES = sorted(path.stem for path in (ROOT / "profiles").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_profiles_with_icd_labels_have_the_default_ones(profile: str) -> None:
+    for dataset in load_profile(profile, root=ROOT).datasets.values():
+        if dataset.layout != "table":
+            assert list(dataset.labels.items()) == list(DEFAULT_LABELS.items())
+
+
+def test_the_first_notebook_has_the_default_labels() -> None:
+    parameters = {
+        p.name: p.default for p in notebook_parameters(ROOT / "notebooks/01_cohort.ipynb")
+    }
+    assert list(parameters["labels"].items()) == list(DEFAULT_LABELS.items())
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from steu import lexicon
 from steu.admissions import codes, draw_stays
 from steu.cohort import build_cohort
 from steu.files import sha256
+from steu.labels import parse_code
 from steu.synthetic import COLUMNS, write_corpus
 
 LABELS = {
@@ -140,6 +141,15 @@ def test_codes_and_titles_are_real() -> None:
     known = set(zip(done.icd_code, done.icd_version, strict=True))
     for ninth, tenth in lexicon.PROCEDURES.values():
         assert (ninth.replace(".", ""), "9") in known and (tenth, "10") in known
+
+
+def test_icd10_codes_and_titles_are_those_of_the_classification() -> None:
+    icd10 = pytest.importorskip("simple_icd_10_cm", reason="simple-icd-10-cm is not installed")
+    for code, title in lexicon.ICD10_TITLES.items():
+        assert icd10.get_description(code) == title
+    listed = [raw for condition in lexicon.CONDITIONS.values() for _, raw in condition.eicu]
+    parsed = [parse_code(code) for raw in listed for code in raw.split(",") if code.strip()]
+    assert all(icd10.is_valid_item(code) for system, code in parsed if system == 10)
 
 
 def test_every_code_written_has_a_title_and_every_finding_has_words() -> None:

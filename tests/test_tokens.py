@@ -1,8 +1,13 @@
+import re
+
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer
+from stubs import ROOT, steu
 
+from steu.cohort import Cohort
 from steu.encoding import encode_notes
 from steu.models import load_tokenizer
 from steu.tokens import (
@@ -72,6 +77,29 @@ def test_no_tokens_is_refused(wanted):
 def test_more_tokens_than_were_seen_is_refused():
     with pytest.raises(ValueError, match=r"exceed the 2 tokens seen often enough.*found 3"):
         select_tokens(np.arange(2), 3)
+
+
+@pytest.mark.parametrize(
+    ("n_tokens", "message"),
+    [
+        ("0", "n_tokens must be at least 1; found 0"),
+        ("99999", r"n_tokens must not exceed the 3 tokens seen .* found 99,999: lower n_tokens or"),
+    ],
+)
+def test_a_notebook_says_in_one_line_that_n_tokens_does_not_fit(tmp_path, n_tokens, message):
+    rows = [
+        {"subject_id": f"p{i}", "stay_id": f"s{i}", "text": "insulin for diabetes"}
+        | {"diabetes": i < 3, "split": ("train", "validation", "test")[i % 3]}
+        for i in range(6)
+    ]
+    Cohort(pd.DataFrame(rows), ("diabetes",), "toy", "table", restricted=False).write(tmp_path)
+    values = {"cohort": tmp_path, "encoded": tmp_path / "encoded", "output": tmp_path / "out"}
+    values |= {"forget_label": "diabetes", "min_count": 2, "n_tokens": n_tokens}
+    given = [word for name, value in values.items() for word in ("-p", name, str(value))]
+    done = steu(ROOT, "run", "notebooks/03_pmi.ipynb", *given)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(rf"steu: notebooks/03_pmi.ipynb, cell \d+: {message}.*\n", done.stderr)
+    assert not list((tmp_path / "out").glob("*.parquet"))
 
 
 def test_a_class_nobody_has_is_refused():
