@@ -324,7 +324,13 @@ def test_licences_and_citation_agree_with_the_package() -> None:
     assert "2603.19302" in citation["preferred-citation"]["url"]
     assert (ROOT / "LICENSE").read_text().startswith("MIT License")
     assert "CC BY 4.0" in (ROOT / "LICENSE-prose").read_text()
-    assert f"[{__version__}]" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_the_changelog_has_one_unreleased_section_and_dated_ones() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    first, *released = re.findall(r"(?m)^## (.*)", text)
+    assert first == "[Unreleased]"
+    assert all(re.fullmatch(r"\[\d+\.\d+\.\d+\] - \d{4}-\d\d-\d\d", title) for title in released)
 
 
 def test_pyproject_takes_the_version_from_the_package() -> None:
