@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,11 @@ class EncodedNotes:
             ids[position, : len(note)] = note
             mask[position, : len(note)] = 1
         return torch.from_numpy(ids), torch.from_numpy(mask)
+
+    def texts(self, tokenizer: PreTrainedTokenizerBase) -> list[str]:
+        """What of each note lies within the window, as text again, without special tokens."""
+        notes = [self.ids[a:b].tolist() for a, b in pairwise(self.offsets)]
+        return tokenizer.batch_decode(notes, skip_special_tokens=True)
 
     def contains_any(self, token_ids: np.ndarray) -> np.ndarray:
         """Whether each note holds at least one of the tokens, shape (N,) bool."""

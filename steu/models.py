@@ -103,6 +103,7 @@ class TrainConfig:
     warmup: float = 0.1  # share of steps with a rising rate; keeps the first updates gentle
     patience: int = 2  # epochs without a better validation AUROC before stopping
     max_grad_norm: float = 1.0  # one odd batch cannot undo an epoch
+    token_dropout: float = 0.1  # share of tokens hidden a step: few notes are soon known by heart
     precision: Precision = "auto"  # bf16 where the hardware has it, else fp32
     seed: int = 0  # order of the notes, dropout
 
@@ -110,6 +111,8 @@ class TrainConfig:
         for name in ("epochs", "batch_size", "learning_rate", "head_learning_rate", "patience"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be positive; found {getattr(self, name)}")
+        if not 0 <= self.token_dropout < 1:
+            raise ValueError(f"token_dropout must lie in [0, 1); found {self.token_dropout}")
 
 
 def load_backbone(
@@ -354,6 +357,7 @@ def _train_epoch(
     losses = []
     for batch in batches:
         ids, mask = notes.batch(batch)
+        mask = _hide_tokens(mask, config.token_dropout)
         wanted = torch.from_numpy(targets[batch]).to(device)  # (B, C)
         with autocast(device, config.precision):
             features = model.features(ids.to(device), mask.to(device))  # (B, H)
@@ -366,6 +370,13 @@ def _train_epoch(
         schedule.step()
         losses.append(loss.detach())
     return float(torch.stack(losses).mean())
+
+
+def _hide_tokens(mask: torch.Tensor, share: float) -> torch.Tensor:
+    """The attention mask (B, T) with a random share of tokens left out, but never the first."""
+    hidden = torch.rand(mask.shape) < share
+    hidden[:, 0] = False
+    return mask.masked_fill(hidden, 0)
 
 
 def macro_auroc(targets: np.ndarray, scores: np.ndarray) -> float:

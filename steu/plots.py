@@ -21,6 +21,7 @@ NAMES = {
     "embedding_only": "embeddings only",
     "steu": "STEU",
     "tfidf": "TF-IDF + LR",
+    "tfidf_window": "TF-IDF + LR on the window",
     "forget_f1": "forget F1",
     "forget_f1_tuned": "forget F1, tuned",
     "forget_auroc": "forget AUROC",

@@ -55,6 +55,13 @@ def test_contains_any_agrees_with_a_search(tmp_path):
     assert not notes.contains_any(np.array([], dtype=np.int64)).any()
 
 
+def test_the_text_of_the_window_is_what_was_encoded(tmp_path):
+    notes = encode_notes(
+        ["No evidence of pneumonia.", "x"], TOKENIZER, max_length=5, folder=tmp_path
+    )
+    assert notes.texts(TOKENIZER) == ["no evidence of", "x"]
+
+
 @pytest.mark.parametrize("length", [2, 513])
 def test_a_window_that_cannot_be_is_refused(tmp_path, length):
     with pytest.raises(ValueError, match=f"between 3 and the model's window of 512.*{length}"):

@@ -10,6 +10,7 @@ from toys import LABELS, make_toy, no_space
 from steu.models import (
     Classifier,
     TrainConfig,
+    _hide_tokens,
     autocast,
     build_classifier,
     extract_features,
@@ -135,6 +136,18 @@ def test_training_that_only_harms_keeps_the_start(tmp_path):
     assert np.allclose(first, second, atol=1e-4)
 
 
+def test_hidden_tokens_are_neither_read_nor_pooled(tmp_path):
+    toy = make_toy(tmp_path, n=20, trained=False)
+    ids, mask = toy.notes.batch(range(20))
+    torch.manual_seed(0)
+    hidden = _hide_tokens(mask, 0.5)
+    assert (hidden <= mask).all() and hidden[:, 0].all()
+    assert hidden.sum().item() == pytest.approx(mask.sum().item() / 2, rel=0.2)
+    other = torch.where((mask == 1) & (hidden == 0), 5000, ids)  # another word in every gap
+    torch.testing.assert_close(toy.model.features(ids, hidden), toy.model.features(other, hidden))
+    assert torch.equal(_hide_tokens(mask, 0.0), mask)
+
+
 def test_minilm_can_be_shortened_and_keeps_its_first_layers():
     full, _ = load_backbone("minilm")
     short, _ = load_backbone("minilm", n_layers=2)
@@ -171,6 +184,8 @@ def test_an_unknown_model_offline_is_named(monkeypatch):
 def test_bad_settings_are_named():
     with pytest.raises(ValueError, match="epochs must be positive; found 0"):
         TrainConfig(epochs=0)
+    with pytest.raises(ValueError, match=r"token_dropout must lie in \[0, 1\); found 1"):
+        TrainConfig(token_dropout=1)
     with pytest.raises(ValueError, match="precision must be .* found 'fp8'"):
         autocast(torch.device("cpu"), "fp8")
     with pytest.raises(ValueError, match="pooling must be"):
