@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,17 +18,20 @@ from steu.cohort import Cohort, label_index
 from steu.edit import SparseEdit
 from steu.encoding import EncodedNotes, encode_notes
 from steu.files import read_json
+from steu.layers import LayerEdit
 from steu.metrics import auroc, evaluate, metric_row, patient_weights, tune_thresholds
 from steu.models import Classifier, Precision, extract_features, load_classifier
 from steu.results import tagged
 from steu.unlearn import Teacher, UnlearnConfig, unlearn
+
+Edit = SparseEdit | LayerEdit
 
 
 @dataclass(frozen=True)
 class Trained:
     """An edit, how its training went, and how long it took."""
 
-    edit: SparseEdit
+    edit: Edit
     history: list[dict[str, float]]
     seconds: float
 
@@ -131,22 +135,18 @@ class Study:
         return patient_weights(self.cohort.patients[self.test], n_bootstrap=self.n_bootstrap)
 
     def train_edit(self, token_ids: np.ndarray, config: UnlearnConfig) -> Trained:
-        """Train one edit on the training split with the shared teacher."""
-        teacher = self.teacher
+        """Train one sparse edit on the training split with the shared teacher."""
+        return self.run(unlearn, token_ids=token_ids, config=config, teacher=self.teacher)
+
+    def run(self, method: Callable[..., tuple[Edit, list]], **settings: Any) -> Trained:
+        """Run any method ``(model, notes, targets, *, rows, forget, …)`` on the training split."""
         started = time.perf_counter()
-        edit, history = unlearn(
-            self.model,
-            self.notes,
-            self.targets,
-            rows=self.train,
-            forget=self.forget,
-            token_ids=token_ids,
-            config=config,
-            teacher=teacher,
+        edit, history = method(
+            self.model, self.notes, self.targets, rows=self.train, forget=self.forget, **settings
         )
         return Trained(edit, history, time.perf_counter() - started)
 
-    def features(self, rows: np.ndarray, edit: SparseEdit | None = None) -> torch.Tensor:
+    def features(self, rows: np.ndarray, edit: Edit | None = None) -> torch.Tensor:
         """Features of `rows` under the edit, (n, H); untouched notes keep the teacher's."""
         features = self.teacher.features[torch.from_numpy(rows)].clone()
         if edit is None:
@@ -161,7 +161,7 @@ class Study:
         return features
 
     @torch.no_grad()
-    def logits(self, rows: np.ndarray, edit: SparseEdit | None = None) -> np.ndarray:
+    def logits(self, rows: np.ndarray, edit: Edit | None = None) -> np.ndarray:
         """Logits of `rows` under the edit, (n, C)."""
         head = self.model.head if edit is None else edit.edited_head(self.model.head)
         return head(self.features(rows, edit)).cpu().numpy()
@@ -180,7 +180,7 @@ class Study:
         )
         return tagged(rows, **self.tags, method=method, split=split, **tags)
 
-    def costs(self, method: str, *, seconds: float, edit: SparseEdit, **tags: Any) -> list[dict]:
+    def costs(self, method: str, *, seconds: float, edit: Edit, **tags: Any) -> list[dict]:
         """Tidy rows of what a method changes, stores and takes; exact numbers without interval."""
         facts = {
             "parameters_changed": edit.parameters_changed(self.model),
@@ -196,9 +196,7 @@ class Study:
         """All parameters of the classifier, encoder and head."""
         return sum(parameter.numel() for parameter in self.model.parameters())
 
-    def probe(
-        self, method: str, edit: SparseEdit | None = None, **tags: Any
-    ) -> list[dict[str, Any]]:
+    def probe(self, method: str, edit: Edit | None = None, **tags: Any) -> list[dict[str, Any]]:
         """AUROC with which a fresh linear probe finds the class in the features under the edit."""
         train, test = (self.features(rows, edit).cpu().numpy() for rows in (self.train, self.test))
         scores = linear_probe(train, self.is_forget[self.train], test)

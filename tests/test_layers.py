@@ -9,6 +9,7 @@ from sklearn.metrics import f1_score, roc_auc_score
 from toys import LABELS, make_toy
 
 from steu.baselines import edit_layers
+from steu.influence import influence_edit
 from steu.layers import LayerEdit, last_layers
 from steu.models import build_classifier, predict
 from steu.unlearn import UnlearnConfig
@@ -79,3 +80,32 @@ def test_layers_are_found_in_both_architectures(backbone):
     assert all("embeddings" in name or "pooler" in name for name in everything - two)
     with pytest.raises(ValueError, match="between 1 and 2; found 3"):
         last_layers(model, 3)
+
+
+def influence(toy, **settings):
+    return influence_edit(
+        toy.model, toy.notes, toy.targets, rows=toy.train, forget=0, n_layers=1, n_fisher=40,
+        precision="fp32", **settings,
+    )[0]  # fmt: skip
+
+
+def test_an_influence_step_lowers_the_class_and_grows_with_its_scale(toy):
+    before = predict(toy.model, toy.notes, toy.test, precision="fp32")
+    means = []
+    for scale in (0.0, 1e-5, 2e-5):
+        with influence(toy, scale=scale).attached(toy.model):
+            after = predict(toy.model, toy.notes, toy.test, precision="fp32")
+        means.append(after[:, 0].mean())
+    assert means[0] == before[:, 0].mean()
+    assert means[2] < means[1] < means[0]
+
+
+def test_the_influence_of_the_bias_is_its_closed_form(toy):
+    """For the bias of the class: −(n_f/n)/C over the Fisher information plus the damping."""
+    edit = influence(toy, scale=1.0, damping=1e6)  # so much that the Fisher information vanishes
+    weak = influence(toy, scale=1.0, damping=2e6)
+    own = toy.model.head.bias.detach()
+    step, half = ((e.head["bias"] - own)[0].item() for e in (edit, weak))
+    assert step < 0
+    assert half / step == pytest.approx(0.5, rel=0.05)
+    assert torch.equal(edit.head["bias"][1:], own[1:])  # z_f does not depend on them

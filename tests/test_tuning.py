@@ -1,0 +1,39 @@
+"""The search keeps what does best on validation, by one criterion for all."""
+
+import numpy as np
+import pytest
+from test_study import folder, open_study  # noqa: F401
+
+from steu.baselines import edit_layers
+from steu.tuning import tune
+from steu.unlearn import UnlearnConfig
+
+
+def test_the_search_keeps_the_setting_with_the_best_criterion(folder):  # noqa: F811
+    study = open_study(folder)
+    cue = np.array([study.tokenizer.convert_tokens_to_ids("insulin")])
+
+    def train(rate):
+        config = UnlearnConfig(epochs=2, learning_rate_rows=rate, precision="fp32")
+        return study.train_edit(cue, config)
+
+    best, table = tune(study, [1e-6, 0.05], train)
+    assert table["setting"].tolist() == [1e-6, 0.05]
+    expected = table["retain_macro_auroc"] - (table["forget_auroc"] - 0.5).abs()
+    assert table["criterion"].tolist() == pytest.approx(expected.tolist())
+    assert table["chosen"].sum() == 1
+    assert table.loc[table["chosen"], "criterion"].item() == table["criterion"].max()
+    original = study.model.get_input_embeddings().weight[cue]
+    moved = (best.edit.rows - original).abs().max()
+    assert (moved > 1e-3) == table["chosen"].tolist()[1]
+
+
+def test_dense_rivals_run_by_the_same_signature(folder):  # noqa: F811
+    study = open_study(folder)
+    config = UnlearnConfig(epochs=1, precision="fp32")
+    trained = study.run(edit_layers, rival="gradient_ascent", n_layers=1, config=config)
+    before, after = study.logits(study.test), study.logits(study.test, trained.edit)
+    assert after[:, 0].mean() < before[:, 0].mean()
+    assert {row["metric"] for row in study.costs("x", seconds=1.0, edit=trained.edit)} >= {
+        "bytes_stored"
+    }
