@@ -119,8 +119,18 @@ def ledger(summary: pd.DataFrame) -> list[Claim]:
             "STEU retains more than every baseline that edits the encoder",
             "D",
             "0.4766 against 0.4912 for direct suppression: the digest contradicts itself",
-            lambda cell: _difference(cell, "retain_macro_f1", "steu", "direct_suppression", 0.0),
-            "notebooks/04_unlearning",
+            lambda cell: _difference(
+                cell, "retain_macro_f1", "steu_tuned", "direct_suppression", 0.0
+            ),
+            "notebooks/05_baselines",
+        ),
+        _judge(
+            summary,
+            "beyond the paper: tokens chosen by PMI erase more than as many random ones (probe)",
+            "–",
+            "no other choice of tokens is reported",
+            lambda cell: _difference(cell, "probe_auroc", "random_tokens", "steu_tuned", -MARGIN),
+            "notebooks/05_baselines",
         ),
     ]
 

@@ -19,7 +19,7 @@ from steu.edit import SparseEdit
 from steu.encoding import EncodedNotes, encode_notes
 from steu.files import read_json
 from steu.layers import LayerEdit
-from steu.metrics import auroc, evaluate, metric_row, patient_weights, tune_thresholds
+from steu.metrics import auroc, evaluate, macro, metric_row, patient_weights, tune_thresholds
 from steu.models import Classifier, Precision, extract_features, load_classifier
 from steu.results import tagged
 from steu.unlearn import Teacher, UnlearnConfig, unlearn
@@ -196,11 +196,22 @@ class Study:
         """All parameters of the classifier, encoder and head."""
         return sum(parameter.numel() for parameter in self.model.parameters())
 
-    def probe(self, method: str, edit: Edit | None = None, **tags: Any) -> list[dict[str, Any]]:
-        """AUROC with which a fresh linear probe finds the class in the features under the edit."""
+    def probe_samples(self, edit: Edit | None = None) -> np.ndarray:
+        """AUROC of a fresh linear probe for the class in the features under the edit.
+
+        The first entry is the estimate, the others are under the bootstrap weights.
+        """
         train, test = (self.features(rows, edit).cpu().numpy() for rows in (self.train, self.test))
         scores = linear_probe(train, self.is_forget[self.train], test)
-        values = auroc(self.is_forget[self.test], scores, self.weights)
+        return auroc(self.is_forget[self.test], scores, self.weights)
+
+    def retain_samples(self, logits: np.ndarray) -> np.ndarray:
+        """Macro-AUROC of the other classes from test logits (n, C); entries as in a probe's."""
+        kept = [c for c in range(logits.shape[1]) if c != self.forget]
+        return macro(auroc, self.targets[self.test][:, kept], logits[:, kept], self.weights)
+
+    def probe(self, method: str, samples: np.ndarray, **tags: Any) -> list[dict[str, Any]]:
+        """Tidy row of `probe_samples`."""
         label = self.cohort.labels[self.forget]
-        row = metric_row("probe_auroc", values, len(self.test), label=label)
+        row = metric_row("probe_auroc", samples, len(self.test), label=label)
         return tagged([row], **self.tags, method=method, split="test", **tags)

@@ -55,7 +55,7 @@ def test_the_probe_finds_the_class_before_and_not_after_its_token_is_made_anothe
     edit = study.train_edit(np.array([cue]), UnlearnConfig(epochs=1, precision="fp32")).edit
     blank = study.model.get_input_embeddings().weight[[filler]].detach()
     erased = replace(edit, rows=blank, head={})
-    before, after = (study.probe("x", e)[0]["value"] for e in (None, erased))
+    before, after = (study.probe_samples(e)[0] for e in (None, erased))
     assert before > 0.95
     assert after < before - 0.1
 

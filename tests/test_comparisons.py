@@ -1,0 +1,28 @@
+import numpy as np
+import pytest
+
+from steu.comparisons import compare, holm
+
+
+def test_holm_is_the_worked_example():
+    """Smallest p times 4, next times 3, …; never below an earlier one, never above 1."""
+    adjusted = holm(np.array([0.01, 0.04, 0.03, 0.005]))
+    assert adjusted == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm(np.array([0.6, 0.7])).tolist() == [1.0, 1.0]
+
+
+def test_a_difference_is_paired_and_its_p_value_counts_changes_of_sign():
+    generator = np.random.default_rng(0)
+    common = generator.normal(0.8, 0.1, 1001)  # which patients were drawn matters most
+    samples = {
+        "steu": common,
+        "same": common.copy(),
+        "better": common + 0.02 + generator.normal(0, 0.002, 1001),
+        "equal": common + generator.normal(0, 0.02, 1001),
+    }
+    table = compare(samples, against="steu").set_index("method")
+    assert table.loc["better", "low"] > 0
+    assert table.loc["better", "p"] == pytest.approx(2 / 1001)
+    assert table.loc["better", "p_holm"] == pytest.approx(6 / 1001)
+    assert table.loc["same", ["value", "p"]].tolist() == [0.0, 1.0]
+    assert table.loc["equal", "p"] > 0.2
