@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 Verdict = Literal["holds", "does not hold", "mixed", "not tested here"]
 
 SILENT = 0.05  # a forget F1 below this counts as "no longer predicted"
-MARGIN = 0.02  # a retained score that falls by more than this counts as lost
+MARGIN = 0.02  # a score that differs by less than this counts as the same
+DENSE = ("direct_suppression", "gradient_ascent", "influence_weighted")
+
+Values = dict[tuple[str, str], float]  # of one seed, by method and metric
 
 PAPER = pd.DataFrame(
     [
@@ -36,6 +40,18 @@ PAPER = pd.DataFrame(
 
 
 @dataclass(frozen=True)
+class Statement:
+    """Something the paper says, or this book adds, and how the results of one seed speak to it."""
+
+    claim: str
+    grade: str
+    paper: str
+    page: str
+    statistic: Callable[[Values], float]  # of the values of one seed
+    holds: Callable[[float], bool]  # of its mean over seeds
+
+
+@dataclass(frozen=True)
 class Claim:
     """One row of the ledger."""
 
@@ -45,6 +61,77 @@ class Claim:
     measured: str
     verdict: Verdict
     page: str
+
+
+STATEMENTS = (
+    Statement(
+        "STEU stops the model from predicting the class",
+        "A",
+        "forget F1 0.0004 (MIMIC-IV, BioClinicalBERT, one seed)",
+        "notebooks/04_unlearning",
+        lambda values: values["steu", "forget_f1"],
+        lambda value: value < SILENT,
+    ),
+    Statement(
+        "the other classes keep their F1",
+        "A",
+        "retained average F1 0.4766; the original model's is not known",
+        "notebooks/04_unlearning",
+        lambda values: values["steu", "retain_macro_f1"] - values["original", "retain_macro_f1"],
+        lambda difference: difference > -MARGIN,
+    ),
+    Statement(
+        "embedding rows alone do not suffice: the head has to move too",
+        "D",
+        "forget F1 0.276 without the head",
+        "notebooks/04_unlearning",
+        lambda values: values["embedding_only", "forget_f1"],
+        lambda value: value >= SILENT,
+    ),
+    Statement(
+        "beyond the paper: one number, the bias of the class, is enough for a forget F1 near 0",
+        "–",
+        "the null edit is not reported",
+        "notebooks/04_unlearning",
+        lambda values: values["null", "forget_f1"],
+        lambda value: value < SILENT,
+    ),
+    Statement(
+        "beyond the paper: STEU erases more than training the head alone (linear probe)",
+        "–",
+        "probes are not reported",
+        "notebooks/04_unlearning",
+        lambda values: values["head_only", "probe_auroc"] - values["steu", "probe_auroc"],
+        lambda difference: difference > MARGIN,
+    ),
+    Statement(
+        "beyond the paper: after STEU a linear probe no longer finds the class (AUROC < 0.6)",
+        "–",
+        "probes are not reported",
+        "notebooks/04_unlearning",
+        lambda values: values["steu", "probe_auroc"],
+        lambda value: value < 0.6,
+    ),
+    Statement(
+        "STEU retains more than every baseline that edits the encoder",
+        "D",
+        "0.4766 against 0.4912 for direct suppression: the digest contradicts itself",
+        "notebooks/05_baselines",
+        lambda values: (
+            values["steu_tuned", "retain_macro_f1"]
+            - max(values[rival, "retain_macro_f1"] for rival in DENSE)
+        ),
+        lambda difference: difference > 0,
+    ),
+    Statement(
+        "beyond the paper: tokens chosen by PMI erase more than as many random ones (probe)",
+        "–",
+        "no other choice of tokens is reported",
+        "notebooks/05_baselines",
+        lambda values: values["random_tokens", "probe_auroc"] - values["steu_tuned", "probe_auroc"],
+        lambda difference: difference > MARGIN,
+    ),
+)
 
 
 def seed_summary(results: pd.DataFrame) -> pd.DataFrame:
@@ -60,79 +147,14 @@ def seed_summary(results: pd.DataFrame) -> pd.DataFrame:
     return summary.reset_index()
 
 
-def ledger(summary: pd.DataFrame) -> list[Claim]:
-    """Judge each claim on every dataset and backbone of a `seed_summary`."""
-    return [
-        _judge(
-            summary,
-            "STEU stops the model from predicting the class",
-            "A",
-            "forget F1 0.0004 (MIMIC-IV, BioClinicalBERT, one seed)",
-            lambda cell: (cell["steu", "forget_f1"], cell["steu", "forget_f1"] < SILENT),
-            "notebooks/04_unlearning",
-        ),
-        _judge(
-            summary,
-            "the other classes keep their F1",
-            "A",
-            "retained average F1 0.4766; the original model's is not known",
-            lambda cell: _difference(cell, "retain_macro_f1", "steu", "original", MARGIN),
-            "notebooks/04_unlearning",
-        ),
-        _judge(
-            summary,
-            "embedding rows alone do not suffice: the head has to move too",
-            "D",
-            "forget F1 0.276 without the head",
-            lambda cell: (
-                cell["embedding_only", "forget_f1"],
-                cell["embedding_only", "forget_f1"] >= SILENT,
-            ),
-            "notebooks/04_unlearning",
-        ),
-        _judge(
-            summary,
-            "beyond the paper: one number, the bias of the class, is enough for a forget F1 near 0",
-            "–",
-            "the null edit is not reported",
-            lambda cell: (cell["null", "forget_f1"], cell["null", "forget_f1"] < SILENT),
-            "notebooks/04_unlearning",
-        ),
-        _judge(
-            summary,
-            "beyond the paper: STEU erases more than training the head alone (linear probe)",
-            "–",
-            "probes are not reported",
-            lambda cell: _difference(cell, "probe_auroc", "head_only", "steu", -MARGIN),
-            "notebooks/04_unlearning",
-        ),
-        _judge(
-            summary,
-            "beyond the paper: after STEU a linear probe no longer finds the class (AUROC < 0.6)",
-            "–",
-            "probes are not reported",
-            lambda cell: (cell["steu", "probe_auroc"], cell["steu", "probe_auroc"] < 0.6),
-            "notebooks/04_unlearning",
-        ),
-        _judge(
-            summary,
-            "STEU retains more than every baseline that edits the encoder",
-            "D",
-            "0.4766 against 0.4912 for direct suppression: the digest contradicts itself",
-            lambda cell: _difference(
-                cell, "retain_macro_f1", "steu_tuned", "direct_suppression", 0.0
-            ),
-            "notebooks/05_baselines",
-        ),
-        _judge(
-            summary,
-            "beyond the paper: tokens chosen by PMI erase more than as many random ones (probe)",
-            "–",
-            "no other choice of tokens is reported",
-            lambda cell: _difference(cell, "probe_auroc", "random_tokens", "steu_tuned", -MARGIN),
-            "notebooks/05_baselines",
-        ),
-    ]
+def ledger(results: pd.DataFrame) -> list[Claim]:
+    """Judge every statement on each dataset, backbone and class of a results table."""
+    seeded = results[results["seed"].notna() & (results["split"] == "test")]
+    cells = {
+        ", ".join(map(str, cell)): [_values(part) for _, part in rows.groupby("seed")]
+        for cell, rows in seeded.groupby(["dataset", "backbone", "forget_label"], sort=False)
+    }
+    return [_judge(statement, cells) for statement in STATEMENTS]
 
 
 def as_records(claims: list[Claim]) -> list[dict[str, str]]:
@@ -140,35 +162,33 @@ def as_records(claims: list[Claim]) -> list[dict[str, str]]:
     return [asdict(claim) for claim in claims]
 
 
-def _judge(
-    summary: pd.DataFrame,
-    claim: str,
-    grade: str,
-    paper: str,
-    test: Callable[[dict[tuple[str, str], float]], tuple[float, bool]],
-    page: str,
-) -> Claim:
-    """Apply `test` to each dataset and backbone; the verdict is theirs together."""
-    measured, outcomes = [], []
-    plain = summary[summary["metric"].str.match("forget_|retain_|probe_")]
-    keys = ["dataset", "backbone", "forget_label"]
-    for (dataset, backbone, label), cell in plain.groupby(keys, sort=False, dropna=False):
-        cell = cell.sort_values("n_tokens").drop_duplicates(["method", "metric"], keep="last")
-        values: Any = cell.set_index(["method", "metric"])["value"].to_dict()
+def _values(rows: pd.DataFrame) -> Values:
+    """The numbers of one seed by method and metric; of several token counts the largest."""
+    last = rows.sort_values("n_tokens").drop_duplicates(["method", "metric"], keep="last")
+    return dict(zip(zip(last["method"], last["metric"], strict=True), last["value"], strict=True))
+
+
+def _judge(statement: Statement, cells: dict[str, list[Values]]) -> Claim:
+    """Mean and range of the statistic over seeds in each cell; the verdict is the cells' together.
+
+    A cell whose seeds lack one of the numbers does not count.
+    """
+    measured, outcomes = [], set()
+    for cell, seeds in cells.items():
         try:
-            value, holds = test(values)
+            values = np.array([statement.statistic(seed) for seed in seeds])
         except KeyError:
             continue
-        measured.append(f"{dataset}, {backbone}, {label}: {value:.3f}")
-        outcomes.append(bool(holds))
-    verdicts: dict[tuple[bool, ...], Verdict] = {(True,): "holds", (False,): "does not hold"}
-    verdict = verdicts.get(tuple(set(outcomes)), "mixed" if outcomes else "not tested here")
-    return Claim(claim, grade, paper, "; ".join(measured) or "–", verdict, page)
-
-
-def _difference(
-    cell: dict[tuple[str, str], float], metric: str, first: str, second: str, margin: float
-) -> tuple[float, bool]:
-    """First minus second, and whether it is more than −margin."""
-    value = cell[first, metric] - cell[second, metric]
-    return value, value > -margin
+        measured.append(f"{cell}: {values.mean():.3f} [{values.min():.3f}, {values.max():.3f}]")
+        outcomes.add(bool(statement.holds(float(values.mean()))))
+    verdict: Verdict = "mixed" if len(outcomes) == 2 else "not tested here"
+    if len(outcomes) == 1:
+        verdict = "holds" if outcomes.pop() else "does not hold"
+    return Claim(
+        statement.claim,
+        statement.grade,
+        statement.paper,
+        "; ".join(measured) or "–",
+        verdict,
+        statement.page,
+    )

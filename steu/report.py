@@ -51,4 +51,5 @@ def wide(rows: pd.DataFrame, *, index: str, metrics: Iterable[str]) -> pd.DataFr
     chosen = chosen.assign(text=[estimate(row) for _, row in chosen.iterrows()])
     table = chosen.pivot(index=index, columns="metric", values="text")
     order = list(dict.fromkeys(chosen[index]))
-    return table.reindex(index=order, columns=metrics).fillna("–").rename_axis(columns=None)
+    table = table.reindex(index=order, columns=metrics).fillna("–")
+    return table.rename_axis(index=None, columns=None)
