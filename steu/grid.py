@@ -167,7 +167,7 @@ class Grid:
             stage.folder.format(dataset=dataset, backbone=backbone, seed=seed)
             for dataset in self.profile.datasets
             for backbone in self.profile.backbones
-            for seed in self.profile.seeds
+            for seed in self.profile.seeds_of(stage.name)
         ]
         return [f"{folder}/metrics.json" for folder in dict.fromkeys(grid)]
 

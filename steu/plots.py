@@ -40,6 +40,8 @@ NAMES = {
     "parameters_share": "share of parameters",
     "bytes_stored": "bytes stored",
     "seconds": "seconds",
+    "lexical_remainder_auroc": "lexical remainder AUROC",
+    "notes_without_edited_token": "notes without edited token",
 }
 
 
@@ -211,3 +213,38 @@ def seed_panels(rows: pd.DataFrame, axes: Iterable[Axes], metrics: Iterable[str]
             if method in means:
                 ax.vlines(means[method], position - 0.4, position + 0.4, color="#222222")
         _unit_panel(ax, metric)
+
+
+def by_token_count(rows: pd.DataFrame, ax: Axes, *, metrics: dict[str, str]) -> Axes:
+    """One line with its interval as a band per metric, against the number of edited tokens.
+
+    `metrics` maps names in the column metric to what the legend says. 0 tokens has its own place
+    on the axis, which is linear up to the smallest other number and logarithmic beyond.
+    """
+    positive = sorted(k for k in rows["n_tokens"].unique() if k > 0)
+    for colour, (metric, label) in zip(COLOURS, metrics.items(), strict=False):
+        part = rows[rows["metric"] == metric].sort_values("n_tokens")
+        ax.plot(part["n_tokens"], part["value"], "o-", markersize=4, color=colour, label=label)
+        ax.fill_between(part["n_tokens"], part["low"], part["high"], color=colour, alpha=0.15)
+    ax.set_xscale("symlog", linthresh=positive[0] if positive else 1)
+    ax.set_xticks([0, *positive], ["0", *(f"{k:,}" for k in positive)])
+    ax.minorticks_off()
+    ax.set(xlabel="tokens edited, k", ylim=(0, 1.03))
+    ax.legend(frameon=False, loc="best", fontsize=8)
+    return ax
+
+
+def parameter_axis(rows: pd.DataFrame, ax: Axes) -> None:
+    """A second axis above `ax` of `by_token_count`: parameters changed at each token count."""
+    changed = rows[rows["metric"] == "parameters_changed"].sort_values("n_tokens")
+    above = ax.secondary_xaxis("top")
+    above.set_xticks(changed["n_tokens"], [_short(value) for value in changed["value"]])
+    above.tick_params(labelsize=7)
+
+
+def _short(value: float) -> str:
+    """A count in at most four characters: 2,310 is 2.3k."""
+    for limit, unit in ((1e6, "M"), (1e3, "k")):
+        if value >= limit:
+            return f"{value / limit:.{0 if value >= 10 * limit else 1}f}{unit}"
+    return f"{value:.0f}"

@@ -57,6 +57,7 @@ class Profile:
     seeds: list[int]
     max_length: int
     stages: list[str] = field(default_factory=list)
+    first_seed_only: list[str] = field(default_factory=list)  # stages too long for every seed
     parameters: dict = field(default_factory=dict)  # notebook -> {name: value}
     threads: int = 1  # of one job
     gpus: int = 0  # of one job that computes with a model
@@ -65,6 +66,10 @@ class Profile:
     def all_stages(self) -> list[str]:
         """Names of the stages that run, in the order of the book."""
         return [name for name in STAGES if name in ALWAYS or name in self.stages]
+
+    def seeds_of(self, stage: str) -> list[int]:
+        """Seeds that one stage runs with."""
+        return self.seeds[:1] if stage in self.first_seed_only else self.seeds
 
 
 _NESTED: dict[str, type] = {"datasets": Dataset, "backbones": Backbone}
@@ -137,6 +142,12 @@ def _check(profile: Profile, *, where: str) -> None:
     for stage in profile.stages:
         if stage not in optional:
             raise ValueError(f"{where}: stages: unknown {stage!r}; {suggestion(stage, optional)}")
+    for stage in profile.first_seed_only:
+        if stage not in profile.stages:
+            raise ValueError(
+                f"{where}: first_seed_only: {stage!r} is not among the stages; "
+                f"{suggestion(stage, profile.stages)}"
+            )
     for notebook, values in profile.parameters.items():
         if notebook not in STAGES.values():
             raise ValueError(

@@ -5,13 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score
 from toys import LABELS, make_toy
 
-from steu.audits import linear_probe
+from steu.audits import lexical_remainder, linear_probe
 from steu.baselines import tfidf_logits
 from steu.cohort import Cohort
 from steu.models import predict, save_classifier
 from steu.study import Study
+from steu.tokens import count_tokens
 from steu.unlearn import UnlearnConfig
 
 
@@ -105,3 +107,17 @@ def test_bag_of_words_learns_its_words():
     both = np.hstack([targets, 1 - targets])
     (logits,) = tfidf_logits(texts, both, [["insulin a", "b c"]])
     assert logits[0, 0] > 0 > logits[1, 0]
+
+
+def test_what_is_struck_out_is_no_longer_told(folder):
+    study = open_study(folder)
+    counts = count_tokens(study.notes)
+    cue = np.array([study.tokenizer.convert_tokens_to_ids("insulin")])
+    known = {}
+    for name, ids in {"nothing": cue[:0], "cue": cue}.items():
+        scores = lexical_remainder(
+            counts[study.train], study.is_forget[study.train], counts[study.test], ids
+        )
+        known[name] = roc_auc_score(study.is_forget[study.test], scores)
+    assert known["nothing"] > 0.95
+    assert abs(known["cue"] - 0.5) < 0.2

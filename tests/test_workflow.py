@@ -6,12 +6,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-import yaml
 from stubs import PROFILE, ROOT, ran, steu, write_notebook, write_project
 
 from steu.grid import Grid, modules_of
 from steu.profiles import load_profile
 
+FIRST = ("classifier", "unlearning")
 PROFILES = sorted(path.stem for path in (ROOT / "profiles").glob("*.yaml"))
 
 
@@ -77,6 +77,15 @@ def test_a_new_seed_runs_alone(project: Path) -> None:
     assert again(project) == sorted(["reproduction", *new])
 
 
+def test_a_long_stage_may_run_with_the_first_seed_only(project: Path, monkeypatch) -> None:
+    path = project / "profiles" / "short.yaml"
+    path.write_text(PROFILE + "first_seed_only: [unlearning]\n")
+    monkeypatch.chdir(project)
+    last = Grid.of("short").inputs(Grid.of("short").stages[-1], {})
+    seeds = {stage: {f[f.index("seed") :][:5] for f in last if stage in f} for stage in FIRST}
+    assert seeds == {"classifier": {"seed0", "seed1"}, "unlearning": {"seed0"}}
+
+
 def test_a_failed_run_keeps_its_notebook_and_is_resumed(project: Path) -> None:
     path = project / "notebooks" / "09_reproduction.ipynb"
     whole = path.read_text()
@@ -108,17 +117,17 @@ def stub_data(folder: Path, profile: str) -> None:
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_the_graph_of_each_profile(project: Path, profile: str, monkeypatch) -> None:
-    shutil.copytree(ROOT / "profiles", project / "profiles", dirs_exist_ok=True)
+    for name in ("profiles", "notebooks"):
+        shutil.copytree(ROOT / name, project / name, dirs_exist_ok=True)
     stub_data(project / "data", profile)
-    plan = yaml.safe_load((ROOT / "profiles" / f"{profile}.yaml").read_text())
-    path = project / "profiles" / f"{profile}.yaml"
-    path.write_text(yaml.safe_dump({k: v for k, v in plan.items() if k != "parameters"}))
     done = steu(project, "workflow", profile, "--data", "data", "--dry-run")
     assert done.returncode == 0, done.stderr
-    cells = len(plan["datasets"]) * len(plan["backbones"])
+    plan = load_profile(profile, root=ROOT)
+    cells = len(plan.datasets) * len(plan.backbones)
     counts = dict(line.split() for line in done.stdout.splitlines() if len(line.split()) == 2)
-    assert int(counts["classifier"]) == int(counts["unlearning"]) == cells * len(plan["seeds"])
-    assert int(counts["pmi"]) == cells and int(counts["cohort"]) == len(plan["datasets"])
+    for stage in ("classifier", *plan.stages):
+        assert int(counts[stage]) == cells * len(plan.seeds_of(stage))
+    assert int(counts["pmi"]) == cells and int(counts["cohort"]) == len(plan.datasets)
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -149,6 +158,11 @@ def test_each_profile_fits_the_notebooks(profile: str, tmp_path: Path, monkeypat
         ("seeds: [0, 1]", "seeds: [0, 2]", "seeds [0, 2] leave out 1"),
         ("seeds: [0, 1]", "seeds: []", "seeds is empty; name at least one"),
         ("[unlearning]", "[unlerning]", "unknown 'unlerning'; did you mean unlearning?"),
+        (
+            "[unlearning]",
+            "[]\nfirst_seed_only: [unlearning]",
+            "'unlearning' is not among the stages",
+        ),
         ("02_classifier", "02_clasifier", "unknown notebook '02_clasifier'; did you mean 02_class"),
         ("{epochs: 2}", "{epoch: 2}", "no parameter 'epoch'; did you mean epochs?"),
         ("{epochs: 2}", "{epochs: two}", "parameter epochs: expected int, found 'two' (str)"),
@@ -239,4 +253,4 @@ def test_the_last_page_reads_the_results_of_its_profile_and_no_others(monkeypatc
     last = grid.stages[-1]
     named = grid.parameters(last, {})["metrics"]
     assert named == [f for f in grid.inputs(last, {}) if f.endswith("metrics.json")]
-    assert len(named) == len(set(named)) == 1 + 2 + 2 + 2  # cohort, classifier, pmi, unlearning
+    assert len(named) == len(set(named)) == 1 + 2 * (len(grid.stages) - 2)  # two backbones
