@@ -25,6 +25,8 @@ NAMES = {
     "steu_tuned": "STEU, tuned",
     "tfidf": "TF-IDF + LR",
     "tfidf_window": "TF-IDF + LR on the window",
+    "head_part": "head alone",
+    "head_part_with_rows": "head and rows",
     "forget_f1": "forget F1",
     "forget_f1_tuned": "forget F1, tuned",
     "forget_auroc": "forget AUROC",
@@ -94,10 +96,17 @@ def intervals(frame: pd.DataFrame, ax: Axes, *, y: str = "method", hue: str | No
     return ax
 
 
-def metric_panels(rows: pd.DataFrame, axes: Iterable[Axes], metrics: Iterable[str]) -> None:
+def metric_panels(
+    rows: pd.DataFrame,
+    axes: Iterable[Axes],
+    metrics: Iterable[str],
+    *,
+    y: str = "method",
+    hue: str | None = None,
+) -> None:
     """One panel of `intervals` per metric, methods on the shared vertical axis."""
     for ax, metric in zip(axes, metrics, strict=True):
-        intervals(rows[rows["metric"] == metric], ax)
+        intervals(rows[rows["metric"] == metric], ax, y=y, hue=hue)
         _unit_panel(ax, metric)
 
 

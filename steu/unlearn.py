@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from steu.edit import SparseEdit, replaced_rows
 from steu.encoding import EncodedNotes
 from steu.models import Classifier, Precision, autocast, extract_features
 
+HeadPart = Literal["whole", "row", "bias", "none"]
 Losses = tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # total with its graph, forget, utility
 Batches = Iterable[tuple[int, tuple[np.ndarray, np.ndarray]]]  # epoch, (forget rows, retain rows)
 
@@ -30,7 +32,7 @@ class UnlearnConfig:
     utility_weight: float = 1.0  # the two losses are means in the same unit, nats a label
     drift_weight: float = 0.0  # mean squared distance of the rows to the original ones
     max_grad_norm: float = 1.0  # one odd batch cannot undo an epoch
-    train_head: bool = True  # False: embedding rows only
+    head: HeadPart = "whole"  # the paper's; "none" trains embedding rows only
     precision: Precision = "auto"  # bf16 where the hardware has it, else fp32
     seed: int = 0  # order of the notes
 
@@ -38,6 +40,8 @@ class UnlearnConfig:
         for name in ("epochs", "batch_size", "learning_rate_rows", "learning_rate_head"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be positive; found {getattr(self, name)}")
+        if self.head not in get_args(HeadPart):
+            raise ValueError(f"head must be one of {get_args(HeadPart)}; found {self.head!r}")
         for name in ("utility_weight", "drift_weight"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be 0 or more; found {getattr(self, name)}")
@@ -116,7 +120,7 @@ def unlearn(
     """Train the rows of `token_ids` and the head so that class `forget` is no longer predicted.
 
     The model itself is left as it was. No `token_ids` gives the head-only edit,
-    ``config.train_head=False`` the embedding-only one. Dropout is off: the frozen encoder is a
+    ``config.head="none"`` the embedding-only one. Dropout is off: the frozen encoder is a
     fixed function, so a note without any selected token keeps its features and skips the encoder.
 
     Parameters
@@ -133,17 +137,18 @@ def unlearn(
     history : list of dict
         An entry a step: epoch, step, forget_loss, utility_loss (nats a label).
     """
-    if not config.train_head and not len(token_ids):
-        raise ValueError("nothing to train: no token is selected and train_head is False")
+    if config.head == "none" and not len(token_ids):
+        raise ValueError("nothing to train: no token is selected and head is 'none'")
     batches = forget_and_retain_batches(model, targets, rows, forget=forget, config=config)
     teacher = teacher or Teacher.of(model, notes, rows, precision=config.precision)
     touched = notes.contains_any(token_ids)
-    start = SparseEdit.identity(model, torch.tensor(token_ids), head=config.train_head)
+    start = SparseEdit.identity(model, torch.tensor(token_ids), head=config.head != "none")
     replacement = start.rows.clone().requires_grad_()
-    head = start.edited_head(model.head).requires_grad_(config.train_head)
+    head = trainable_head(start.edited_head(model.head), config.head, forget)
     groups = [{"params": [replacement], "lr": config.learning_rate_rows}]
-    if config.train_head:
-        groups.append({"params": list(head.parameters()), "lr": config.learning_rate_head})
+    if config.head != "none":
+        trained = [parameter for parameter in head.parameters() if parameter.requires_grad]
+        groups.append({"params": trained, "lr": config.learning_rate_head})
 
     def losses(forgotten: np.ndarray, retained: np.ndarray) -> Losses:
         both = np.concatenate([forgotten, retained])
@@ -158,9 +163,26 @@ def unlearn(
 
     with frozen(model), replaced_rows(model.get_input_embeddings(), start.token_ids, replacement):
         history = descend(losses, groups, batches, max_grad_norm=config.max_grad_norm)
-    values = {name: value.detach().clone() for name, value in head.named_parameters()}
-    edited_head = values if config.train_head else {}
-    return SparseEdit(start.token_ids, replacement.detach().clone(), edited_head), history
+    own = dict(head.named_parameters())
+    values = {name: own[name].detach().clone() for name in start.head}
+    return SparseEdit(start.token_ids, replacement.detach().clone(), values), history
+
+
+def trainable_head(head: nn.Module, part: HeadPart, forget: int) -> nn.Module:
+    """The linear head with gradients for one part of it only, in place.
+
+    "whole" is all of it, "row" the weights and the bias of class `forget`, "bias" that bias alone,
+    "none" nothing. What gets a gradient of 0 is never moved by AdamW without decay.
+    """
+    head.requires_grad_(part != "none")
+    if part == "bias":
+        head.weight.requires_grad_(False)
+    if part in ("row", "bias"):
+        for parameter in (p for p in head.parameters() if p.requires_grad):
+            own = torch.zeros_like(parameter)
+            own[forget] = 1
+            parameter.register_hook(lambda gradient, own=own: gradient * own)
+    return head
 
 
 def descend(

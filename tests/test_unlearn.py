@@ -61,7 +61,7 @@ def test_the_class_is_predicted_before_and_not_after_and_the_others_are_kept(
     toy, token_ids, tokens, head
 ):
     chosen = token_ids if tokens else np.empty(0, dtype=np.int64)
-    edit, _ = run(toy, chosen, train_head=head)
+    edit, _ = run(toy, chosen, head="whole" if head else "none")
     before, after = logits(toy), logits(toy, edit)
     assert forget_f1(toy, before) > 0.9
     assert forget_f1(toy, after) < 0.1
@@ -123,6 +123,18 @@ def test_a_heavy_drift_penalty_keeps_the_rows_where_they_were(toy, token_ids):
     assert (tied.rows - original).norm() < 0.5 * (free.rows - original).norm()
 
 
+@pytest.mark.parametrize(("part", "changed"), [("bias", 1), ("row", 33), ("whole", 99)])
+def test_only_the_part_of_the_head_that_is_asked_for_moves(toy, token_ids, part, changed):
+    edit, _ = run(toy, token_ids[:0], head=part, epochs=3)
+    assert edit.parameters_changed(toy.model) == changed
+    before, after = logits(toy), logits(toy, edit)
+    assert after[:, 0].mean() < before[:, 0].mean()
+    if part != "whole":
+        assert np.array_equal(after[:, 1:], before[:, 1:])
+    alone, _ = run(toy, token_ids, head=part, epochs=1)
+    assert alone.parameters_changed(toy.model) == changed + alone.rows.numel()
+
+
 def test_the_null_edit_is_one_bias_and_leaves_every_retained_logit_bit_for_bit(toy):
     edit = null_edit(toy.model, 0)
     before, after = logits(toy), logits(toy, edit)
@@ -137,9 +149,11 @@ def test_the_null_edit_is_one_bias_and_leaves_every_retained_logit_bit_for_bit(t
 def test_impossible_requests_are_named(toy):
     nothing = np.empty(0, dtype=np.int64)
     with pytest.raises(ValueError, match="nothing to train"):
-        run(toy, nothing, train_head=False)
+        run(toy, nothing, head="none")
     with pytest.raises(ValueError, match="learning_rate_rows must be positive; found 0"):
         UnlearnConfig(learning_rate_rows=0)
+    with pytest.raises(ValueError, match="head must be one of .*; found 'rows'"):
+        UnlearnConfig(head="rows")
     with pytest.raises(ValueError, match="utility_weight must be 0 or more; found -1"):
         UnlearnConfig(utility_weight=-1)
     with pytest.raises(ValueError, match=r"with and without 'diabetes'; found 0 with"):
