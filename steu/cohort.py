@@ -155,55 +155,14 @@ class Cohort:
         return cohort
 
 
-def build_cohort(
-    layout: str,
-    path: str | Path,
-    *,
-    labels: Mapping[str, Any],
-    name: str,
-    restricted: bool,
-    seed: int = 0,
-    fractions: Sequence[float] = (0.6, 0.15, 0.25),
-    sections: Sequence[str] | None = None,
-    **options: Any,
-) -> Cohort:
-    """Read a folder of tables into a cohort.
+def build_cohort(layout: str, path: str | Path, **settings: Any) -> Cohort:
+    """Read a folder of tables into a cohort, with its text in memory; settings of `write_cohort`.
 
-    Parameters
-    ----------
-    layout
-        "mimic_iv", "mimic_iii", "eicu" or "table".
-    path
-        Folder of the publisher's files; for "table" the file or the folder that holds only it.
-    labels
-        Name of a label → ICD prefixes with dots; for "table" see `steu.plain.read_plain`.
-    seed, fractions
-        Of the split by patient into train, validation and test.
-    sections
-        eICU only: which tables are rendered, in which order.
-    **options
-        Of the layout: `text_source`, `notes` (`steu.layouts.read_mimic`); `text`, `id`,
-        `subject`, `group_by` (`steu.plain.read_plain`).
-
-    Returns
-    -------
-    Cohort
-        With its text in memory; `write_cohort` is for corpora that do not fit.
+    A corpus that does not fit in memory is written by `write_cohort` and read without its text.
     """
     with tempfile.TemporaryDirectory(prefix="steu-") as scratch:
         folder = Path(scratch) / "cohort"
-        write_cohort(
-            folder,
-            layout,
-            path,
-            labels=labels,
-            name=name,
-            restricted=restricted,
-            seed=seed,
-            fractions=fractions,
-            sections=sections,
-            **options,
-        )
+        write_cohort(folder, layout, path, **settings)
         return Cohort.read(folder)
 
 
@@ -220,7 +179,24 @@ def write_cohort(
     sections: Sequence[str] | None = None,
     **options: Any,
 ) -> None:
-    """Like `build_cohort`, straight into `folder` and never with more than about 1 GB in memory."""
+    """Read a folder of tables into a cohort on disk, with at most about 1 GB in memory.
+
+    Parameters
+    ----------
+    layout
+        "mimic_iv", "mimic_iii", "eicu" or "table".
+    path
+        Folder of the publisher's files; for "table" the file or the folder that holds only it.
+    labels
+        Name of a label → ICD prefixes with dots; for "table" see `steu.plain.read_plain`.
+    seed, fractions
+        Of the split by patient into train, validation and test.
+    sections
+        eICU only: which tables are rendered, in which order.
+    **options
+        Of the layout: `text_source`, `notes` (`steu.layouts.read_mimic`); `text`, `id`,
+        `subject`, `group_by` (`steu.plain.read_plain`).
+    """
     folder, path = Path(folder), Path(path)
     _check_fractions(fractions)
     if sections is not None:
