@@ -171,13 +171,12 @@ def _values(rows: pd.DataFrame) -> Values:
 def _judge(statement: Statement, cells: dict[str, list[Values]]) -> Claim:
     """Mean and range of the statistic over seeds in each cell; the verdict is the cells' together.
 
-    A cell whose seeds lack one of the numbers does not count.
+    Seeds that lack one of the numbers do not count: some stages run with the first seed only.
     """
     measured, outcomes = [], set()
     for cell, seeds in cells.items():
-        try:
-            values = np.array([statement.statistic(seed) for seed in seeds])
-        except KeyError:
+        values = np.array([v for seed in seeds if (v := _statistic(statement, seed)) is not None])
+        if not len(values):
             continue
         measured.append(f"{cell}: {values.mean():.3f} [{values.min():.3f}, {values.max():.3f}]")
         outcomes.add(bool(statement.holds(float(values.mean()))))
@@ -192,3 +191,10 @@ def _judge(statement: Statement, cells: dict[str, list[Values]]) -> Claim:
         verdict,
         statement.page,
     )
+
+
+def _statistic(statement: Statement, values: Values) -> float | None:
+    try:
+        return statement.statistic(values)
+    except KeyError:
+        return None

@@ -246,8 +246,12 @@ def by_token_count(rows: pd.DataFrame, ax: Axes, *, metrics: dict[str, str]) -> 
 def parameter_axis(rows: pd.DataFrame, ax: Axes) -> None:
     """A second axis above `ax` of `by_token_count`: parameters changed at each token count."""
     changed = rows[rows["metric"] == "parameters_changed"].sort_values("n_tokens")
-    above = ax.secondary_xaxis("top")
+    above = ax.twiny()
+    above.set_xscale("symlog", linthresh=changed.loc[changed["n_tokens"] > 0, "n_tokens"].min())
+    above.set_xlim(ax.get_xlim())
     above.set_xticks(changed["n_tokens"], [_short(value) for value in changed["value"]])
+    above.minorticks_off()
+    above.grid(visible=False)
     above.tick_params(labelsize=7)
 
 

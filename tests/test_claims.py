@@ -51,6 +51,16 @@ def test_claims_are_judged_from_the_numbers():
     assert found["STEU retains more th"].verdict == "not tested here"
 
 
+def test_a_stage_of_the_first_seed_only_is_judged_by_that_seed():
+    first = {
+        **GOOD,
+        ("random_tokens", "probe_auroc"): [0.9],
+        ("steu_tuned", "probe_auroc"): [0.8],
+    }
+    claim = verdicts(results(first))["tokens chosen by PMI"]
+    assert (claim.verdict, claim.measured) == ("holds", "a, b, f: 0.100 [0.100, 0.100]")
+
+
 def test_datasets_that_disagree_make_a_claim_mixed():
     loud = {**GOOD, ("steu", "forget_f1"): [0.4, 0.4]}
     both = pd.concat([results(GOOD), results(loud, dataset="c")])
