@@ -14,6 +14,7 @@ from torch.nn.functional import logsigmoid, softplus
 
 from steu.edit import SparseEdit
 from steu.encoding import EncodedNotes
+from steu.heads import output_bias
 from steu.layers import LayerEdit, last_layers
 from steu.models import Classifier, autocast
 from steu.unlearn import (
@@ -36,9 +37,10 @@ def null_edit(model: Classifier, forget: int) -> SparseEdit:
     """
     none = torch.empty(0, dtype=torch.int64)
     identity = SparseEdit.identity(model, none)
-    bias = identity.head["bias"].clone()
+    name = output_bias(model.head)
+    bias = identity.head[name].clone()
     bias[forget] = -torch.inf
-    return SparseEdit(identity.token_ids, identity.rows, {"bias": bias})
+    return SparseEdit(identity.token_ids, identity.rows, {name: bias})
 
 
 def null_logits(logits: np.ndarray, forget: int) -> np.ndarray:

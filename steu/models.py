@@ -1,22 +1,16 @@
-"""A multi-label classifier on a BERT-type encoder: load, predict, fine-tune, save."""
+"""A multi-label classifier on a BERT-type encoder: load, predict, save."""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
-from sklearn.multiclass import OneVsRestClassifier
 from torch import nn
-from torch.nn.functional import binary_cross_entropy_with_logits
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -29,6 +23,7 @@ from transformers import (
 
 from steu.encoding import EncodedNotes
 from steu.files import atomic_path, read_json, write_json
+from steu.heads import head_width, make_head
 
 Pooling = Literal["cls", "mean"]
 Precision = Literal["auto", "fp32", "bf16"]
@@ -59,19 +54,27 @@ class Classifier(nn.Module):
         Names of the C outputs, in order.
     pooling : {"mean", "cls"}
         How (B, T, H) hidden states become (B, H) features.
+    width : int
+        Hidden units of the head; 0 makes it linear, as the paper's.
     """
 
     def __init__(
-        self, encoder: PreTrainedModel, labels: tuple[str, ...], *, pooling: Pooling = "mean"
+        self,
+        encoder: PreTrainedModel,
+        labels: tuple[str, ...],
+        *,
+        pooling: Pooling = "mean",
+        width: int = 0,
     ) -> None:
         super().__init__()
+        check_embedding(encoder)
         if pooling not in ("cls", "mean"):
             raise ValueError(f"pooling must be 'cls' or 'mean'; found {pooling!r}")
         self.encoder = encoder
         self.labels = tuple(labels)
         self.pooling = pooling
         self.dropout = nn.Dropout(0.1)
-        self.head: nn.Module = nn.Linear(encoder.config.hidden_size, len(labels))
+        self.head = make_head(encoder.config.hidden_size, len(labels), width=width)
 
     def get_input_embeddings(self) -> Any:
         """The encoder's token embedding, (V, H)."""
@@ -89,30 +92,6 @@ class Classifier(nn.Module):
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         """Logits, (B, C) float32."""
         return self.head(self.dropout(self.features(input_ids, attention_mask)))
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """How a classifier is fine-tuned. The paper's values are not known; these are ours."""
-
-    epochs: int = 8  # an upper bound: early stopping usually ends sooner
-    batch_size: int = 16  # small sets need many steps more than they need large batches
-    learning_rate: float = 1e-4  # small encoders take more than the 2e-5 usual for BERT-base
-    head_learning_rate: float = 1e-3  # a head of a few thousand numbers bears larger steps
-    weight_decay: float = 0.01  # the customary value for BERT
-    warmup: float = 0.1  # share of steps with a rising rate; keeps the first updates gentle
-    patience: int = 2  # epochs without a better validation AUROC before stopping
-    max_grad_norm: float = 1.0  # one odd batch cannot undo an epoch
-    token_dropout: float = 0.1  # share of tokens hidden a step: few notes are soon known by heart
-    precision: Precision = "auto"  # bf16 where the hardware has it, else fp32
-    seed: int = 0  # order of the notes, dropout
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "learning_rate", "head_learning_rate", "patience"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be positive; found {getattr(self, name)}")
-        if not 0 <= self.token_dropout < 1:
-            raise ValueError(f"token_dropout must lie in [0, 1); found {self.token_dropout}")
 
 
 def load_backbone(
@@ -163,7 +142,51 @@ def load_backbone(
                 f"{name} has no model.safetensors; convert its weights once with "
                 "AutoModel.from_pretrained(...).save_pretrained(folder) and name that folder"
             ) from error
+    _check_vocabulary(encoder, tokenizer, name)
     return encoder.float().eval(), tokenizer
+
+
+def check_embedding(encoder: PreTrainedModel) -> nn.Embedding:
+    """The encoder's token embedding, if its rows can be edited.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or its weights also serve as another parameter of the encoder.
+    """
+    kind = type(encoder).__name__
+    try:
+        table = encoder.get_input_embeddings()
+    except NotImplementedError:
+        table = None
+    if not isinstance(table, nn.Embedding):
+        raise ValueError(
+            f"{kind} has no token embedding to edit: get_input_embeddings() should give an "
+            f"nn.Embedding, found {type(table).__name__}; choose a text encoder of the BERT family"
+        )
+    shared = [
+        name
+        for name, parameter in encoder.named_parameters(remove_duplicate=False)
+        if parameter is table.weight
+    ]
+    if len(shared) > 1:
+        raise ValueError(
+            f"{kind} ties its token embedding to another parameter ({', '.join(shared)}): an edit "
+            "of rows would change both; give one of them a copy of the weights of its own"
+        )
+    return table
+
+
+def _check_vocabulary(
+    encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str
+) -> None:
+    rows = check_embedding(encoder).num_embeddings
+    if len(tokenizer) > rows:
+        raise ValueError(
+            f"{name}: the tokenizer knows {len(tokenizer):,} tokens and the embedding has "
+            f"{rows:,} rows; call resize_token_embeddings({len(tokenizer)}) on the encoder and "
+            "save it again, or name the tokenizer it was trained with"
+        )
 
 
 def build_classifier(
@@ -172,13 +195,14 @@ def build_classifier(
     *,
     n_layers: int | None = None,
     pooling: Pooling = "mean",
+    head_width: int = 0,
     seed: int = 0,
 ) -> tuple[Classifier, PreTrainedTokenizerBase]:
     """A backbone under a head drawn at random, and its tokenizer; `fine_tune` sets the head."""
     encoder, tokenizer = load_backbone(backbone, n_layers=n_layers, seed=seed)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = Classifier(encoder, labels, pooling=pooling)
+        model = Classifier(encoder, labels, pooling=pooling, width=head_width)
     return model.eval(), tokenizer
 
 
@@ -282,133 +306,6 @@ def predict(
     return model.head(features).cpu().numpy()
 
 
-def fine_tune(
-    model: Classifier,
-    notes: EncodedNotes,
-    targets: np.ndarray,
-    *,
-    train: np.ndarray,
-    validation: np.ndarray,
-    config: TrainConfig,
-) -> list[dict[str, float]]:
-    """Train `model` in place on rows `train`; keep the epoch with the best validation AUROC.
-
-    A linear head starts as the logistic regression on the pretrained encoder's features: it costs
-    one pass over the notes, and the encoder is not led astray by a head that knows nothing yet
-    (Kumar et al. 2022, arXiv 2202.10054). That start is epoch 0: kept if no later one is better.
-
-    Returns
-    -------
-    list of dict
-        An entry an epoch: epoch, loss (nats a label; NaN for epoch 0), validation_auroc (macro).
-    """
-    if isinstance(model.head, nn.Linear):
-        features = extract_features(model, notes, train, precision=config.precision)
-        _start_from_probe(model.head, features.cpu().numpy(), targets[train])
-    generator = np.random.default_rng(config.seed)
-    optimizer, schedule = _optimizer(model, config, steps=-(-len(train) // config.batch_size))
-    history: list[dict[str, float]] = []
-    best, best_epoch, best_state = -1.0, 0, copy.deepcopy(model.state_dict())
-    with torch.random.fork_rng():
-        torch.manual_seed(config.seed)  # dropout
-        for epoch in range(config.epochs + 1):
-            loss = float("nan")
-            if epoch:
-                order = length_batches(train, notes.lengths, config.batch_size, generator=generator)
-                loss = _train_epoch(model, notes, targets, order, optimizer, schedule, config)
-            logits = predict(model, notes, validation, precision=config.precision)
-            auroc = macro_auroc(targets[validation], logits)
-            history.append({"epoch": epoch, "loss": loss, "validation_auroc": auroc})
-            if auroc > best:
-                best, best_epoch, best_state = auroc, epoch, copy.deepcopy(model.state_dict())
-            elif epoch - best_epoch >= config.patience:
-                break
-    model.load_state_dict(best_state)
-    model.eval()
-    return history
-
-
-@torch.no_grad()
-def _start_from_probe(head: nn.Linear, features: np.ndarray, targets: np.ndarray) -> None:
-    """Set the head to a regularised logistic regression a label; (N, H) features, (N, C) targets.
-
-    Features are brought to unit spread as a whole, not one by one: some hardly vary at all.
-    """
-    scale = features.std()
-    probe = OneVsRestClassifier(LogisticRegression(C=0.01, max_iter=1000))
-    probe.fit(features / scale, targets)
-    weight = np.vstack([label.coef_ for label in probe.estimators_]) / scale  # (C, H)
-    head.weight.copy_(torch.from_numpy(weight))
-    head.bias.copy_(torch.from_numpy(np.concatenate([p.intercept_ for p in probe.estimators_])))
-
-
-def _train_epoch(
-    model: Classifier,
-    notes: EncodedNotes,
-    targets: np.ndarray,
-    batches: Iterator[np.ndarray],
-    optimizer: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LRScheduler,
-    config: TrainConfig,
-) -> float:
-    """One pass over the batches; the mean loss in nats a label."""
-    device = next(model.parameters()).device
-    model.train()
-    losses = []
-    for batch in batches:
-        ids, mask = notes.batch(batch)
-        mask = _hide_tokens(mask, config.token_dropout)
-        wanted = torch.from_numpy(targets[batch]).to(device)  # (B, C)
-        with autocast(device, config.precision):
-            features = model.features(ids.to(device), mask.to(device))  # (B, H)
-        logits = model.head(model.dropout(features))
-        loss = binary_cross_entropy_with_logits(logits, wanted)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), config.max_grad_norm)
-        optimizer.step()
-        schedule.step()
-        losses.append(loss.detach())
-    return float(torch.stack(losses).mean())
-
-
-def _hide_tokens(mask: torch.Tensor, share: float) -> torch.Tensor:
-    """The attention mask (B, T) with a random share of tokens left out, but never the first."""
-    hidden = torch.rand(mask.shape) < share
-    hidden[:, 0] = False
-    return mask.masked_fill(hidden, 0)
-
-
-def macro_auroc(targets: np.ndarray, scores: np.ndarray) -> float:
-    """Mean AUROC over the labels that have both positives and negatives."""
-    both = (targets.min(axis=0) < 1) & (targets.max(axis=0) > 0)
-    return float(roc_auc_score(targets[:, both], scores[:, both], average="macro"))
-
-
-def _optimizer(
-    model: Classifier, config: TrainConfig, *, steps: int
-) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
-    """AdamW with two rates, a linear warm-up and a linear decay; no decay on vectors."""
-    encoder = list(model.encoder.parameters())
-    groups = [
-        {"params": [p for p in encoder if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in encoder if p.ndim <= 1], "weight_decay": 0.0},
-        {
-            "params": list(model.head.parameters()),
-            "lr": config.head_learning_rate,
-            "weight_decay": 0.0,
-        },
-    ]
-    optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
-    total = steps * config.epochs
-    rising = max(1, int(config.warmup * total))
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer,
-        lambda step: min((step + 1) / rising, max(0.0, (total - step) / max(1, total - rising))),
-    )
-    return optimizer, schedule
-
-
 def save_classifier(
     model: Classifier, tokenizer: PreTrainedTokenizerBase, folder: str | Path, **facts: Any
 ) -> None:
@@ -420,7 +317,12 @@ def save_classifier(
         save_file(head, beside / "head.safetensors")
         write_json(
             beside / "classifier.json",
-            {"labels": list(model.labels), "pooling": model.pooling, **facts},
+            {
+                "labels": list(model.labels),
+                "pooling": model.pooling,
+                "head_width": head_width(model.head),
+                **facts,
+            },
         )
 
 
@@ -429,6 +331,7 @@ def load_classifier(folder: str | Path) -> tuple[Classifier, PreTrainedTokenizer
     folder = Path(folder)
     facts = read_json(folder / "classifier.json")
     encoder, tokenizer = load_backbone(str(folder))
-    model = Classifier(encoder, tuple(facts["labels"]), pooling=facts["pooling"])
+    shape = {"pooling": facts["pooling"], "width": facts["head_width"]}
+    model = Classifier(encoder, tuple(facts["labels"]), **shape)
     model.head.load_state_dict(load_file(folder / "head.safetensors"))
     return model.eval(), tokenizer

@@ -17,8 +17,11 @@ STAGES = {  # name -> notebook, in the order of the book
     "pmi": "03_pmi",
     "unlearning": "04_unlearning",
     "baselines": "05_baselines",
+    "references": "05b_references",
     "token_count": "06_token_count",
+    "selectors": "06b_selectors",
     "head_size": "07_head_size",
+    "every_class": "07b_every_class",
     "audit": "08_audit",
     "reproduction": "09_reproduction",
 }

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import f1_score, roc_auc_score
 
-from steu.models import macro_auroc
 from steu.study import Study, Trained
+from steu.training import macro_auroc
 
 
 def tune(

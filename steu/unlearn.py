@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import torch
-from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from steu.edit import SparseEdit, replaced_rows
 from steu.encoding import EncodedNotes
+from steu.heads import HeadPart, trainable_head
 from steu.models import Classifier, Precision, autocast, extract_features
 
-HeadPart = Literal["whole", "row", "bias", "none"]
 Losses = tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # total with its graph, forget, utility
 Batches = Iterable[tuple[int, tuple[np.ndarray, np.ndarray]]]  # epoch, (forget rows, retain rows)
 
@@ -166,23 +165,6 @@ def unlearn(
     own = dict(head.named_parameters())
     values = {name: own[name].detach().clone() for name in start.head}
     return SparseEdit(start.token_ids, replacement.detach().clone(), values), history
-
-
-def trainable_head(head: nn.Module, part: HeadPart, forget: int) -> nn.Module:
-    """The linear head with gradients for one part of it only, in place.
-
-    "whole" is all of it, "row" the weights and the bias of class `forget`, "bias" that bias alone,
-    "none" nothing. What gets a gradient of 0 is never moved by AdamW without decay.
-    """
-    head.requires_grad_(part != "none")
-    if part == "bias":
-        head.weight.requires_grad_(False)
-    if part in ("row", "bias"):
-        for parameter in (p for p in head.parameters() if p.requires_grad):
-            own = torch.zeros_like(parameter)
-            own[forget] = 1
-            parameter.register_hook(lambda gradient, own=own: gradient * own)
-    return head
 
 
 def descend(

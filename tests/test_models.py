@@ -1,4 +1,3 @@
-import copy
 import errno
 
 import numpy as np
@@ -9,12 +8,9 @@ from toys import LABELS, make_toy, no_space
 
 from steu.models import (
     Classifier,
-    TrainConfig,
-    _hide_tokens,
     autocast,
     build_classifier,
     extract_features,
-    fine_tune,
     length_batches,
     load_backbone,
     load_classifier,
@@ -80,74 +76,6 @@ def test_batches_hold_every_note_once_and_neighbours_in_length():
         assert padded < 1.15 * lengths[rows].sum()
 
 
-def test_training_repeats_itself_and_leaves_the_global_generator_alone(tmp_path):
-    toy = make_toy(tmp_path, n=40, trained=False)
-    torch.manual_seed(7)
-    before = torch.get_rng_state()
-    models = [toy.model, copy.deepcopy(toy.model)]
-    for model in models:
-        fine_tune(
-            model,
-            toy.notes,
-            toy.targets,
-            train=toy.train,
-            validation=toy.test,
-            config=TrainConfig(epochs=1, seed=3),
-        )
-    assert torch.equal(torch.get_rng_state(), before)
-    for first, second in zip(*(m.parameters() for m in models), strict=True):
-        assert torch.equal(first, second)
-
-
-def test_training_starts_from_a_probe_that_knows_the_prevalence(tmp_path):
-    toy = make_toy(tmp_path, n=120, trained=False)
-    config = TrainConfig(epochs=1, learning_rate=1e-9, head_learning_rate=1e-9, precision="fp32")
-    fine_tune(
-        toy.model, toy.notes, toy.targets, train=toy.train, validation=toy.test, config=config
-    )
-    logits = predict(toy.model, toy.notes, toy.train, precision="fp32")
-    predicted = 1 / (1 + np.exp(-logits.mean(axis=0)))
-    assert predicted == pytest.approx(toy.targets[toy.train].mean(axis=0), abs=0.03)
-    assert roc_auc_score(toy.targets[toy.train], logits) > 0.6
-
-
-def test_early_stopping_keeps_the_best_epoch(tmp_path):
-    toy = make_toy(tmp_path, n=80, trained=False)
-    config = TrainConfig(epochs=30, learning_rate=5e-3, patience=2, precision="fp32")
-    history = fine_tune(
-        toy.model, toy.notes, toy.targets, train=toy.train, validation=toy.test, config=config
-    )
-    logits = predict(toy.model, toy.notes, toy.test, precision="fp32")
-    best = max(entry["validation_auroc"] for entry in history)
-    assert roc_auc_score(toy.targets[toy.test], logits) == pytest.approx(best)
-    assert len(history) < 30
-
-
-def test_training_that_only_harms_keeps_the_start(tmp_path):
-    toy = make_toy(tmp_path, n=120, trained=False)
-    models = [toy.model, copy.deepcopy(toy.model)]
-    kept = []
-    for model, rate in zip(models, (1e-9, 10.0), strict=True):
-        config = TrainConfig(epochs=2, learning_rate=rate, head_learning_rate=rate)
-        sets = {"train": toy.train, "validation": toy.test}
-        kept.append(fine_tune(model, toy.notes, toy.targets, **sets, config=config)[0])
-    assert kept[0]["epoch"] == kept[1]["epoch"] == 0
-    first, second = (predict(model, toy.notes, toy.test) for model in models)
-    assert np.allclose(first, second, atol=1e-4)
-
-
-def test_hidden_tokens_are_neither_read_nor_pooled(tmp_path):
-    toy = make_toy(tmp_path, n=20, trained=False)
-    ids, mask = toy.notes.batch(range(20))
-    torch.manual_seed(0)
-    hidden = _hide_tokens(mask, 0.5)
-    assert (hidden <= mask).all() and hidden[:, 0].all()
-    assert hidden.sum().item() == pytest.approx(mask.sum().item() / 2, rel=0.2)
-    other = torch.where((mask == 1) & (hidden == 0), 5000, ids)  # another word in every gap
-    torch.testing.assert_close(toy.model.features(ids, hidden), toy.model.features(other, hidden))
-    assert torch.equal(_hide_tokens(mask, 0.0), mask)
-
-
 def test_minilm_can_be_shortened_and_keeps_its_first_layers():
     full, _ = load_backbone("minilm")
     short, _ = load_backbone("minilm", n_layers=2)
@@ -182,11 +110,46 @@ def test_an_unknown_model_offline_is_named(monkeypatch):
 
 
 def test_bad_settings_are_named():
-    with pytest.raises(ValueError, match="epochs must be positive; found 0"):
-        TrainConfig(epochs=0)
-    with pytest.raises(ValueError, match=r"token_dropout must lie in \[0, 1\); found 1"):
-        TrainConfig(token_dropout=1)
     with pytest.raises(ValueError, match="precision must be .* found 'fp8'"):
         autocast(torch.device("cpu"), "fp8")
     with pytest.raises(ValueError, match="pooling must be"):
         build_classifier("random-bert", LABELS, pooling="max")
+
+
+def test_an_encoder_without_token_embedding_is_named(toy):
+    class Vision(torch.nn.Module):
+        config = toy.model.encoder.config
+
+        def get_input_embeddings(self):
+            return torch.nn.Conv2d(3, 8, 1)
+
+    with pytest.raises(ValueError, match=r"Vision has no token embedding to edit: .* found Conv2d"):
+        Classifier(Vision(), LABELS)
+
+
+def test_a_tied_embedding_is_named():
+    encoder, _ = load_backbone("random-bert")
+    encoder.decoder = torch.nn.Linear(32, encoder.config.vocab_size, bias=False)
+    encoder.decoder.weight = encoder.get_input_embeddings().weight
+    with pytest.raises(ValueError, match=r"ties its token embedding .*decoder\.weight.*a copy"):
+        Classifier(encoder, LABELS)
+
+
+def test_a_resized_embedding_that_no_longer_fits_its_tokenizer_is_named(tmp_path):
+    encoder, tokenizer = load_backbone("random-bert")
+    tokenizer.save_pretrained(tmp_path)
+    encoder.resize_token_embeddings(len(tokenizer) + 64, mean_resizing=False)
+    encoder.save_pretrained(tmp_path)  # rows that no token uses do no harm
+    assert load_backbone(str(tmp_path))[0].get_input_embeddings().num_embeddings > len(tokenizer)
+    encoder.resize_token_embeddings(100, mean_resizing=False)
+    encoder.save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=r"knows 30,522 tokens and the embedding has 100 rows"):
+        load_backbone(str(tmp_path))
+
+
+def test_a_head_with_a_hidden_layer_is_saved_and_loaded(toy, tmp_path):
+    model = Classifier(toy.model.encoder, LABELS, width=8).eval()
+    save_classifier(model, toy.tokenizer, tmp_path / "model")
+    again, _ = load_classifier(tmp_path / "model")
+    first, second = (predict(m, toy.notes, toy.test) for m in (model, again))
+    assert np.array_equal(first, second)

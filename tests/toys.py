@@ -9,7 +9,8 @@ import numpy as np
 from safetensors import SafetensorError
 
 from steu.encoding import EncodedNotes, encode_notes
-from steu.models import Classifier, TrainConfig, build_classifier, fine_tune
+from steu.models import Classifier, build_classifier
+from steu.training import TrainConfig, fine_tune
 
 LABELS = ("diabetes", "kidney", "lung")
 CUES = {"diabetes": "insulin", "kidney": "dialysis", "lung": "asthma"}
