@@ -16,6 +16,7 @@ from torch import nn
 from torch.nn.functional import embedding
 
 from steu.encoding import EncodedNotes
+from steu.heads import head_width
 from steu.models import Classifier
 
 
@@ -169,8 +170,14 @@ def _load_head(head: nn.Module, values: dict[str, torch.Tensor]) -> None:
     for name, value in values.items():
         if name not in own or own[name].shape != value.shape:
             found = {key: tuple(parameter.shape) for key, parameter in own.items()}
+            mend = ""
+            if head_width(head) == 0 and name == "0.weight":
+                mend = (
+                    "; the edit is for a head with a hidden layer and its head is linear; train "
+                    f"the classifier with it: 02_classifier with -p head_width {len(value)}"
+                )
             raise ValueError(
                 f"the edit sets head parameter {name!r} {tuple(value.shape)}; "
-                f"this model has {found}"
+                f"this model has {found}{mend}"
             )
         own[name].copy_(value)

@@ -27,6 +27,18 @@ NAMES = {
     "tfidf_window": "TF-IDF + LR on the window",
     "head_part": "head alone",
     "head_part_with_rows": "head and rows",
+    "head_width_original": "as trained",
+    "head_width": "whole head",
+    "head_width_with_rows": "head and rows of tokens",
+    "every_class_original": "original",
+    "every_class_head_only": "head only",
+    "every_class_steu": "STEU",
+    "damage_auroc": "AUROC lost",
+    "damage_f1": "F1 lost",
+    "damage_auroc_spearman": "ρ of AUROC lost, all pairs",
+    "damage_auroc_spearman_within": "ρ of AUROC lost, within a class",
+    "damage_f1_spearman": "ρ of F1 lost, all pairs",
+    "damage_f1_spearman_within": "ρ of F1 lost, within a class",
     "forget_f1": "forget F1",
     "forget_f1_tuned": "forget F1, tuned",
     "forget_auroc": "forget AUROC",
@@ -42,8 +54,25 @@ NAMES = {
     "parameters_share": "share of parameters",
     "bytes_stored": "bytes stored",
     "seconds": "seconds",
+    "peak_memory_bytes": "peak memory, bytes",
+    "reference_relabelled": "retrained, relabelled",
+    "reference_dropped": "retrained, dropped",
+    "reference_masked": "retrained, masked",
+    "reference_other_seed": "retrained, other seed",
     "lexical_remainder_auroc": "lexical remainder AUROC",
     "notes_without_edited_token": "notes without edited token",
+    "selector_pmi": "PMI",
+    "selector_log_odds": "log-odds",
+    "selector_chi2": "chi-squared",
+    "selector_tfidf": "TF-IDF",
+    "selector_mutual_information": "mutual information",
+    "selector_gradient": "gradient × embedding",
+    "selector_integrated_gradients": "integrated gradients",
+    "selector_random": "random",
+    "seconds_scoring": "seconds to score",
+    "in_common_with_pmi": "in common with PMI",
+    "forget_notes_touched": "forget notes touched",
+    "retain_notes_touched": "retained notes touched",
 }
 
 
@@ -151,6 +180,62 @@ def cooccurrence(targets: pd.DataFrame, ax: Axes, *, minimum: int = 0) -> Axes:
     )
     ax.set(title="share of notes with the row's label that also carry the column's")
     ax.tick_params(axis="x", rotation=40)
+    return ax
+
+
+def damage_scatter(frame: pd.DataFrame, ax: Axes) -> Axes:
+    """What every other label lost against how often its notes carry the forgotten class.
+
+    A dot with its interval is a pair, a colour and shape the class that was forgotten; columns
+    forget_label, share (P(forgotten class | label)), value, low and high.
+    """
+    for i, (label, part) in enumerate(frame.groupby("forget_label", sort=False)):
+        around = [part["value"] - part["low"], part["high"] - part["value"]]
+        ax.errorbar(
+            part["share"],
+            part["value"],
+            yerr=np.nan_to_num(np.clip(around, 0, None)),
+            fmt="osD^v"[i // len(COLOURS) % 5],
+            color=COLOURS[i % len(COLOURS)],
+            label=name(str(label)),
+            markersize=4,
+            elinewidth=0.7,
+        )
+    ax.axhline(0, color="#888888", linewidth=0.8)
+    low, high = ax.get_ylim()
+    # What is next to nothing looks like it; `auto` lets panels that share the axis widen it.
+    ax.set_ylim(min(low, -0.05), max(high, 0.05), auto=None)
+    return ax
+
+
+def damage_map(frame: pd.DataFrame, ax: Axes) -> Axes:
+    """Damage to the column's label when the row's class is forgotten, as a heat map around 0.
+
+    Columns forget_label, label and value, in the order wanted; red is a loss, blue a gain.
+    """
+    table = frame.pivot(index="forget_label", columns="label", values="value")
+    order = list(dict.fromkeys([*frame["forget_label"], *frame["label"]]))
+    table = table.reindex(
+        index=[label for label in order if label in table.index],
+        columns=[label for label in order if label in table.columns],
+    )
+    table = table.rename(index=name, columns=name).round(2) + 0.0  # -0.00 is 0.00
+    most = max(np.nanmax(np.abs(table.to_numpy(dtype=float))), 0.05)
+    sns.heatmap(
+        table,
+        annot=True,
+        fmt=".2f",
+        cmap="vlag",
+        vmin=-most,
+        vmax=most,
+        cbar=False,
+        ax=ax,
+    )
+    ax.set(xlabel="label that is left", ylabel="class that is withdrawn")
+    ax.set_xticks(
+        ax.get_xticks(), list(table.columns), rotation=40, ha="right", rotation_mode="anchor"
+    )
+    ax.grid(visible=False)
     return ax
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from steu.edit import SparseEdit
 from steu.encoding import EncodedNotes, encode_notes
 from steu.files import read_json
 from steu.layers import LayerEdit
+from steu.memory import peak_bytes
 from steu.metrics import auroc, evaluate, macro, metric_row, patient_weights, tune_thresholds
 from steu.models import Classifier, Precision, extract_features, load_classifier
 from steu.results import tagged
@@ -29,11 +30,12 @@ Edit = SparseEdit | LayerEdit
 
 @dataclass(frozen=True)
 class Trained:
-    """An edit, how its training went, and how long it took."""
+    """An edit, how its training went, how long it took and how much memory a step of it needs."""
 
     edit: Edit
-    history: list[dict[str, float]]
-    seconds: float
+    history: list[dict[str, float]] = field(default_factory=list)
+    seconds: float = 0.0
+    peak_memory_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ class Study:
     """A fine-tuned classifier with its cohort; shared by all methods and sweeps in a process.
 
     Predictions under an edit are made on the test split; thresholds were tuned for the original
-    model on the validation split and stay fixed.
+    model on the validation split and stay fixed. `recipe` is what the classifier was made with:
+    ``start`` for `steu.models.build_classifier` and ``train`` for `steu.training.TrainConfig`.
     """
 
     cohort: Cohort
@@ -50,6 +53,7 @@ class Study:
     tokenizer: PreTrainedTokenizerBase
     forget: int
     tags: dict[str, Any]
+    recipe: dict[str, Any]
     precision: Precision = "auto"
     n_bootstrap: int = 1000
 
@@ -90,7 +94,26 @@ class Study:
             "seed": facts["seed"],
             "forget_label": forget_label,
         }
-        return cls(data, notes, model.to(device), tokenizer, forget, tags, precision, n_bootstrap)
+        model.to(device)
+        recipe = {name: facts[name] for name in ("start", "train")}
+        return cls(data, notes, model, tokenizer, forget, tags, recipe, precision, n_bootstrap)
+
+    def aimed_at(self, label: str) -> Study:
+        """The same study with another class to forget.
+
+        What does not depend on the class (the original model's answers, thresholds, bootstrap
+        weights) is computed here if it was not yet, and shared.
+
+        Raises
+        ------
+        ValueError
+            If the label is unknown.
+        """
+        forget = label_index(self.cohort.labels, label)
+        other = replace(self, forget=forget, tags={**self.tags, "forget_label": label})
+        shared = ("train", "test", "targets", "teacher", "thresholds", "weights")
+        vars(other).update({name: getattr(self, name) for name in shared})
+        return other
 
     @property
     def device(self) -> str:
@@ -101,6 +124,11 @@ class Study:
     def train(self) -> np.ndarray:
         """Rows of the training split."""
         return self.cohort.rows("train")
+
+    @cached_property
+    def validation(self) -> np.ndarray:
+        """Rows of the validation split."""
+        return self.cohort.rows("validation")
 
     @cached_property
     def test(self) -> np.ndarray:
@@ -126,7 +154,7 @@ class Study:
     @cached_property
     def thresholds(self) -> np.ndarray:
         """Logit thresholds tuned on validation for the original model, (C,)."""
-        rows = self.cohort.rows("validation")
+        rows = self.validation
         return tune_thresholds(self.targets[rows], self.teacher.logits[rows].cpu().numpy())
 
     @cached_property
@@ -139,12 +167,26 @@ class Study:
         return self.run(unlearn, token_ids=token_ids, config=config, teacher=self.teacher)
 
     def run(self, method: Callable[..., tuple[Edit, list]], **settings: Any) -> Trained:
-        """Run any method ``(model, notes, targets, *, rows, forget, …)`` on the training split."""
+        """Run any method ``(model, notes, targets, *, rows, forget, …)`` on the training split.
+
+        Its peak of memory is that of one step on the longest notes, beside model, notes and
+        teacher, counted in a run of its own after the one that is timed.
+        """
+        run = partial(method, self.model, self.notes, self.targets, forget=self.forget)
         started = time.perf_counter()
-        edit, history = method(
-            self.model, self.notes, self.targets, rows=self.train, forget=self.forget, **settings
-        )
-        return Trained(edit, history, time.perf_counter() - started)
+        edit, history = run(rows=self.train, **settings)
+        seconds = time.perf_counter() - started
+        once = {"config": replace(settings["config"], epochs=1)} if "config" in settings else {}
+        peak = peak_bytes(lambda: run(rows=self._longest, **(settings | once)))
+        return Trained(edit, history, seconds, peak)
+
+    @cached_property
+    def _longest(self) -> np.ndarray:
+        """One batch of the longest training notes with the class and one without it."""
+        ordered = self.train[np.argsort(-self.notes.lengths[self.train], kind="stable")]
+        with_class = self.is_forget[ordered]
+        size = UnlearnConfig.batch_size
+        return np.concatenate([ordered[with_class][:size], ordered[~with_class][:size]])
 
     def features(self, rows: np.ndarray, edit: Edit | None = None) -> torch.Tensor:
         """Features of `rows` under the edit, (n, H); untouched notes keep the teacher's."""
@@ -180,13 +222,15 @@ class Study:
         )
         return tagged(rows, **self.tags, method=method, split=split, **tags)
 
-    def costs(self, method: str, *, seconds: float, edit: Edit, **tags: Any) -> list[dict]:
+    def costs(self, method: str, trained: Trained, **tags: Any) -> list[dict[str, Any]]:
         """Tidy rows of what a method changes, stores and takes; exact numbers without interval."""
+        changed = trained.edit.parameters_changed(self.model)
         facts = {
-            "parameters_changed": edit.parameters_changed(self.model),
-            "parameters_share": edit.parameters_changed(self.model) / self.n_parameters,
-            "bytes_stored": edit.bytes_stored,
-            "seconds": seconds,
+            "parameters_changed": changed,
+            "parameters_share": changed / self.n_parameters,
+            "bytes_stored": trained.edit.bytes_stored,
+            "seconds": trained.seconds,
+            "peak_memory_bytes": trained.peak_memory_bytes,
         }
         rows = [{"metric": metric, "value": value} for metric, value in facts.items()]
         return tagged(rows, **self.tags, method=method, **tags)
@@ -201,8 +245,11 @@ class Study:
 
         The first entry is the estimate, the others are under the bootstrap weights.
         """
-        train, test = (self.features(rows, edit).cpu().numpy() for rows in (self.train, self.test))
-        scores = linear_probe(train, self.is_forget[self.train], test)
+        return self.probe_between(*(self.features(rows, edit) for rows in (self.train, self.test)))
+
+    def probe_between(self, train: torch.Tensor, test: torch.Tensor) -> np.ndarray:
+        """The same for features of the training and the test notes, (n, H), of any model."""
+        scores = linear_probe(train.cpu().numpy(), self.is_forget[self.train], test.cpu().numpy())
         return auroc(self.is_forget[self.test], scores, self.weights)
 
     def retain_samples(self, logits: np.ndarray) -> np.ndarray:

@@ -37,7 +37,7 @@ def tune(
 
 
 def _validate(study: Study, trial: Trained) -> dict[str, float]:
-    rows = study.cohort.rows("validation")
+    rows = study.validation
     logits, targets = study.logits(rows, trial.edit), study.targets[rows]
     kept = [c for c in range(logits.shape[1]) if c != study.forget]
     forget_auroc = float(roc_auc_score(targets[:, study.forget], logits[:, study.forget]))

@@ -43,3 +43,11 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
         monkeypatch.setattr(Path, "open", opened)
 
     return fill
+
+
+@pytest.fixture(scope="session")
+def study_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small cohort and a classifier that knows its cues, on disk; nothing writes there."""
+    from toys import write_study  # here: only tests that ask for it wait for torch
+
+    return write_study(tmp_path_factory.mktemp("study"))

@@ -3,46 +3,21 @@
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
-from toys import LABELS, make_toy
+from toys import open_study
 
 from steu.audits import lexical_remainder, linear_probe
 from steu.baselines import tfidf_logits
 from steu.cohort import Cohort
-from steu.models import predict, save_classifier
+from steu.models import predict
 from steu.study import Study
 from steu.tokens import count_tokens
 from steu.unlearn import UnlearnConfig
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A cohort and a classifier on disk, as notebooks 01 and 02 leave them."""
-    folder = tmp_path_factory.mktemp("study")
-    toy = make_toy(folder / "encoded")
-    frame = pd.DataFrame({"text": toy.texts, "subject_id": [f"p{i}" for i in range(240)]})
-    frame.insert(0, "stay_id", [f"s{i:03}" for i in range(240)])
-    frame[list(LABELS)] = toy.targets.astype(bool)
-    frame["split"] = ["train"] * 150 + ["validation"] * 30 + ["test"] * 60
-    cohort = Cohort(frame, LABELS, "toy", "table", restricted=False)
-    cohort.write(folder / "cohort")
-    facts = {"backbone": "tiny", "seed": 0, "max_length": 48, "data": cohort.fingerprint}
-    save_classifier(toy.model, toy.tokenizer, folder / "classifier" / "model", **facts)
-    return folder
-
-
-def open_study(folder, **changes):
-    places = {"cohort": folder / "cohort", "classifier": folder / "classifier"}
-    return Study.open(
-        **places, encoded=folder / "encoded", forget_label="diabetes", n_bootstrap=20,
-        precision="fp32", **changes,
-    )  # fmt: skip
-
-
-def test_features_and_logits_under_an_edit_equal_the_attached_model(folder):
-    study = open_study(folder)
+def test_features_and_logits_under_an_edit_equal_the_attached_model(study_folder):
+    study = open_study(study_folder)
     token_ids = np.array(study.tokenizer.convert_tokens_to_ids(["insulin", "family"]))
     edit = study.train_edit(token_ids, UnlearnConfig(epochs=1, precision="fp32")).edit
     fast = study.logits(study.test, edit)
@@ -51,8 +26,8 @@ def test_features_and_logits_under_an_edit_equal_the_attached_model(folder):
     np.testing.assert_allclose(fast, slow, rtol=1e-4, atol=1e-5)
 
 
-def test_the_probe_finds_the_class_before_and_not_after_its_token_is_made_another(folder):
-    study = open_study(folder)
+def test_the_probe_finds_the_class_before_and_not_after_its_token_is_made_another(study_folder):
+    study = open_study(study_folder)
     cue, filler = study.tokenizer.convert_tokens_to_ids(["insulin", "family"])
     edit = study.train_edit(np.array([cue]), UnlearnConfig(epochs=1, precision="fp32")).edit
     blank = study.model.get_input_embeddings().weight[[filler]].detach()
@@ -62,33 +37,58 @@ def test_the_probe_finds_the_class_before_and_not_after_its_token_is_made_anothe
     assert after < before - 0.1
 
 
-def test_measures_and_costs_carry_the_tags_of_the_study(folder):
-    study = open_study(folder)
+def test_measures_and_costs_carry_the_tags_of_the_study(study_folder):
+    study = open_study(study_folder)
     rows = study.measure("original", study.logits(study.test), n_tokens=0)
     assert {row["metric"] for row in rows} >= {"forget_f1", "retain_macro_auroc", "forget_auprc"}
     assert {row["dataset"] for row in rows} == {"toy"}
-    edit = study.train_edit(np.array([5000]), UnlearnConfig(epochs=1)).edit
-    costs = {row["metric"]: row["value"] for row in study.costs("steu", seconds=1.0, edit=edit)}
+    trained = study.train_edit(np.array([5000]), UnlearnConfig(epochs=1))
+    costs = {row["metric"]: row["value"] for row in study.costs("steu", trained)}
     assert 0 < costs["parameters_changed"] <= 32 + 3 * 32 + 3
+    assert 0 < costs["peak_memory_bytes"] == trained.peak_memory_bytes
     assert costs["parameters_share"] == costs["parameters_changed"] / study.n_parameters
 
 
-def test_a_classifier_of_another_cohort_is_refused(folder, tmp_path):
-    cohort = Cohort.read(folder / "cohort")
+def test_aimed_at_another_class_everything_else_is_shared(study_folder):
+    study = open_study(study_folder)
+    other = study.aimed_at("lung")
+    for name in ("model", "notes", "cohort", "teacher", "thresholds", "weights", "targets"):
+        assert getattr(other, name) is getattr(study, name), name
+    assert (other.forget, other.tags["forget_label"]) == (2, "lung")
+    assert (study.forget, study.tags["forget_label"]) == (0, "diabetes")
+    np.testing.assert_array_equal(other.logits(other.test), study.logits(study.test))
+    assert study.is_forget.tolist() == (study.targets[:, 0] == 1).tolist()
+    assert other.is_forget.tolist() == (study.targets[:, 2] == 1).tolist()
+    with pytest.raises(ValueError, match=r"unknown label 'lungs'; did you mean 'lung'"):
+        study.aimed_at("lungs")
+
+
+def test_aimed_back_an_edit_is_the_same(study_folder):
+    study = open_study(study_folder)
+    config, none = UnlearnConfig(epochs=1, precision="fp32"), np.array([], dtype=np.int64)
+    edits = [s.train_edit(none, config).edit for s in (study, study.aimed_at("lung"))]
+    edits.append(study.aimed_at("lung").aimed_at("diabetes").train_edit(none, config).edit)
+    weights = [edit.head["weight"] for edit in edits]
+    assert weights[0].equal(weights[2])
+    assert not weights[0].equal(weights[1])
+
+
+def test_a_classifier_of_another_cohort_is_refused(study_folder, tmp_path):
+    cohort = Cohort.read(study_folder / "cohort")
     frame = cohort.frame.assign(text=cohort.frame["text"] + " x")
     replace(cohort, frame=frame).write(tmp_path / "cohort")
     with pytest.raises(ValueError, match=r"trained on another cohort.*02_classifier"):
         Study.open(
-            cohort=tmp_path / "cohort", classifier=folder / "classifier",
+            cohort=tmp_path / "cohort", classifier=study_folder / "classifier",
             forget_label="diabetes", encoded=tmp_path,
         )  # fmt: skip
 
 
-def test_an_unknown_class_names_the_nearest(folder):
+def test_an_unknown_class_names_the_nearest(study_folder):
     with pytest.raises(ValueError, match="diabetes"):
         Study.open(
-            cohort=folder / "cohort", classifier=folder / "classifier",
-            forget_label="diabetis", encoded=folder,
+            cohort=study_folder / "cohort", classifier=study_folder / "classifier",
+            forget_label="diabetis", encoded=study_folder,
         )  # fmt: skip
 
 
@@ -109,8 +109,8 @@ def test_bag_of_words_learns_its_words():
     assert logits[0, 0] > 0 > logits[1, 0]
 
 
-def test_what_is_struck_out_is_no_longer_told(folder):
-    study = open_study(folder)
+def test_what_is_struck_out_is_no_longer_told(study_folder):
+    study = open_study(study_folder)
     counts = count_tokens(study.notes)
     cue = np.array([study.tokenizer.convert_tokens_to_ids("insulin")])
     known = {}

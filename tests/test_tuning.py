@@ -2,15 +2,15 @@
 
 import numpy as np
 import pytest
-from test_study import folder, open_study  # noqa: F401
+from toys import open_study
 
 from steu.baselines import edit_layers
 from steu.tuning import tune
 from steu.unlearn import UnlearnConfig
 
 
-def test_the_search_keeps_the_setting_with_the_best_criterion(folder):  # noqa: F811
-    study = open_study(folder)
+def test_the_search_keeps_the_setting_with_the_best_criterion(study_folder):
+    study = open_study(study_folder)
     cue = np.array([study.tokenizer.convert_tokens_to_ids("insulin")])
 
     def train(rate):
@@ -28,12 +28,11 @@ def test_the_search_keeps_the_setting_with_the_best_criterion(folder):  # noqa: 
     assert (moved > 1e-3) == table["chosen"].tolist()[1]
 
 
-def test_dense_rivals_run_by_the_same_signature(folder):  # noqa: F811
-    study = open_study(folder)
+def test_dense_rivals_run_by_the_same_signature(study_folder):
+    study = open_study(study_folder)
     config = UnlearnConfig(epochs=1, precision="fp32")
     trained = study.run(edit_layers, rival="gradient_ascent", n_layers=1, config=config)
     before, after = study.logits(study.test), study.logits(study.test, trained.edit)
     assert after[:, 0].mean() < before[:, 0].mean()
-    assert {row["metric"] for row in study.costs("x", seconds=1.0, edit=trained.edit)} >= {
-        "bytes_stored"
-    }
+    costs = {row["metric"]: row["value"] for row in study.costs("x", trained)}
+    assert costs["peak_memory_bytes"] > costs["bytes_stored"] > 0

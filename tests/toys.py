@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from safetensors import SafetensorError
 
+from steu.cohort import Cohort
 from steu.encoding import EncodedNotes, encode_notes
-from steu.models import Classifier, build_classifier
+from steu.models import Classifier, build_classifier, save_classifier
+from steu.study import Study
 from steu.training import TrainConfig, fine_tune
 
 LABELS = ("diabetes", "kidney", "lung")
+QUICK: dict[str, Any] = {
+    "epochs": 12,
+    "learning_rate": 5e-3,
+    "patience": 12,
+    "precision": "fp32",
+}
 CUES = {"diabetes": "insulin", "kidney": "dialysis", "lung": "asthma"}
 FILLER = ["patient", "was", "seen", "and", "family", "asked", "about", "home", "appetite", "night"]
 
@@ -56,6 +66,29 @@ def make_toy(
     notes = encode_notes(texts, tokenizer, max_length=48, folder=folder)
     train, test = np.arange(n * 3 // 4), np.arange(n * 3 // 4, n)
     if trained:
-        config = TrainConfig(epochs=12, learning_rate=5e-3, patience=12, precision="fp32")
+        config = TrainConfig(**QUICK)
         fine_tune(model, notes, targets, train=train, validation=test, config=config)
     return Toy(model, tokenizer, notes, texts, targets, train, test)
+
+
+def write_study(folder: Path) -> Path:
+    """A cohort and a classifier on disk, as notebooks 01 and 02 leave them."""
+    toy = make_toy(folder / "encoded")
+    frame = pd.DataFrame({"text": toy.texts, "subject_id": [f"p{i}" for i in range(240)]})
+    frame.insert(0, "stay_id", [f"s{i:03}" for i in range(240)])
+    frame[list(LABELS)] = toy.targets.astype(bool)
+    frame["split"] = ["train"] * 150 + ["validation"] * 30 + ["test"] * 60
+    cohort = Cohort(frame, LABELS, "toy", "table", restricted=False)
+    cohort.write(folder / "cohort")
+    facts: dict[str, Any] = {"backbone": "tiny", "seed": 0, "max_length": 48}
+    facts |= {"data": cohort.fingerprint, "start": {"backbone": "random-bert", "seed": 1}}
+    facts["train"] = asdict(TrainConfig(**QUICK))
+    save_classifier(toy.model, toy.tokenizer, folder / "classifier" / "model", **facts)
+    return folder
+
+
+def open_study(folder: Path, **changes: Any) -> Study:
+    """The study of such a folder, quickly bootstrapped."""
+    places = {"cohort": folder / "cohort", "classifier": folder / "classifier"}
+    given = places | {"encoded": folder / "encoded", "forget_label": "diabetes"} | changes
+    return Study.open(**given, n_bootstrap=20, precision="fp32")

@@ -1,0 +1,55 @@
+"""How much memory a computation needs at its peak, counted tensor by tensor."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+
+def peak_bytes(run: Callable[[], Any]) -> int:
+    """Most bytes of new tensors that are alive at once while `run` runs, on any device.
+
+    What a kernel uses inside itself is not seen, nor is what was there before. The resident size of
+    the process would be: it depends on what the allocator kept from earlier work, and so on the
+    order in which methods are compared; this number does not.
+    """
+    with _Live() as live:
+        run()
+    return live.peak
+
+
+class _Live(TorchDispatchMode):
+    """Counts storages when an operation first returns them and when the last tensor lets go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = self.peak = 0
+        self._known: weakref.WeakSet[torch.UntypedStorage] = weakref.WeakSet()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        given = {id(storage) for storage in _storages((args, kwargs))}
+        out = func(*args, **(kwargs or {}))
+        for storage in _storages(out):
+            if id(storage) not in given and storage not in self._known:
+                self._add(storage)
+        return out
+
+    def _add(self, storage: torch.UntypedStorage) -> None:
+        size = storage.nbytes()
+        self._known.add(storage)
+        weakref.finalize(storage, self._subtract, size)
+        self.now += size
+        self.peak = max(self.peak, self.now)
+
+    def _subtract(self, size: int) -> None:
+        self.now -= size
+
+
+def _storages(values: Any) -> list[torch.UntypedStorage]:
+    tensors = (leaf for leaf in tree_leaves(values) if isinstance(leaf, torch.Tensor))
+    return [tensor.untyped_storage() for tensor in tensors]

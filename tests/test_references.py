@@ -1,0 +1,97 @@
+"""References: what each reading leaves out, and distances in closed form."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+from toys import open_study
+
+from steu.distances import all_right, bernoulli_js, mean_js, tug_of_war
+from steu.heads import head_width
+from steu.references import distances, reference, without_class
+from steu.retraining import retrain
+from steu.unlearn import UnlearnConfig
+
+FAST = {"learning_rate_rows": 0.02, "learning_rate_head": 0.02, "precision": "fp32"}
+TARGETS = np.array([[1, 0], [1, 1], [0, 1], [0, 0]], dtype=np.float32)
+
+
+def test_what_each_reading_leaves_of_the_labels_and_the_notes():
+    relabelled, everyone = without_class(TARGETS, 0, "relabelled")
+    assert relabelled.tolist() == [[0, 0], [0, 1], [0, 1], [0, 0]] and everyone.all()
+    dropped, left = without_class(TARGETS, 0, "dropped")
+    assert left.tolist() == [False, False, True, True]
+    assert np.array_equal(dropped[left], TARGETS[left])
+    masked, everyone = without_class(TARGETS, 0, "masked")
+    assert np.isnan(masked[:, 0]).all() and everyone.all()
+    assert np.array_equal(masked[:, 1], TARGETS[:, 1])
+    with pytest.raises(ValueError, match="reading must be one of .*; found 'deleted'"):
+        without_class(TARGETS, 0, "deleted")
+
+
+def test_the_divergence_is_between_none_and_one_bit():
+    sure = np.array([[40.0, -40.0]])
+    assert bernoulli_js(sure, sure).tolist() == [[0, 0]]
+    assert bernoulli_js(sure, -sure) == pytest.approx(np.ones((1, 2)))
+    assert bernoulli_js(sure, np.zeros((1, 2))) == pytest.approx(
+        np.full((1, 2), 0.3112781), abs=1e-6
+    )
+    values = np.random.default_rng(0).normal(0, 3, (2, 50, 4))
+    there, back = bernoulli_js(*values), bernoulli_js(*values[::-1])
+    assert there == pytest.approx(back)
+    assert (there >= 0).all() and (there <= 1).all()
+
+
+def test_means_follow_the_weights():
+    divergence = np.array([[0.2, 0.0], [0.4, 1.0]])
+    weights = np.array([[1.0, 1.0], [2.0, 0.0]])
+    assert mean_js(divergence, weights) == pytest.approx(np.array([[0.3, 0.5], [0.2, 0.0]]))
+
+
+def test_tug_of_war_is_one_for_equals_and_a_product_of_what_is_missing():
+    sets = {"forget": np.array([1, 1, 0, 0], bool), "test": np.array([1, 0], bool)}
+    other = {"forget": np.array([0, 0, 0, 0], bool), "test": np.array([0, 1], bool)}
+    weights = {name: np.ones((1, len(rows))) for name, rows in sets.items()}
+    assert tug_of_war(sets, sets, weights) == pytest.approx([1.0])
+    assert tug_of_war(sets, other, weights) == pytest.approx([0.5])  # as accurate on the test set
+
+
+def test_only_the_asked_labels_have_to_be_right():
+    logits = np.array([[-1.0, 1.0], [1.0, 1.0]])
+    truth = np.array([[1, 1], [1, 0]])
+    assert all_right(truth, logits, [0, 1]).tolist() == [False, False]
+    assert all_right(truth, logits, [1]).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("reading", ["relabelled", "dropped", "masked"])
+def test_a_model_retrained_without_the_class_is_silent_about_it_alone(study_folder, reading):
+    study = open_study(study_folder)
+    wanted = reference(study, reading).logits.cpu().numpy()
+    assert (wanted[:, study.forget] < 0).all()
+    original = study.teacher.logits.cpu().numpy()
+    rows = {row["metric"]: row["value"] for row in distances(study, original, wanted, reading)}
+    same = {row["metric"]: row["value"] for row in distances(study, wanted, wanted, reading)}
+    assert same[f"tow_{reading}"] == 1 and same[f"js_retain_{reading}"] == 0
+    assert (f"js_forget_{reading}" in rows) is (reading != "masked")
+    if reading != "masked":
+        assert rows[f"js_forget_{reading}"] > 3 * rows[f"js_retain_{reading}"]
+        assert rows[f"tow_{reading}"] < 0.8
+
+
+def test_the_same_recipe_and_seed_give_the_same_reference(study_folder):
+    study = open_study(study_folder)
+    again = reference(study, "relabelled", seed=1).logits
+    assert (again == reference(study, "relabelled").logits).all()
+
+
+def test_the_recipe_makes_the_same_classifier_again_and_another_with_a_hidden_layer(study_folder):
+    study = open_study(study_folder)
+    again = retrain(study, seed=0)
+    assert again.recipe["train"]["seed"] == 0 and again.recipe["start"]["seed"] == 0
+    wide = retrain(study, head_width=6)
+    assert head_width(wide.model.head) == 6 and head_width(study.model.head) == 0
+    logits = wide.logits(wide.test)
+    assert roc_auc_score(study.targets[study.test], logits) > 0.9
+    trained = wide.train_edit(np.empty(0, dtype=np.int64), UnlearnConfig(epochs=8, **FAST))
+    assert (wide.logits(wide.test, trained.edit)[:, wide.forget] < 0).all()
+    with pytest.raises(ValueError, match="its head is linear; .* -p head_width 6"):
+        study.logits(study.test, trained.edit)
