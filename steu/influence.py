@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
@@ -51,8 +51,8 @@ def influence_edit(
     history
         Empty: there are no steps to tell of.
     """
-    sample = np.random.default_rng(seed).choice(rows, min(n_fisher, len(rows)), replace=False)
     forget_rows = rows[targets[rows, forget] == 1]
+    sample = np.random.default_rng(seed).choice(rows, min(n_fisher, len(rows)), replace=False)
     start = LayerEdit.identity(model, last_layers(model, n_layers))
     with frozen(model):
         own = [p.requires_grad_() for n, p in model.named_parameters() if n in start.values]
@@ -65,19 +65,23 @@ def influence_edit(
             labels = torch.from_numpy(targets[batch]).to(device)
             return list(torch.autograd.grad(loss(model.head(features), labels), own))
 
-        fisher = [torch.zeros_like(p) for p in own]
-        for note in sample:
-            found = gradients(note[None], binary_cross_entropy_with_logits)
-            for f, g in zip(fisher, found, strict=True):
-                f.addcmul_(g, g, value=1 / len(sample))
-        pull = [torch.zeros_like(p) for p in own]
-        for batch in length_batches(forget_rows, notes.lengths, 16):
-            found = gradients(batch, lambda logits, _: logits[:, forget].sum())
-            for p, g in zip(pull, found, strict=True):
-                p.add_(g, alpha=1 / (len(rows) * targets.shape[1]))
-    mean = sum(f.sum() for f in fisher) / sum(f.numel() for f in fisher)
-    moved = [
-        value - scale * p / (f + damping * mean)
-        for value, p, f in zip(start.values.values(), pull, fisher, strict=True)
-    ]
-    return LayerEdit(dict(zip(start.values, moved, strict=True))), []
+        single = (gradients(note[None], binary_cross_entropy_with_logits) for note in sample)
+        fisher = _sum((g.square() for g in each) for each in single)
+        batches = length_batches(forget_rows, notes.lengths, 16)
+        pull = _sum(gradients(batch, lambda z, _: z[:, forget].sum()) for batch in batches)
+    curvature = [f / len(sample) for f in fisher]
+    mean = sum(f.sum() for f in curvature) / sum(f.numel() for f in curvature)
+    step = scale / (len(rows) * targets.shape[1])
+    moved = {
+        name: value - step * p / (f + damping * mean)
+        for (name, value), p, f in zip(start.values.items(), pull, curvature, strict=True)
+    }
+    return LayerEdit(moved), []
+
+
+def _sum(parts: Iterable[Iterable[torch.Tensor]]) -> list[torch.Tensor]:
+    """Sum of lists of tensors, one by one, so that few of them are held at once."""
+    total: list[torch.Tensor] = []
+    for part in parts:
+        total = [t + p for t, p in zip(total, part, strict=True)] if total else list(part)
+    return total
