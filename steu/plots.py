@@ -11,74 +11,10 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
+from steu.names import name
+
 # Okabe and Ito's colours: told apart by most colour-blind readers.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#666666")
-
-NAMES = {
-    "original": "original",
-    "null": "null edit",
-    "head_only": "head only",
-    "embedding_only": "embeddings only",
-    "steu": "STEU",
-    "head_only_tuned": "head only, tuned",
-    "embedding_only_tuned": "embeddings only, tuned",
-    "steu_tuned": "STEU, tuned",
-    "tfidf": "TF-IDF + LR",
-    "tfidf_window": "TF-IDF + LR on the window",
-    "head_part": "head alone",
-    "head_part_with_rows": "head and rows",
-    "head_width_original": "as trained",
-    "head_width": "whole head",
-    "head_width_with_rows": "head and rows of tokens",
-    "every_class_original": "original",
-    "every_class_head_only": "head only",
-    "every_class_steu": "STEU",
-    "damage_auroc": "AUROC lost",
-    "damage_f1": "F1 lost",
-    "damage_auroc_spearman": "ρ of AUROC lost, all pairs",
-    "damage_auroc_spearman_within": "ρ of AUROC lost, within a class",
-    "damage_f1_spearman": "ρ of F1 lost, all pairs",
-    "damage_f1_spearman_within": "ρ of F1 lost, within a class",
-    "forget_f1": "forget F1",
-    "forget_f1_tuned": "forget F1, tuned",
-    "forget_auroc": "forget AUROC",
-    "forget_auprc": "forget AUPRC",
-    "retain_macro_f1": "retain macro-F1",
-    "retain_macro_f1_tuned": "retain macro-F1, tuned",
-    "retain_macro_auroc": "retain macro-AUROC",
-    "macro_f1": "macro-F1",
-    "macro_f1_tuned": "macro-F1, tuned",
-    "macro_auroc": "macro-AUROC",
-    "probe_auroc": "linear-probe AUROC",
-    "parameters_changed": "parameters changed",
-    "parameters_share": "share of parameters",
-    "bytes_stored": "bytes stored",
-    "seconds": "seconds",
-    "peak_memory_bytes": "peak memory, bytes",
-    "reference_relabelled": "retrained, relabelled",
-    "reference_dropped": "retrained, dropped",
-    "reference_masked": "retrained, masked",
-    "reference_other_seed": "retrained, other seed",
-    "lexical_remainder_auroc": "lexical remainder AUROC",
-    "notes_without_edited_token": "notes without edited token",
-    "selector_pmi": "PMI",
-    "selector_log_odds": "log-odds",
-    "selector_chi2": "chi-squared",
-    "selector_tfidf": "TF-IDF",
-    "selector_mutual_information": "mutual information",
-    "selector_gradient": "gradient × embedding",
-    "selector_integrated_gradients": "integrated gradients",
-    "selector_random": "random",
-    "seconds_scoring": "seconds to score",
-    "in_common_with_pmi": "in common with PMI",
-    "forget_notes_touched": "forget notes touched",
-    "retain_notes_touched": "retained notes touched",
-}
-
-
-def name(key: str) -> str:
-    """How a method, metric or label is written for a reader."""
-    return NAMES.get(key, key.replace("_", " "))
 
 
 def style() -> None:
