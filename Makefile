@@ -1,17 +1,18 @@
 # make book: environment, notebooks, book.   make test: environment, tests.   make: all targets.
 PROFILE ?= demo
 DATA ?=
+CLUSTER ?=
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 READY := .venv/.ready
 .DEFAULT_GOAL := help
-.PHONY: help book test notebooks grid lint format bench clean
+.PHONY: help book test grid plan lint format bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
-	@echo "PROFILE=$(PROFILE) ($(basename $(notdir $(wildcard profiles/*.yaml))))  DATA=<folder>  CORES=$(CORES)"
+	@echo "PROFILE=$(PROFILE) ($(basename $(notdir $(wildcard profiles/*.yaml))))  DATA=<folder>  CORES=$(CORES)  CLUSTER=<folder>"
 
 # The stamp holds the lock it was made from, so a changed lock, and nothing else, installs again.
 $(READY): requirements.lock pyproject.toml
@@ -24,18 +25,20 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@cp requirements.lock $(READY)
 
-notebooks: $(READY)  ## run all notebooks of PROFILE
-	@$(BIN)/steu workflow $(PROFILE) --data "$(DATA)" --cores $(CORES)
+WORKFLOW = $(BIN)/steu workflow $(PROFILE) --data "$(DATA)" --cores $(CORES) --cluster "$(CLUSTER)"
 
-book: notebooks  ## run all notebooks of PROFILE and build the book; the last line is its first page
+grid: $(READY)  ## run all notebooks of PROFILE; what is finished is not run again
+	@$(WORKFLOW)
+
+plan: $(READY)  ## list what grid would run
+	@$(WORKFLOW) --dry-run
+
+book: grid  ## run all notebooks of PROFILE and build the book; the last line is its first page
 	@$(BIN)/steu book --profile $(PROFILE)
 
 test: $(READY)  ## check style and run the tests
 	@$(BIN)/ruff check .
 	@$(BIN)/python -m pytest
-
-grid: $(READY)  ## list what PROFILE would run
-	@$(BIN)/steu workflow $(PROFILE) --data "$(DATA)" --cores $(CORES) --dry-run
 
 lint: $(READY)  ## check style, formatting and types
 	@$(BIN)/ruff check .

@@ -50,6 +50,7 @@ def workflow(
     data: Annotated[str, typer.Option(help="Folder that holds the tables.")] = "",
     run: Annotated[str, typer.Option(help="Folder to write to; default runs/PROFILE.")] = "",
     cores: Annotated[int, typer.Option(help="Cores to use; default all.")] = 0,
+    cluster: Annotated[str, typer.Option(help="Settings for a cluster: workflow/slurm.")] = "",
     dry_run: Annotated[bool, typer.Option(help="Only list what would run.")] = False,
 ) -> None:
     """Run all notebooks of a profile. What follows -- goes to Snakemake."""
@@ -57,7 +58,9 @@ def workflow(
 
     from steu.grid import snakemake_command
 
-    command = snakemake_command(profile, data=data, run=run, cores=cores, dry_run=dry_run)
+    command = snakemake_command(
+        profile, data=data, run=run, cores=cores, cluster=cluster, dry_run=dry_run
+    )
     raise typer.Exit(subprocess.call([*command, *context.args]))
 
 

@@ -80,7 +80,7 @@ def test_the_server_runs_the_command_of_the_readme() -> None:
 
 def test_make_lists_its_targets() -> None:
     text = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for target in ("book", "test", "notebooks", "grid", "lint", "format", "bench", "clean"):
+    for target in ("book", "test", "grid", "plan", "lint", "format", "bench", "clean"):
         assert f"make {target}" in text
 
 

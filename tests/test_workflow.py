@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
 from pathlib import Path
+from threading import Timer
 
 import pytest
 from stubs import PROFILE, ROOT, ran, steu, write_notebook, write_project
@@ -97,6 +105,50 @@ def test_a_failed_run_keeps_its_notebook_and_is_resumed(project: Path) -> None:
     assert (folder / "notebook.ipynb").is_file() and not (folder / "metrics.json").exists()
     path.write_text(whole)
     assert again(project) == ["reproduction"]
+
+
+WAIT = """import time
+(folder / 'metrics.json').write_text('{')
+while 'other/seed1' in output and Path('wait').exists():
+    time.sleep(0.1)
+metrics = """
+
+
+def test_a_killed_run_goes_on_and_repeats_nothing_finished(project: Path) -> None:
+    path = project / "notebooks" / "04_unlearning.ipynb"
+    path.write_text(path.read_text().replace("metrics = ", WAIT.replace("\n", "\\n")))
+    (project / "wait").touch()
+    ran(project)
+    metrics = project / "runs/toy/toy/other/seed1/unlearning/metrics.json"
+    kill_after(project, "3 of 5 done, less than a minute left", begun=metrics)
+    assert metrics.read_text() == "{" and ran(project) == grid("unlearning")
+    (project / "wait").unlink()
+    assert again(project) == ["reproduction", "toy/other/seed1/unlearning"]
+    for path in (project / "runs").rglob("metrics.json"):
+        assert json.loads(path.read_text())["data"] == "d1"
+    assert not list((project / "runs").rglob(".*"))
+
+
+def kill_after(root: Path, line: str, *, begun: Path) -> None:
+    """Run the workflow and kill all of it once it has printed `line` and has written `begun`."""
+    command = [sys.executable, "-m", "steu.cli", "workflow", "toy", "--cores", "2"]
+    begun.unlink()
+    with subprocess.Popen(
+        command,
+        cwd=root,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        kill = partial(os.killpg, process.pid, signal.SIGKILL)
+        limit = Timer(90, kill)  # a run that waits for ever is an error too
+        limit.start()
+        assert any(printed.strip() == line for printed in process.stderr or ())
+        while limit.is_alive() and not begun.is_file():
+            time.sleep(0.1)
+        limit.cancel()
+        kill()
 
 
 def test_a_dry_run_runs_nothing(project: Path) -> None:
