@@ -8,7 +8,9 @@ import shutil
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
+import yaml
 from stubs import ROOT, steu
 
 from steu.parameters import notebook_parameters
@@ -56,22 +58,41 @@ def test_nothing_is_installed_and_no_path_is_absolute(path: Path) -> None:
         )
 
 
-def test_the_smoke_run_builds_the_whole_book(tmp_path: Path) -> None:
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of what a run needs."""
     for name in TREE:
         ignored = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
         shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
     for name in FILES:
         shutil.copy(ROOT / name, tmp_path / name)
-    done = steu(tmp_path, "workflow", "smoke", "--cores", "2")
+    return tmp_path
+
+
+def test_the_smoke_run_builds_the_whole_book(project: Path) -> None:
+    done = steu(project, "workflow", "smoke", "--cores", "2")
     assert done.returncode == 0, done.stderr[-3000:]
-    built = steu(tmp_path, "book", "--profile", "smoke")
+    built = steu(project, "book", "--profile", "smoke")
     assert built.returncode == 0, built.stderr[-3000:] + built.stdout[-3000:]
-    index = tmp_path / built.stdout.splitlines()[-1]
+    index = project / built.stdout.splitlines()[-1]
     assert index.name == "index.html" and index.is_file()
     chapters = {p.stem for p in index.parent.rglob("*.html")}
-    assert {p.stem for p in NOTEBOOKS} - chapters <= {
-        "05_baselines",
-        "06_token_count",
-        "07_head_size",
-        "08_audit",
+    assert {p.stem for p in NOTEBOOKS} <= chapters
+
+
+def test_the_same_notebooks_run_on_each_layout(project: Path) -> None:
+    profile = yaml.safe_load((project / "profiles" / "smoke.yaml").read_text())
+    (dataset,) = profile["datasets"].values()
+    layouts = ("mimic_iv", "mimic_iii", "eicu")
+    profile |= {
+        "datasets": {layout: {**dataset, "layout": layout} for layout in layouts},
+        "backbones": {"random_distilbert": {"model": "random-distilbert"}},
+        "stages": ["unlearning"],
     }
+    (project / "profiles" / "layouts.yaml").write_text(yaml.safe_dump(profile))
+    done = steu(project, "workflow", "layouts", "--cores", "2")
+    assert done.returncode == 0, done.stderr[-3000:]
+    results = pd.read_parquet(project / "runs/layouts/reproduction/results.parquet")
+    edited = results[(results["method"] == "steu") & (results["metric"] == "forget_f1")]
+    assert sorted(edited["dataset"]) == sorted(layouts)
+    assert (edited["value"] < 0.05).all()
