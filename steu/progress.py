@@ -21,9 +21,9 @@ def remaining(
 ) -> float | None:
     """Estimate how long the jobs that are left will take, in seconds of wall time.
 
-    Each takes as long as its stage took on average so far; a stage that has not run yet, as long
-    as the average of all jobs. The sum is shared by the jobs that run at once, but no estimate
-    is shorter than the longest job left.
+    Each takes as long as its stage took on average so far. The sum is shared by the jobs that run
+    at once, but no estimate is shorter than the longest job left. Nothing is known of a stage that
+    has not run yet: without its jobs the estimate is a lower bound.
 
     Parameters
     ----------
@@ -37,14 +37,13 @@ def remaining(
     Returns
     -------
     float or None
-        None if no job has finished yet, so that nothing is known.
+        None if nothing is known of any job that is left.
     """
-    known = [value for values in seconds.values() for value in values]
-    if not known:
+    usual = {s: mean(seconds[s]) for s, jobs in left.items() if jobs and seconds.get(s)}
+    if not usual:
         return None
-    usual = {stage: mean(seconds.get(stage) or known) for stage, jobs in left.items() if jobs}
     work = sum(left[stage] * usual[stage] for stage in usual)
-    return max(work / at_once, *usual.values(), 0.0)
+    return max(work / at_once, *usual.values())
 
 
 def jobs_at_once(profile: Profile, *, cores: int, gpus: int | None = None) -> int:
@@ -54,17 +53,20 @@ def jobs_at_once(profile: Profile, *, cores: int, gpus: int | None = None) -> in
     return max(1, min(by_cores, by_gpus))
 
 
-def describe(done: int, total: int, seconds: float | None) -> str:
-    """One line for the terminal: ``12 of 34 done, about 18 min left``."""
+def describe(done: int, total: int, seconds: float | None, *, complete: bool = True) -> str:
+    """One line for the terminal: ``12 of 34 done, about 18 min left``.
+
+    An estimate that is not `complete` is a lower bound, and called so.
+    """
     text = f"{done} of {total} done"
     if seconds is None or done == total:
         return text
     minutes = round(seconds / 60)
     if minutes < 1:
-        return f"{text}, less than a minute left"
-    if minutes < 100:
-        return f"{text}, about {minutes} min left"
-    return f"{text}, about {minutes / 60:.1f} h left"
+        return f"{text}, less than a minute left" if complete else text
+    about = "about" if complete else "more than"
+    left = f"{minutes} min" if minutes < 100 else f"{minutes / 60:.1f} h"
+    return f"{text}, {about} {left} left"
 
 
 def durations(grid: Grid) -> dict[str, list[float]]:
@@ -127,8 +129,10 @@ class Progress(logging.Handler):
                 self._show()
 
     def _show(self) -> None:
-        estimate = None
+        known, estimate = durations(self._grid), None
         if self._at_once is not None:
-            estimate = remaining(durations(self._grid), self._left, at_once=self._at_once)
+            estimate = remaining(known, self._left, at_once=self._at_once)
         done = self._total - sum(self._left.values())
-        print(describe(done, self._total, estimate), file=sys.stderr, flush=True)
+        complete = all(stage in known for stage, jobs in self._left.items() if jobs)
+        line = describe(done, self._total, estimate, complete=complete)
+        print(line, file=sys.stderr, flush=True)

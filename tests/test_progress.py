@@ -27,8 +27,9 @@ def test_each_stage_counts_with_its_own_mean() -> None:
     assert remaining(seconds, {"short": 5, "long": 2}, at_once=1) == 5 * 2 + 2 * 100
 
 
-def test_a_stage_that_never_ran_takes_the_mean_of_all_jobs() -> None:
-    assert remaining({"a": [1.0, 2.0, 9.0]}, {"new": 2}, at_once=1) == 2 * 4
+def test_nothing_is_guessed_about_a_stage_that_never_ran() -> None:
+    assert remaining({"a": [4.0]}, {"a": 2, "new": 2}, at_once=1) == 2 * 4
+    assert remaining({"a": [4.0]}, {"a": 0, "new": 2}, at_once=1) is None
 
 
 def test_many_workers_do_not_shorten_the_longest_job() -> None:
@@ -37,7 +38,7 @@ def test_many_workers_do_not_shorten_the_longest_job() -> None:
 
 def test_nothing_is_known_before_the_first_job_and_nothing_is_left_after_the_last() -> None:
     assert remaining({}, {"a": 3}, at_once=2) is None
-    assert remaining({"a": [7.0]}, {"a": 0}, at_once=2) == 0
+    assert remaining({"a": [7.0]}, {"a": 0}, at_once=2) is None
 
 
 @pytest.mark.parametrize(
@@ -63,6 +64,11 @@ def test_jobs_at_once_follow_cores_threads_and_gpus(
 )
 def test_the_line_says_what_is_done_and_left(done: int, seconds: float | None, line: str) -> None:
     assert describe(done, 34, seconds) == line
+
+
+def test_a_lower_bound_is_called_one() -> None:
+    assert describe(3, 34, 1080, complete=False) == "3 of 34 done, more than 18 min left"
+    assert describe(3, 34, 20, complete=False) == "3 of 34 done"
 
 
 @pytest.fixture
@@ -94,7 +100,7 @@ def event(logger: logging.Logger, name: str, text: str = "text", **values: objec
 def test_a_line_a_finished_job_takes_the_place_of_snakemakes_own(
     grid: Grid, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_provenance("toy/cohort", json.dumps({"seconds": 120}))
+    write_provenance("toy/tiny/seed1/classifier", json.dumps({"seconds": 120}))
     logger = logging.Logger("snakemake")
     logger.addHandler(logging.StreamHandler())
     watch(logger, grid, {"classifier": 2, "all": 1}, at_once=1)
