@@ -1,58 +1,89 @@
 """What one training step costs, as a multiple of the least that reaches the input at all.
 
 The floor is the frozen encoder's forward pass and the backward pass to its input embeddings: no
-edit of embedding rows can do without it. All variants take turns, round by round, so that whatever
-slows the machine down slows all of them; a ratio is taken within its round.
+edit of embedding rows can do without it. Memory is counted, not measured: the bytes of all
+gradients and of all the optimiser's tensors after a step.
 """
 
 from __future__ import annotations
 
-import json
-import platform
-import sys
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import torch
+from measure import Goal, Rows, multiples, options, report, row, summarise, take_turns
 from peft import TrainableTokensConfig, get_peft_model
 from torch.nn.functional import binary_cross_entropy_with_logits
 from transformers import AutoModel, BertConfig
+from transformers.utils import logging
 
 from steu.edit import SparseEdit, replaced_rows
 from steu.layers import last_layers
 from steu.models import Classifier, autocast, build_classifier
 
 LABELS = tuple("abcdef")
-N_TOKENS = 256
+FIRST, N_TOKENS = 1_000, 256  # the edited tokens follow one another
 BATCH = 8
 ROUNDS = 7
-OUTPUT = Path("runs/bench/step.json")
+LENGTHS = (128, 512)
+GOALS = (
+    Goal("steu", "times the floor", most=1.03),
+    Goal("steu", "share of the dense edit's bytes", most=0.01),
+)
 
-Step = Callable[[], None]
+Data = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+Step = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One variant: its step, and what it trains with which optimiser."""
+
+    step: Step
+    parameters: list[torch.Tensor]
+    optimizer: torch.optim.Optimizer | None = None
+
+    @property
+    def n_parameters(self) -> int:
+        """Scalars that the step may change."""
+        return sum(parameter.numel() for parameter in self.parameters)
+
+    @property
+    def bytes_held(self) -> int:
+        """Bytes of the gradients and of the optimiser's state, after a step."""
+        held = [p.grad for p in self.parameters if p.grad is not None]
+        if self.optimizer is not None:
+            states = self.optimizer.state.values()
+            held += [v for state in states for v in state.values() if torch.is_tensor(v)]
+        return sum(tensor.numel() * tensor.element_size() for tensor in held)
 
 
 def models() -> dict[str, Callable[[], Classifier]]:
     """Encoders of two sizes; BERT-base is untrained, which costs the same."""
     return {
-        "minilm": lambda: build_classifier("minilm", LABELS)[0],
-        "bert_base": lambda: Classifier(AutoModel.from_config(BertConfig()), LABELS).eval(),
+        "MiniLM": lambda: build_classifier("minilm", LABELS)[0],
+        "BERT-base": lambda: Classifier(AutoModel.from_config(BertConfig()), LABELS).eval(),
     }
 
 
-def batch(length: int, vocabulary: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def tiny() -> dict[str, Callable[[], Classifier]]:
+    """One encoder that shows in seconds that everything runs."""
+    return {"tiny": lambda: build_classifier("random-bert", LABELS)[0]}
+
+
+def batch(length: int, vocabulary: int) -> Data:
     """Ids (B, T), mask (B, T) and targets (B, C) of notes that fill the window."""
     generator = torch.Generator().manual_seed(0)
-    ids = torch.randint(1000, vocabulary, (BATCH, length), generator=generator)
+    ids = torch.randint(FIRST, vocabulary, (BATCH, length), generator=generator)
     targets = torch.randint(0, 2, (BATCH, len(LABELS)), generator=generator).float()
     return ids, torch.ones_like(ids), targets
 
 
-def train(model: Classifier, parameters: list, data: tuple, precision: str, after=None) -> Step:
+def train(
+    model: Classifier, parameters: list, data: Data, precision: str, after: Step | None = None
+) -> Trained:
     """A step of AdamW on the given parameters; `after` may change gradients before it."""
     optimizer = torch.optim.AdamW(parameters, lr=1e-4, fused=True)
     ids, mask, targets = data
@@ -67,10 +98,10 @@ def train(model: Classifier, parameters: list, data: tuple, precision: str, afte
             after()
         optimizer.step()
 
-    return step
+    return Trained(step, parameters, optimizer)
 
 
-def floor(model: Classifier, data: tuple, precision: str) -> Step:
+def floor(model: Classifier, data: Data, precision: str) -> Trained:
     """Forward, and backward to the embeddings' output; no optimiser, no parameter."""
     model.requires_grad_(False)
     ids, mask, targets = data
@@ -86,13 +117,13 @@ def floor(model: Classifier, data: tuple, precision: str) -> Step:
             features = model.features(ids, mask)
         binary_cross_entropy_with_logits(model.head(features), targets).backward()
 
-    return step
+    return Trained(step, [])
 
 
-def steu(model: Classifier, data: tuple, precision: str) -> Step:
+def steu(model: Classifier, data: Data, precision: str) -> Trained:
     """The rows of 256 tokens and the head."""
     model.requires_grad_(False)
-    start = SparseEdit.identity(model, torch.arange(1000, 1000 + N_TOKENS))
+    start = SparseEdit.identity(model, torch.arange(FIRST, FIRST + N_TOKENS))
     rows = start.rows.clone().requires_grad_()
     attached = ExitStack()  # closed with the model, when nobody holds it any more
     attached.enter_context(replaced_rows(model.get_input_embeddings(), start.token_ids, rows))
@@ -101,23 +132,23 @@ def steu(model: Classifier, data: tuple, precision: str) -> Step:
     return train(model, [rows, *model.head.parameters()], data, precision)
 
 
-def peft_tokens(model: Classifier, data: tuple, precision: str) -> Step:
+def peft_tokens(model: Classifier, data: Data, precision: str) -> Trained:
     """The same by PEFT."""
     config = TrainableTokensConfig(
-        token_indices=list(range(1000, 1000 + N_TOKENS)), target_modules=["word_embeddings"]
+        token_indices=list(range(FIRST, FIRST + N_TOKENS)), target_modules=["word_embeddings"]
     )
     model.encoder = get_peft_model(model.encoder, config)
     model.head.requires_grad_(True)
     return train(model, [p for p in model.parameters() if p.requires_grad], data, precision)
 
 
-def masked_dense(model: Classifier, data: tuple, precision: str) -> Step:
+def masked_dense(model: Classifier, data: Data, precision: str) -> Trained:
     """The gradient of the whole table, zeroed outside the 256 rows."""
     model.requires_grad_(False)
     table = model.get_input_embeddings().weight.requires_grad_()
     model.head.requires_grad_(True)
     outside = torch.ones(len(table), 1, dtype=torch.bool)
-    outside[1000 : 1000 + N_TOKENS] = False
+    outside[FIRST : FIRST + N_TOKENS] = False
 
     def mask_gradient() -> None:
         table.grad.masked_fill_(outside, 0.0)
@@ -126,15 +157,16 @@ def masked_dense(model: Classifier, data: tuple, precision: str) -> Step:
     return train(model, trained, data, precision, after=mask_gradient)
 
 
-def layers(model: Classifier, data: tuple, precision: str) -> Step:
-    """The last three encoder layers and the head."""
+def layers(model: Classifier, data: Data, precision: str) -> Trained:
+    """The last three encoder layers (all, if there are fewer) and the head."""
     model.requires_grad_(False)
     own = dict(model.named_parameters())
-    trained = [own[name].requires_grad_() for name in last_layers(model, 3)]
+    count = min(3, model.encoder.config.num_hidden_layers)
+    trained = [own[name].requires_grad_() for name in last_layers(model, count)]
     return train(model, trained, data, precision)
 
 
-def everything(model: Classifier, data: tuple, precision: str) -> Step:
+def everything(model: Classifier, data: Data, precision: str) -> Trained:
     """Full fine-tuning."""
     return train(model, list(model.parameters()), data, precision)
 
@@ -149,56 +181,54 @@ VARIANTS = {
 }
 
 
-def measure(make: Callable[[], Classifier], length: int, precision: str) -> pd.DataFrame:
-    """Seconds of every variant in every round, (ROUNDS, variants)."""
-    steps = {}
+def measure(
+    make: Callable[[], Classifier], length: int, precision: str, *, setting: str, rounds: int
+) -> Rows:
+    """Seconds and their multiples, parameters and bytes of every variant."""
+    made = {}
     for name, variant in VARIANTS.items():
         model = make()
-        data = batch(length, model.encoder.config.vocab_size)
-        steps[name] = variant(model, data, precision)
-        steps[name]()  # the first step allocates
-    rounds = []
-    for _ in range(ROUNDS):
-        times = {}
-        for name, step in steps.items():
-            started = time.perf_counter()
-            step()
-            times[name] = time.perf_counter() - started
-        rounds.append(times)
-    return pd.DataFrame(rounds)
+        made[name] = variant(model, batch(length, model.encoder.config.vocab_size), precision)
+    times = take_turns({name: one.step for name, one in made.items()}, rounds=rounds)
+    rows = summarise(times, setting=setting, quantity="seconds a step")
+    ratios = multiples(times, of="floor")
+    rows += summarise(ratios, setting=setting, quantity="times the floor")
+    dense = made["masked_dense"].bytes_held
+    for name, one in made.items():
+        for quantity, value in (
+            ("parameters trained", one.n_parameters),
+            ("bytes of gradients and optimiser", one.bytes_held),
+            ("share of the dense edit's bytes", one.bytes_held / dense),
+        ):
+            rows.append(row([value], setting=setting, variant=name, quantity=quantity))
+    return rows
 
 
-def ratios(times: pd.DataFrame) -> pd.DataFrame:
-    """Median, least and largest multiple of the floor over the rounds, a row a variant."""
-    relative = times.div(times["floor"], axis=0)
-    return relative.agg(["median", "min", "max"]).T.rename_axis("variant").reset_index()
-
-
-def machine() -> dict[str, str | int]:
-    """What it ran on."""
-    return {
-        "machine": platform.machine(),
-        "threads": torch.get_num_threads(),
-        "bf16": str(torch.cpu.get_capabilities().get("avx512_bf16", False)),
-        "torch": torch.__version__,
-    }
-
-
-def main(lengths: tuple[int, ...] = (128, 512)) -> None:
-    """Measure every combination, print the table and write the JSON."""
-    tables = []
-    for backbone, make in models().items():
+def run(
+    folder: Path,
+    *,
+    encoders: dict[str, Callable[[], Classifier]] | None = None,
+    lengths: tuple[int, ...] = LENGTHS,
+    precisions: tuple[str, ...] = ("fp32", "bf16"),
+    rounds: int = ROUNDS,
+) -> Path:
+    """Measure every combination and write step.json into `folder`."""
+    rows: Rows = []
+    for backbone, make in (encoders or models()).items():
         for length in lengths:
-            for precision in ("fp32", "bf16"):
-                table = ratios(measure(partial(make), length, precision))
-                table.insert(0, "setting", f"{backbone}, {length} tokens, {precision}")
-                print(table.round(3).to_string(index=False), flush=True)
-                tables.append(table)
-    rows = pd.concat(tables).replace({np.nan: None}).to_dict("records")
-    OUTPUT.parent.mkdir(parents=True, exist_ok=True)
-    OUTPUT.write_text(json.dumps({"machine": machine(), "rows": rows}, indent=1) + "\n")
-    print(OUTPUT)
+            for precision in precisions:
+                setting = f"{backbone}, {length} tokens, {precision}"
+                print(setting, flush=True)
+                rows += measure(make, length, precision, setting=setting, rounds=rounds)
+    settings = {"batch": BATCH, "rounds": rounds, "n_tokens": N_TOKENS}
+    return report("step", rows, folder=folder, settings=settings, goals=GOALS)
 
 
 if __name__ == "__main__":
-    main(tuple(map(int, sys.argv[1:])) or (128, 512))
+    logging.set_verbosity_error()  # a report of what was loaded, six times a setting
+    logging.disable_progress_bar()
+    chosen = options(__doc__)
+    if chosen.quick:
+        run(chosen.output, encoders=tiny(), lengths=(32,), rounds=2)
+    else:
+        run(chosen.output)

@@ -9,18 +9,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import duckdb
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from steu.files import atomic_path, naming_full_disk, read_json, write_json
 from steu.labels import RESERVED, check_labels, indicator_sql, label_index
 from steu.layouts import LAYOUTS, Mimic, read_eicu, read_mimic
 from steu.plain import read_plain
-from steu.tables import identifier, literal, naming, scratch_database
+from steu.tables import identifier, naming, scratch_database
 
 __all__ = [
     "SPLITS",
@@ -33,6 +34,7 @@ __all__ = [
 ]
 
 SPLITS = ("train", "validation", "test")
+ROW_GROUP = 4096  # stays written at a time: some 40 MB of discharge summaries
 
 
 @dataclass(frozen=True)
@@ -210,11 +212,12 @@ def write_cohort(
     ):
         names, excluded = _tabulate(connection, layout, path, labels, options)
         _assign_splits(connection, names, fractions, seed)
+        rows = _ordered_rows(connection, names)
+        cohort = Cohort(rows, names, name, layout, restricted, excluded)
         with atomic_path(folder / "cohort.parquet") as beside:
-            _copy(connection, names, beside)
-            cohort = Cohort(_read_without_text(beside), names, name, layout, restricted, excluded)
-            frames = _stream(beside, batch_size=4096)
-            write_json(folder / "cohort.json", _summary(cohort, _fingerprint(frames, names)))
+            frames = _with_texts(connection, rows, Path(scratch) / "texts")
+            fingerprint = _fingerprint(_written(frames, names, beside), names)
+            write_json(folder / "cohort.json", _summary(cohort, fingerprint))
 
 
 def iter_texts(folder: str | Path, *, batch_size: int = 1024) -> Iterator[list[str]]:
@@ -313,7 +316,14 @@ def _check_options(layout: str, reader: Callable[..., Any], options: Mapping[str
 
 
 def _count_excluded(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Count the stays that a cohort leaves out: no text, or a text but no diagnosis row."""
+    """Count the stays that a cohort leaves out: no text, or a text but no diagnosis row.
+
+    Leaves `written(subject_id, stay_id)`, the documents with a text, in the connection: whoever
+    needs only these two reads no text, which is nearly all there is to read.
+    """
+    connection.execute(
+        "CREATE TABLE written AS SELECT subject_id, stay_id FROM documents WHERE text <> ''"
+    )
     tables = {row[0] for row in connection.execute("SHOW TABLES").fetchall()}
     every = " UNION ".join(
         f"SELECT stay_id FROM {table}"
@@ -321,9 +331,9 @@ def _count_excluded(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
         if table in tables
     )
     without_text, without_diagnosis = connection.execute(
-        f"""SELECT count(*) FILTER (coalesce(text, '') = ''),
-        count(*) FILTER (coalesce(text, '') <> '' AND indicators.stay_id IS NULL)
-        FROM ({every}) AS every LEFT JOIN documents USING (stay_id)
+        f"""SELECT count(*) FILTER (written.stay_id IS NULL),
+        count(*) FILTER (written.stay_id IS NOT NULL AND indicators.stay_id IS NULL)
+        FROM ({every}) AS every LEFT JOIN written USING (stay_id)
         LEFT JOIN indicators ON indicators.stay_id = every.stay_id
         WHERE every.stay_id IS NOT NULL"""
     ).fetchone()
@@ -339,8 +349,8 @@ def _assign_splits(
     """Leave `splits(subject_id, split)` in the connection."""
     columns = ", ".join(f"bool_or({identifier(label)})" for label in labels)
     patients = connection.execute(
-        f"""SELECT subject_id, {columns} FROM documents JOIN indicators USING (stay_id)
-        WHERE text <> '' AND subject_id IS NOT NULL GROUP BY subject_id ORDER BY subject_id"""
+        f"""SELECT subject_id, {columns} FROM written JOIN indicators USING (stay_id)
+        WHERE subject_id IS NOT NULL GROUP BY subject_id ORDER BY subject_id"""
     ).df()
     if patients.empty:
         raise ValueError("no stay has both a text and a diagnosis row; check that the tables match")
@@ -354,25 +364,71 @@ def _assign_splits(
     connection.unregister("chosen")
 
 
-def _copy(connection: duckdb.DuckDBPyConnection, labels: Sequence[str], target: Path) -> None:
+def _ordered_rows(connection: duckdb.DuckDBPyConnection, labels: Sequence[str]) -> pd.DataFrame:
+    """All of the cohort but its text, ordered by stay."""
     columns = ", ".join(f"coalesce({identifier(n)}, false) AS {identifier(n)}" for n in labels)
-    connection.execute(
-        f"""COPY (SELECT subject_id, stay_id, text, {columns}, split FROM documents
-        JOIN indicators USING (stay_id) JOIN splits USING (subject_id)
-        WHERE text <> '' ORDER BY stay_id)
-        TO {literal(str(target))} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 8192)"""
-    )
+    return connection.execute(
+        f"""SELECT subject_id, stay_id, {columns}, split FROM written
+        JOIN indicators USING (stay_id) JOIN splits USING (subject_id) ORDER BY stay_id"""
+    ).df()
+
+
+def _with_texts(
+    connection: duckdb.DuckDBPyConnection, rows: pd.DataFrame, scratch: Path
+) -> Iterator[pd.DataFrame]:
+    """Yield `rows` with their texts, `ROW_GROUP` at a time.
+
+    The texts lie in the file `scratch` meanwhile, in the order in which they come. A database that
+    sorts them with the rows has to hold more of them than fits in memory.
+    """
+    with scratch.open("w+b") as stream:
+        spans = _spool(connection, rows["stay_id"], stream)
+        for start in range(0, len(rows), ROW_GROUP):
+            part = rows.iloc[start : start + ROW_GROUP]
+            texts = [_text_at(stream, *span) for span in spans[start : start + ROW_GROUP]]
+            # As objects, the texts are neither copied nor looked through.
+            yield part.assign(text=pd.Series(texts, index=part.index, dtype=object))
+
+
+def _spool(
+    connection: duckdb.DuckDBPyConnection, stays: Iterable[str], stream: BinaryIO
+) -> list[tuple[int, int]]:
+    """Append the texts of the given stays to `stream`; where each begins, and its bytes."""
+    spans = dict.fromkeys(stays, (0, 0))
+    end = 0
+    found = connection.execute("SELECT stay_id, text FROM documents WHERE text <> ''")
+    while batch := found.fetchmany(1024):
+        for stay, text in batch:
+            if stay in spans:
+                spans[stay] = (end, stream.write(text.encode()))
+                end += spans[stay][1]
+    return list(spans.values())
+
+
+def _text_at(stream: BinaryIO, start: int, size: int) -> str:
+    stream.seek(start)
+    return stream.read(size).decode()
+
+
+def _written(
+    frames: Iterable[pd.DataFrame], labels: Sequence[str], target: Path
+) -> Iterator[pd.DataFrame]:
+    """Write the frames to one Parquet file, a row group each, and hand them on."""
+    names = ["subject_id", "stay_id", "text", *labels, "split"]
+    schema = pa.schema([(n, pa.bool_() if n in labels else pa.string()) for n in names])
+    # Hardly a text comes twice: looking for repeated ones would take most of the time.
+    repeated = [name for name in names if name != "text"]
+    with pq.ParquetWriter(target, schema, compression="zstd", use_dictionary=repeated) as writer:
+        for frame in frames:
+            table = pa.Table.from_pandas(frame[names], schema=schema, preserve_index=False)
+            writer.write_table(table)
+            yield frame
 
 
 def _stream(path: Path, *, batch_size: int) -> Iterator[pd.DataFrame]:
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(batch_size=batch_size):
             yield batch.to_pandas()
-
-
-def _read_without_text(path: Path) -> pd.DataFrame:
-    names = [name for name in pq.read_schema(path).names if name != "text"]
-    return pd.read_parquet(path, columns=names)
 
 
 def _fingerprint(frames: Iterable[pd.DataFrame], labels: Sequence[str]) -> str:

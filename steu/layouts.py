@@ -137,11 +137,12 @@ def _mimic_notes(connection: duckdb.DuckDBPyConnection, layout: Mimic, folder: P
         connection, "notes", "stay_id", of="subject_id", path=path, columns=columns, mend=mend
     )
     # Only stays with several notes are aggregated: an ordered aggregate is held in memory whole.
+    # A view, since all the text would be written once more, and stripping it costs little.
     connection.execute(
         """CREATE TABLE repeated AS SELECT stay_id FROM notes GROUP BY ALL HAVING count(*) > 1"""
     )
     connection.execute(
-        rf"""CREATE TABLE documents AS
+        rf"""CREATE VIEW documents AS
         SELECT subject_id, stay_id, {stripped("text")} AS text FROM notes
         ANTI JOIN repeated USING (stay_id)
         UNION ALL
@@ -149,7 +150,6 @@ def _mimic_notes(connection: duckdb.DuckDBPyConnection, layout: Mimic, folder: P
         string_agg({stripped("text")}, E'\n\n' ORDER BY order1, length(order2), order2)
         FROM notes SEMI JOIN repeated USING (stay_id) GROUP BY stay_id"""
     )
-    connection.execute("DROP TABLE notes")
 
 
 def _mimic_orders(connection: duckdb.DuckDBPyConnection, layout: Mimic, folder: Path) -> None:

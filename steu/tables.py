@@ -28,6 +28,7 @@ def scratch_database(folder: Path, *, memory: str = "1GB") -> Iterator[duckdb.Du
         # Rows are ordered once, at the end; keeping the files' order would hold tables in memory.
         connection.execute("SET preserve_insertion_order = false")
         connection.execute("SET threads = 2")
+        connection.execute("SET enable_progress_bar = false")  # it would stay in the notebook
         yield connection
     finally:
         connection.close()
@@ -211,10 +212,11 @@ def _source(path: Path, names: list[str]) -> str:
     columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
     # Everything is stated and nothing sniffed: a sample of a file of multi-line notes can mislead.
     # One thread reads it, since a quoted line break may stand where a parallel reader would cut.
+    # The buffer, of which several are held at once, is by default 16 times the longest line.
     return (
         f"read_csv({literal(str(path))}, columns = {{{columns}}}, auto_detect = false, "
         "header = true, delim = ',', quote = '\"', escape = '\"', parallel = false, "
-        "max_line_size = 16777216)"
+        "max_line_size = 16777216, buffer_size = 16777216)"
     )
 
 

@@ -8,6 +8,7 @@ import gzip
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from steu.cohort import (
     split_patients,
     write_cohort,
 )
+from steu.tables import scratch_database
 
 LABELS = {"heart_failure": ["428", "I50"], "sepsis": ["038", "A41"]}
 
@@ -97,6 +99,21 @@ def test_order_of_the_rows_does_not_matter(tmp_path: Path, cohort: Cohort) -> No
     pd.testing.assert_frame_equal(other.frame, cohort.frame)
     assert other.fingerprint == cohort.fingerprint
     assert build(tmp_path / "reversed", seed=1).fingerprint != cohort.fingerprint
+
+
+def test_texts_that_the_database_could_not_sort_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = build(tables(tmp_path / "short", patients=1900)).frame
+    path = tables(tmp_path / "long", patients=1900, reverse=True) / NOTES
+    notes, padding = pd.read_csv(path), "0123456789" * 2_000  # 20 kB a note, 76 MB
+    notes["text"] = notes["text"].str.replace("note ", f"note {padding} ")
+    notes.to_csv(path, index=False, compression={"method": "gzip", "compresslevel": 1})
+    small = partial(scratch_database, memory="175MB")
+    monkeypatch.setattr("steu.cohort.scratch_database", small)
+    long = build(tmp_path / "long").frame
+    assert long["text"].str.replace(f"{padding} ", "").equals(short["text"])
+    assert long.drop(columns="text").equals(short.drop(columns="text"))
 
 
 def test_any_change_of_content_changes_the_fingerprint(cohort: Cohort) -> None:

@@ -1,0 +1,149 @@
+"""Each benchmark runs at a tiny size and writes what the page needs; no time is tested."""
+
+from __future__ import annotations
+
+import json
+import math
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pandas as pd
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture(autouse=True)
+def _here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(BENCHMARKS)
+
+
+@pytest.fixture
+def measure() -> ModuleType:
+    return import_module("measure")
+
+
+def inline(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Watch in this process: a new one takes seconds to import PyTorch."""
+    monkeypatch.setattr(module, "in_child", import_module("measure").watched)
+
+
+def checked(path: Path) -> list[dict[str, Any]]:
+    """The rows of one result, after what has to hold for all results."""
+    result = json.loads(path.read_text())
+    assert list(result) == ["name", "machine", "settings", "goals", "rows"]
+    assert result["name"] == path.stem
+    assert {"processor", "cores", "threads", "torch"} <= set(result["machine"])
+    assert result["goals"]
+    for row in result["rows"]:
+        assert list(row) == ["setting", "variant", "quantity", "median", "min", "max"]
+        assert row["min"] <= row["median"] <= row["max"]
+        assert all(math.isfinite(row[key]) for key in ("median", "min", "max"))
+    keys = [(row["setting"], row["variant"], row["quantity"]) for row in result["rows"]]
+    assert len(set(keys)) == len(keys)
+    return result["rows"]
+
+
+def value(rows: list[dict[str, Any]], variant: str, quantity: str) -> float:
+    (found,) = [
+        row["median"] for row in rows if (row["variant"], row["quantity"]) == (variant, quantity)
+    ]
+    return found
+
+
+def test_encoding(tmp_path: Path) -> None:
+    module = import_module("encoding")
+    rows = checked(module.run(tmp_path, n_notes=4, windows=(16,), lengths=(900,), rounds=2))
+    assert {row["variant"] for row in rows} == {module.BARE, module.FAST, module.OURS}
+
+
+def test_encodings_that_differ_are_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = import_module("encoding")
+    monkeypatch.setattr(module, "window_tokenizer", lambda t, n: _window(t, n - 1))
+    with pytest.raises(ValueError, match="16 tokens.*the two encodings differ"):
+        module.measure(["one two three " * 20], 16, rounds=1)
+
+
+def _window(tokenizer: object, length: int) -> object:
+    return import_module("steu.encoding").window_tokenizer(tokenizer, length)
+
+
+def test_counting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = import_module("counting")
+    inline(module, monkeypatch)
+    rows = checked(module.run(tmp_path, sizes=(6,), rounds=2, window=32, characters=900))
+    assert value(rows, "CountVectorizer on ids", "more bytes at most") >= 0
+
+
+def test_reading(tmp_path: Path) -> None:
+    module = import_module("reading")
+    rows = checked(module.run(tmp_path, sizes=(300,), rounds=1, characters=900))
+    assert value(rows, "write_cohort", "peak bytes") > 1e6
+
+
+def test_scaling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = import_module("scaling")
+    inline(module, monkeypatch)
+    rows = checked(module.run(tmp_path, sizes=(300, 400), rounds=2, window=16, characters=900))
+    assert {row["variant"] for row in rows if row["quantity"] == "slope"} == set(module.STAGES)
+
+
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # PEFT asks
+def test_step_counts_the_bytes_it_holds(tmp_path: Path) -> None:
+    module = import_module("step")
+    path = module.run(
+        tmp_path, encoders=module.tiny(), lengths=(16,), precisions=("fp32",), rounds=2
+    )
+    rows = checked(path)
+    edited = module.N_TOKENS * 32 + 32 * 6 + 6  # rows and the head
+    assert value(rows, "steu", "parameters trained") == edited
+    # A gradient and the two moments of AdamW, 4 bytes each, and a step count a tensor.
+    assert value(rows, "steu", "bytes of gradients and optimiser") == 3 * 4 * edited + 3 * 4
+    assert value(rows, "floor", "bytes of gradients and optimiser") == 0
+    assert value(rows, "steu", "share of the dense edit's bytes") < 0.01
+
+
+def test_multiples_are_taken_within_a_round(measure: ModuleType) -> None:
+    times = pd.DataFrame({"a": [1.0, 10.0], "b": [2.0, 20.0]})  # the machine was slow once
+    rows = measure.summarise(measure.multiples(times, of="a"), setting="s", quantity="q")
+    assert rows[1] == {
+        "setting": "s", "variant": "b", "quantity": "q", "median": 2.0, "min": 2.0, "max": 2.0
+    }  # fmt: skip
+
+
+def test_variants_take_turns(measure: ModuleType) -> None:
+    order: list[str] = []
+    times = measure.take_turns({k: lambda k=k: order.append(k) for k in "ab"}, rounds=2)
+    assert order == ["a", "b"] * 3  # the first round warms up
+    assert times.shape == (2, 2)
+
+
+@pytest.mark.parametrize("power", [0.5, 1.0, 2.0])
+def test_the_slope_of_a_power_is_its_exponent(measure: ModuleType, power: float) -> None:
+    sizes = [10, 100, 1000]
+    assert measure.slope(sizes, [3 * n**power for n in sizes]) == pytest.approx(power)
+
+
+def test_goals_are_judged_where_they_apply(measure: ModuleType) -> None:
+    rows = [
+        measure.row([1, 2, 9], setting=setting, variant="a", quantity="q")
+        for setting in ("10 notes", "99 notes")
+    ]
+    (entry,) = measure.Goal("a", "q", most=2.0, within="99").judge(rows)
+    assert entry["setting"] == "99 notes"
+    assert entry["met"]
+    assert not any(e["met"] for e in measure.Goal("a", "q", least=2.5).judge(rows))
+
+
+def test_the_page_shows_what_was_measured_and_says_what_was_not(
+    measure: ModuleType, tmp_path: Path
+) -> None:
+    rows = [measure.row([1, 1.5, 2], setting="here", variant="steu", quantity="times the floor")]
+    goal = measure.Goal("steu", "times the floor", most=1.03)
+    measure.report("step", rows, folder=tmp_path, settings={}, goals=[goal])
+    text = import_module("page").page(tmp_path)
+    assert "| here | 1.5 (1 to 2) |" in text
+    assert "aim at most 1.03: **not reached**" in text
+    assert text.count("Not measured yet.") == 4
