@@ -1,40 +1,20 @@
-"""Tables → one tidy validated frame (patient, stay, text, labels, split), split by patient."""
+"""One tidy validated frame (patient, stay, text, labels, split), in memory and on disk."""
 
 from __future__ import annotations
 
 import hashlib
-import inspect
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-import duckdb
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from steu.files import atomic_path, naming_full_disk, read_json, write_json
-from steu.labels import RESERVED, check_labels, indicator_sql, label_index
-from steu.layouts import LAYOUTS, Mimic, read_eicu, read_mimic
-from steu.plain import read_plain
-from steu.tables import identifier, naming, scratch_database
-
-__all__ = [
-    "SPLITS",
-    "Cohort",
-    "build_cohort",
-    "iter_texts",
-    "label_index",
-    "split_patients",
-    "write_cohort",
-]
-
-SPLITS = ("train", "validation", "test")
-ROW_GROUP = 4096  # stays written at a time: some 40 MB of discharge summaries
+from steu.files import atomic_path, read_json, write_json
+from steu.labels import RESERVED
+from steu.splits import SPLITS
 
 
 @dataclass(frozen=True)
@@ -90,7 +70,7 @@ class Cohort:
         """SHA-256 over labels and rows; the same content gives the same value on any machine."""
         if self._digest:
             return self._digest
-        return _fingerprint([self.frame], self.labels)
+        return fingerprint_of([self.frame], self.labels)
 
     def rows(self, split: str) -> np.ndarray:
         """Positions of one split's stays, int64 (n,)."""
@@ -124,7 +104,7 @@ class Cohort:
         with atomic_path(folder / "cohort.parquet") as beside:
             self.frame.to_parquet(beside, index=False)
             # Written first, so that a parquet file never stands beside another cohort's JSON.
-            write_json(folder / "cohort.json", _summary(self, self.fingerprint))
+            write_json(folder / "cohort.json", summary_of(self, self.fingerprint))
 
     @classmethod
     def read(cls, folder: str | Path, *, text: bool = True) -> Cohort:
@@ -157,272 +137,10 @@ class Cohort:
         return cohort
 
 
-def build_cohort(layout: str, path: str | Path, **settings: Any) -> Cohort:
-    """Read a folder of tables into a cohort, with its text in memory; settings of `write_cohort`.
-
-    A corpus that does not fit in memory is written by `write_cohort` and read without its text.
-    """
-    with tempfile.TemporaryDirectory(prefix="steu-") as scratch:
-        folder = Path(scratch) / "cohort"
-        write_cohort(folder, layout, path, **settings)
-        return Cohort.read(folder)
-
-
-def write_cohort(
-    folder: str | Path,
-    layout: str,
-    path: str | Path,
-    *,
-    labels: Mapping[str, Any],
-    name: str,
-    restricted: bool,
-    seed: int = 0,
-    fractions: Sequence[float] = (0.6, 0.15, 0.25),
-    sections: Sequence[str] | None = None,
-    **options: Any,
-) -> None:
-    """Read a folder of tables into a cohort on disk, with at most about 1 GB in memory.
-
-    Parameters
-    ----------
-    layout
-        "mimic_iv", "mimic_iii", "eicu" or "table".
-    path
-        Folder of the publisher's files; for "table" the file or the folder that holds only it.
-    labels
-        Name of a label → ICD prefixes with dots; for "table" see `steu.plain.read_plain`.
-    seed, fractions
-        Of the split by patient into train, validation and test.
-    sections
-        eICU only: which tables are rendered, in which order.
-    **options
-        Of the layout: `text_source`, `notes` (`steu.layouts.read_mimic`); `text`, `id`,
-        `subject`, `group_by` (`steu.plain.read_plain`).
-    """
-    folder, path = Path(folder), Path(path)
-    _check_fractions(fractions)
-    if sections is not None:
-        options = options | {"sections": sections}
-    with (
-        naming_full_disk(folder),
-        _no_empty_folder(folder),
-        naming(path),
-        tempfile.TemporaryDirectory(prefix=".tables-", dir=folder) as scratch,
-        scratch_database(Path(scratch)) as connection,
-    ):
-        names, excluded = _tabulate(connection, layout, path, labels, options)
-        _assign_splits(connection, names, fractions, seed)
-        rows = _ordered_rows(connection, names)
-        cohort = Cohort(rows, names, name, layout, restricted, excluded)
-        with atomic_path(folder / "cohort.parquet") as beside:
-            frames = _with_texts(connection, rows, Path(scratch) / "texts")
-            fingerprint = _fingerprint(_written(frames, names, beside), names)
-            write_json(folder / "cohort.json", _summary(cohort, fingerprint))
-
-
 def iter_texts(folder: str | Path, *, batch_size: int = 1024) -> Iterator[list[str]]:
     """Yield the texts of a written cohort in order, a batch at a time."""
     for frame in _stream(Path(folder) / "cohort.parquet", batch_size=batch_size):
         yield frame["text"].tolist()
-
-
-def split_patients(positives: np.ndarray, *, fractions: Sequence[float], seed: int) -> np.ndarray:
-    """Distribute patients over the splits by iterative stratification.
-
-    Sechidis, Tsoumakas and Vlahavas, "On the stratification of multi-label data" (2011),
-    algorithm 1: the rarest label is shared out first, each time to the split that lacks it most.
-
-    Parameters
-    ----------
-    positives
-        Whether a patient has a label in any stay, bool (P, C).
-    fractions
-        Wanted share of each split (S,).
-
-    Returns
-    -------
-    np.ndarray
-        Split of each patient, int64 (P,).
-    """
-    rng = np.random.default_rng(seed)
-    shares = np.asarray(fractions, dtype=float)
-    wanted = shares * len(positives)  # (S,) patients still wanted
-    wanted_label = np.outer(shares, positives.sum(axis=0))  # (S, C)
-    split = np.full(len(positives), -1)
-    open_patients = rng.permutation(len(positives))
-
-    def place(patient: int, need: np.ndarray) -> None:
-        # Ties go to the split that wants most patients altogether, then to a random one.
-        chosen = np.lexsort((rng.random(len(shares)), wanted, need))[-1]
-        split[patient] = chosen
-        wanted[chosen] -= 1
-        wanted_label[chosen] -= positives[patient]
-
-    while True:
-        left = positives[open_patients].sum(axis=0)
-        if not left.any():
-            break
-        label = int(np.where(left > 0, left, len(positives) + 1).argmin())
-        for patient in open_patients[positives[open_patients, label]]:
-            place(patient, wanted_label[:, label])
-        open_patients = open_patients[split[open_patients] < 0]
-    for patient in open_patients:
-        place(patient, wanted)
-    return split
-
-
-def _tabulate(
-    connection: duckdb.DuckDBPyConnection,
-    layout: str,
-    path: Path,
-    labels: Mapping[str, Any],
-    options: Mapping[str, Any],
-) -> tuple[tuple[str, ...], dict[str, int]]:
-    """Leave `documents` and `indicators` in the connection; return labels and excluded counts."""
-    if layout == "table":
-        _check_options(layout, read_plain, options)
-        names = read_plain(connection, path, labels, **options)
-        return names, _count_excluded(connection)
-    if layout not in LAYOUTS:
-        known = ", ".join([*LAYOUTS, "table"])
-        raise ValueError(f"unknown layout {layout!r}; expected one of: {known}")
-    parsed = check_labels(labels)
-    record = LAYOUTS[layout]
-    if isinstance(record, Mimic):
-        _check_options(layout, read_mimic, options)
-        read_mimic(connection, record, path, **options)
-    else:
-        _check_options(layout, read_eicu, options)
-        read_eicu(connection, record, path, **options)
-    columns = ", ".join(
-        f"{indicator_sql(prefixes)} AS {identifier(label)}" for label, prefixes in parsed.items()
-    )
-    connection.execute(
-        f"CREATE TABLE indicators AS SELECT stay_id, {columns} FROM codes GROUP BY stay_id"
-    )
-    return tuple(parsed), _count_excluded(connection)
-
-
-def _check_options(layout: str, reader: Callable[..., Any], options: Mapping[str, Any]) -> None:
-    parameters = inspect.signature(reader).parameters.values()
-    known = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
-    unknown = sorted(set(options) - set(known))
-    missing = [
-        n for n, default in known.items() if default is inspect.Parameter.empty and n not in options
-    ]
-    if unknown or missing:
-        wrong = f"unknown option {unknown[0]!r}" if unknown else f"option {missing[0]!r} is missing"
-        raise ValueError(f"layout {layout!r}: {wrong}; its options are: {', '.join(known)}")
-
-
-def _count_excluded(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Count the stays that a cohort leaves out: no text, or a text but no diagnosis row.
-
-    Leaves `written(subject_id, stay_id)`, the documents with a text, in the connection: whoever
-    needs only these two reads no text, which is nearly all there is to read.
-    """
-    connection.execute(
-        "CREATE TABLE written AS SELECT subject_id, stay_id FROM documents WHERE text <> ''"
-    )
-    tables = {row[0] for row in connection.execute("SHOW TABLES").fetchall()}
-    every = " UNION ".join(
-        f"SELECT stay_id FROM {table}"
-        for table in ("stays", "documents", "indicators")
-        if table in tables
-    )
-    without_text, without_diagnosis = connection.execute(
-        f"""SELECT count(*) FILTER (written.stay_id IS NULL),
-        count(*) FILTER (written.stay_id IS NOT NULL AND indicators.stay_id IS NULL)
-        FROM ({every}) AS every LEFT JOIN written USING (stay_id)
-        LEFT JOIN indicators ON indicators.stay_id = every.stay_id
-        WHERE every.stay_id IS NOT NULL"""
-    ).fetchone()
-    return {"without_text": without_text, "without_diagnosis": without_diagnosis}
-
-
-def _assign_splits(
-    connection: duckdb.DuckDBPyConnection,
-    labels: Sequence[str],
-    fractions: Sequence[float],
-    seed: int,
-) -> None:
-    """Leave `splits(subject_id, split)` in the connection."""
-    columns = ", ".join(f"bool_or({identifier(label)})" for label in labels)
-    patients = connection.execute(
-        f"""SELECT subject_id, {columns} FROM written JOIN indicators USING (stay_id)
-        WHERE subject_id IS NOT NULL GROUP BY subject_id ORDER BY subject_id"""
-    ).df()
-    if patients.empty:
-        raise ValueError("no stay has both a text and a diagnosis row; check that the tables match")
-    positives = patients.iloc[:, 1:].fillna(False).to_numpy(dtype=bool)  # (P, C)
-    chosen = split_patients(positives, fractions=fractions, seed=seed)
-    splits = pd.DataFrame(
-        {"subject_id": patients["subject_id"], "split": np.array(SPLITS)[chosen]}, dtype=str
-    )
-    connection.register("chosen", splits)
-    connection.execute("CREATE TABLE splits AS SELECT * FROM chosen")
-    connection.unregister("chosen")
-
-
-def _ordered_rows(connection: duckdb.DuckDBPyConnection, labels: Sequence[str]) -> pd.DataFrame:
-    """All of the cohort but its text, ordered by stay."""
-    columns = ", ".join(f"coalesce({identifier(n)}, false) AS {identifier(n)}" for n in labels)
-    return connection.execute(
-        f"""SELECT subject_id, stay_id, {columns}, split FROM written
-        JOIN indicators USING (stay_id) JOIN splits USING (subject_id) ORDER BY stay_id"""
-    ).df()
-
-
-def _with_texts(
-    connection: duckdb.DuckDBPyConnection, rows: pd.DataFrame, scratch: Path
-) -> Iterator[pd.DataFrame]:
-    """Yield `rows` with their texts, `ROW_GROUP` at a time.
-
-    The texts lie in the file `scratch` meanwhile, in the order in which they come. A database that
-    sorts them with the rows has to hold more of them than fits in memory.
-    """
-    with scratch.open("w+b") as stream:
-        spans = _spool(connection, rows["stay_id"], stream)
-        for start in range(0, len(rows), ROW_GROUP):
-            part = rows.iloc[start : start + ROW_GROUP]
-            texts = [_text_at(stream, *span) for span in spans[start : start + ROW_GROUP]]
-            # As objects, the texts are neither copied nor looked through.
-            yield part.assign(text=pd.Series(texts, index=part.index, dtype=object))
-
-
-def _spool(
-    connection: duckdb.DuckDBPyConnection, stays: Iterable[str], stream: BinaryIO
-) -> list[tuple[int, int]]:
-    """Append the texts of the given stays to `stream`; where each begins, and its bytes."""
-    spans = dict.fromkeys(stays, (0, 0))
-    end = 0
-    found = connection.execute("SELECT stay_id, text FROM documents WHERE text <> ''")
-    while batch := found.fetchmany(1024):
-        for stay, text in batch:
-            if stay in spans:
-                spans[stay] = (end, stream.write(text.encode()))
-                end += spans[stay][1]
-    return list(spans.values())
-
-
-def _text_at(stream: BinaryIO, start: int, size: int) -> str:
-    stream.seek(start)
-    return stream.read(size).decode()
-
-
-def _written(
-    frames: Iterable[pd.DataFrame], labels: Sequence[str], target: Path
-) -> Iterator[pd.DataFrame]:
-    """Write the frames to one Parquet file, a row group each, and hand them on."""
-    names = ["subject_id", "stay_id", "text", *labels, "split"]
-    schema = pa.schema([(n, pa.bool_() if n in labels else pa.string()) for n in names])
-    # Hardly a text comes twice: looking for repeated ones would take most of the time.
-    repeated = [name for name in names if name != "text"]
-    with pq.ParquetWriter(target, schema, compression="zstd", use_dictionary=repeated) as writer:
-        for frame in frames:
-            table = pa.Table.from_pandas(frame[names], schema=schema, preserve_index=False)
-            writer.write_table(table)
-            yield frame
 
 
 def _stream(path: Path, *, batch_size: int) -> Iterator[pd.DataFrame]:
@@ -431,7 +149,8 @@ def _stream(path: Path, *, batch_size: int) -> Iterator[pd.DataFrame]:
             yield batch.to_pandas()
 
 
-def _fingerprint(frames: Iterable[pd.DataFrame], labels: Sequence[str]) -> str:
+def fingerprint_of(frames: Iterable[pd.DataFrame], labels: Sequence[str]) -> str:
+    """SHA-256 over the label names and the rows of the frames, one after the other."""
     digest = hashlib.sha256(repr(tuple(labels)).encode())
     columns = ["subject_id", "stay_id", "text", "split", *labels]
     for frame in frames:
@@ -446,7 +165,8 @@ def _fingerprint(frames: Iterable[pd.DataFrame], labels: Sequence[str]) -> str:
     return digest.hexdigest()
 
 
-def _summary(cohort: Cohort, fingerprint: str) -> dict[str, Any]:
+def summary_of(cohort: Cohort, fingerprint: str) -> dict[str, Any]:
+    """What cohort.json says of a cohort."""
     return {
         "name": cohort.name,
         "layout": cohort.layout,
@@ -457,15 +177,6 @@ def _summary(cohort: Cohort, fingerprint: str) -> dict[str, Any]:
         "excluded": dict(cohort.excluded),
         "fingerprint": fingerprint,
     }
-
-
-def _check_fractions(fractions: Sequence[float]) -> None:
-    positive = len(fractions) == len(SPLITS) and all(share > 0 for share in fractions)
-    if not positive or abs(sum(fractions) - 1) > 1e-6:
-        raise ValueError(
-            f"fractions are {tuple(fractions)}; expected three positive shares that sum to 1, for "
-            f"{', '.join(SPLITS)}"
-        )
 
 
 def _validate(frame: pd.DataFrame, labels: Sequence[str], name: str) -> None:
@@ -514,14 +225,3 @@ def _validate_split(frame: pd.DataFrame, labels: Sequence[str], name: str) -> No
                     f"({int(frame[label].sum())} of {len(frame)} stays have it); give a broader "
                     "label, another seed or a larger share to that split"
                 )
-
-
-@contextmanager
-def _no_empty_folder(folder: Path) -> Iterator[None]:
-    """Make `folder`; take it away again if it is left empty by an error."""
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        yield
-    finally:
-        if not any(folder.iterdir()):
-            folder.rmdir()

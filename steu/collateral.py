@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from steu.cohort import Cohort, label_index
+from steu.cohort import Cohort
+from steu.labels import label_index
 from steu.metrics import auroc, f1, metric_row
 
 

@@ -14,10 +14,11 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from steu.audits import linear_probe
-from steu.cohort import Cohort, label_index
+from steu.cohort import Cohort
 from steu.edit import SparseEdit
 from steu.encoding import EncodedNotes, encode_notes
 from steu.files import read_json
+from steu.labels import label_index
 from steu.layers import LayerEdit
 from steu.memory import peak_bytes
 from steu.metrics import auroc, evaluate, macro, metric_row, patient_weights, tune_thresholds

@@ -17,14 +17,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from steu.cohort import (
-    SPLITS,
-    Cohort,
-    build_cohort,
-    iter_texts,
-    split_patients,
-    write_cohort,
-)
+from steu.cohort import Cohort, iter_texts
+from steu.reading import build_cohort, write_cohort
+from steu.splits import SPLITS, split_patients
 from steu.tables import scratch_database
 
 LABELS = {"heart_failure": ["428", "I50"], "sepsis": ["038", "A41"]}
@@ -110,7 +105,7 @@ def test_texts_that_the_database_could_not_sort_in_memory(
     notes["text"] = notes["text"].str.replace("note ", f"note {padding} ")
     notes.to_csv(path, index=False, compression={"method": "gzip", "compresslevel": 1})
     small = partial(scratch_database, memory="175MB")
-    monkeypatch.setattr("steu.cohort.scratch_database", small)
+    monkeypatch.setattr("steu.reading.scratch_database", small)
     long = build(tmp_path / "long").frame
     assert long["text"].str.replace(f"{padding} ", "").equals(short["text"])
     assert long.drop(columns="text").equals(short.drop(columns="text"))
@@ -303,7 +298,8 @@ def test_a_full_disk_leaves_nothing(
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("steu.cohort.write_json", full)  # after the parquet file was written
+    for module in ("cohort", "reading"):
+        monkeypatch.setattr(f"steu.{module}.write_json", full)  # after the parquet file
     out = tmp_path / "out"
     with pytest.raises(OSError, match=r"no space left on disk for .*out") as caught:
         if way == "write":

@@ -12,10 +12,10 @@ import duckdb
 import pandas as pd
 import pytest
 
-from steu.cohort import build_cohort
 from steu.labels import DEFAULT_LABELS
 from steu.layouts import EICU, MIMIC_III, MIMIC_IV, Mimic, read_eicu, read_mimic
 from steu.plain import read_plain
+from steu.reading import build_cohort
 from steu.render import diagnosis_on_admission, drug, picked, treatment
 
 P = "notes/Progress Notes/"

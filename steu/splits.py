@@ -1,0 +1,64 @@
+"""Train, validation and test: patients distributed so that every label is in each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+SPLITS = ("train", "validation", "test")
+
+
+def split_patients(positives: np.ndarray, *, fractions: Sequence[float], seed: int) -> np.ndarray:
+    """Distribute patients over the splits by iterative stratification.
+
+    Sechidis, Tsoumakas and Vlahavas, "On the stratification of multi-label data" (2011),
+    algorithm 1: the rarest label is shared out first, each time to the split that lacks it most.
+
+    Parameters
+    ----------
+    positives
+        Whether a patient has a label in any stay, bool (P, C).
+    fractions
+        Wanted share of each split (S,).
+
+    Returns
+    -------
+    np.ndarray
+        Split of each patient, int64 (P,).
+    """
+    rng = np.random.default_rng(seed)
+    shares = np.asarray(fractions, dtype=float)
+    wanted = shares * len(positives)  # (S,) patients still wanted
+    wanted_label = np.outer(shares, positives.sum(axis=0))  # (S, C)
+    split = np.full(len(positives), -1)
+    open_patients = rng.permutation(len(positives))
+
+    def place(patient: int, need: np.ndarray) -> None:
+        # Ties go to the split that wants most patients altogether, then to a random one.
+        chosen = np.lexsort((rng.random(len(shares)), wanted, need))[-1]
+        split[patient] = chosen
+        wanted[chosen] -= 1
+        wanted_label[chosen] -= positives[patient]
+
+    while True:
+        left = positives[open_patients].sum(axis=0)
+        if not left.any():
+            break
+        label = int(np.where(left > 0, left, len(positives) + 1).argmin())
+        for patient in open_patients[positives[open_patients, label]]:
+            place(patient, wanted_label[:, label])
+        open_patients = open_patients[split[open_patients] < 0]
+    for patient in open_patients:
+        place(patient, wanted)
+    return split
+
+
+def check_fractions(fractions: Sequence[float]) -> None:
+    """Refuse shares of the splits that are not three, positive and 1 together."""
+    positive = len(fractions) == len(SPLITS) and all(share > 0 for share in fractions)
+    if not positive or abs(sum(fractions) - 1) > 1e-6:
+        raise ValueError(
+            f"fractions are {tuple(fractions)}; expected three positive shares that sum to 1, for "
+            f"{', '.join(SPLITS)}"
+        )
