@@ -21,19 +21,12 @@ from sklearn.metrics import f1_score, roc_auc_score
 
 from steu import lexicon
 from steu.admissions import codes, draw_stays
-from steu.cohort import build_cohort
 from steu.files import sha256
-from steu.labels import parse_code
-from steu.synthetic import COLUMNS, write_corpus
+from steu.labels import DEFAULT_LABELS, parse_code
+from steu.reading import build_cohort
+from steu.synthetic import write_corpus
+from steu.synthetic_tables import COLUMNS, open_tables
 
-LABELS = {
-    "respiratory_failure": ["518.8", "J96"],
-    "kidney_failure": ["584", "585", "586", "N17", "N18", "N19"],
-    "sepsis": ["038", "995.9", "A40", "A41", "R65"],
-    "atrial_fibrillation": ["427.3", "I48"],
-    "heart_failure": ["428", "I50"],
-    "diabetes": ["250", "E08", "E09", "E10", "E11", "E12", "E13"],
-}
 LAYOUTS = tuple(COLUMNS)
 REAL = {
     "mimic_iv": "mimic-iv-demo-2.2",
@@ -54,7 +47,7 @@ def notes(corpus: Path) -> pd.DataFrame:
     """One row a note, with one bool column a label."""
     frame = pd.read_csv(corpus / "note/discharge.csv.gz")
     found = pd.read_csv(corpus / "hosp/diagnoses_icd.csv.gz", dtype={"icd_code": str})
-    for name, prefixes in LABELS.items():
+    for name, prefixes in DEFAULT_LABELS.items():
         starts = tuple(prefix.replace(".", "") for prefix in prefixes)
         frame[name] = frame.hadm_id.isin(found.hadm_id[found.icd_code.str.startswith(starts)])
     return frame
@@ -191,7 +184,7 @@ def test_comorbid_conditions_go_together_and_chronic_ones_persist() -> None:
 
 
 def test_prevalence(notes: pd.DataFrame) -> None:
-    shares = notes[list(LABELS)].mean()
+    shares = notes[list(DEFAULT_LABELS)].mean()
     assert shares.between(0.10, 0.35).all(), shares
 
 
@@ -222,7 +215,7 @@ def test_difficulty_lies_between_trivial_and_hopeless(notes: pd.DataFrame) -> No
     vectors = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2)
     vectors.fit(notes.text[train])
     learned, ruled, ranked = [], [], []
-    for name in LABELS:
+    for name in DEFAULT_LABELS:
         truth = notes[name].to_numpy()
         model = LogisticRegression(C=10, max_iter=300)
         model.fit(vectors.transform(notes.text[train]), truth[train])
@@ -240,12 +233,31 @@ def test_difficulty_lies_between_trivial_and_hopeless(notes: pd.DataFrame) -> No
 def test_the_real_readers_read_it(tmp_path: Path, layout: str) -> None:
     write_corpus(tmp_path / "tables", layout=layout, n_stays=300)
     cohort = build_cohort(
-        layout, tmp_path / "tables", labels=LABELS, name="synthetic", restricted=False
+        layout, tmp_path / "tables", labels=DEFAULT_LABELS, name="synthetic", restricted=False
     )
-    assert cohort.labels == tuple(LABELS)
+    assert cohort.labels == tuple(DEFAULT_LABELS)
     assert len(cohort.frame) > 270
     assert (cohort.targets.mean(axis=0) > 0.05).all()
     assert not cohort.frame.text.str.contains("filed in error").any()
+
+
+def test_rows_are_given_by_column_and_numbered(tmp_path: Path) -> None:
+    with open_tables(tmp_path, "mimic_iii") as put:
+        put("PROCEDURES_ICD", ICD9_CODE="9671", SUBJECT_ID=3)
+        put("PROCEDURES_ICD", SEQ_NUM=2, ROW_ID=70)
+        put("PROCEDURES_ICD")
+    rows = contents(tmp_path)["PROCEDURES_ICD.csv.gz"].decode().splitlines()
+    assert rows == [COLUMNS["mimic_iii"]["PROCEDURES_ICD"], "1,3,,,9671", "70,,,2,", "3,,,,"]
+
+
+def test_an_unknown_column_or_table_fails(tmp_path: Path) -> None:
+    with open_tables(tmp_path, "mimic_iii") as put:
+        with pytest.raises(ValueError, match="unknown column ICD9; expected some of ROW_ID, SUBJ"):
+            put("PROCEDURES_ICD", SUBJECT_ID=3, ICD9="9671")
+        with pytest.raises(KeyError, match="PROCEDURES"):
+            put("PROCEDURES", SUBJECT_ID=3)
+    rows = contents(tmp_path)["PROCEDURES_ICD.csv.gz"].decode().splitlines()
+    assert rows == [COLUMNS["mimic_iii"]["PROCEDURES_ICD"]]
 
 
 def test_memory_does_not_grow(tmp_path: Path) -> None:
@@ -271,7 +283,7 @@ def test_bad_arguments_and_nothing_half_written(
     def fail(*_: object) -> str:
         raise OSError("disk full")
 
-    monkeypatch.setattr("steu.synthetic.compose", fail)
+    monkeypatch.setattr("steu.synthetic_mimic.compose", fail)
     with pytest.raises(OSError, match="disk full"):
         write_corpus(tmp_path / "t", layout="mimic_iv", n_stays=5)
     assert list(tmp_path.iterdir()) == []
