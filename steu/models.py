@@ -82,6 +82,9 @@ class Classifier(nn.Module):
 
     def features(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         """What the head sees, (B, H) float32."""
+        kind = fast_attention(input_ids)
+        if self.encoder.config._attn_implementation != kind:
+            self.encoder.set_attn_implementation(kind)
         hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask)
         hidden = hidden.last_hidden_state.float()  # (B, T, H)
         if self.pooling == "cls":
@@ -239,6 +242,17 @@ def autocast(device: torch.device, precision: Precision) -> AbstractContextManag
         raise ValueError(f"precision must be 'auto', 'fp32' or 'bf16'; found {precision!r}")
     enabled = precision == "bf16" or (precision == "auto" and has_fast_bf16(device))
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
+
+
+def fast_attention(input_ids: torch.Tensor) -> str:
+    """Which of two attention kernels is faster for a batch (B, T) as things stand.
+
+    The fused one, except where gradients are taken in bf16 on a CPU: its backward pass is slow
+    there, and up to 256 tokens the plain one wins. The two agree to rounding.
+    """
+    on_cpu = input_ids.device.type == "cpu"
+    in_bf16 = on_cpu and torch.is_autocast_enabled("cpu") and torch.is_grad_enabled()
+    return "eager" if in_bf16 and input_ids.shape[1] <= 256 else "sdpa"
 
 
 def has_fast_bf16(device: torch.device) -> bool:

@@ -11,6 +11,7 @@ from steu.models import (
     autocast,
     build_classifier,
     extract_features,
+    fast_attention,
     length_batches,
     load_backbone,
     load_classifier,
@@ -64,6 +65,18 @@ def test_bf16_ranks_notes_as_fp32_does(toy):
     assert np.abs(fp32 - bf16).max() < 0.3
     truth = toy.targets[toy.test]
     assert roc_auc_score(truth, bf16) == pytest.approx(roc_auc_score(truth, fp32), abs=0.01)
+
+
+def test_both_attention_kernels_say_the_same(toy):
+    ids, mask = toy.notes.batch(toy.test[:8])
+    with torch.autocast("cpu", torch.bfloat16):
+        plain = toy.model.features(ids, mask)
+        assert toy.model.encoder.config._attn_implementation == "eager"
+        with torch.no_grad():
+            fused = toy.model.features(ids, mask)
+    assert toy.model.encoder.config._attn_implementation == "sdpa"
+    torch.testing.assert_close(plain.detach(), fused, rtol=0.05, atol=0.02)
+    assert fast_attention(torch.zeros(1, 16, dtype=torch.int64)) == "sdpa"  # without autocast
 
 
 def test_batches_hold_every_note_once_and_neighbours_in_length():
