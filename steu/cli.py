@@ -56,11 +56,13 @@ def workflow(
     """Run all notebooks of a profile. What follows -- goes to Snakemake."""
     import subprocess
 
-    from steu.grid import snakemake_command
+    from steu.grid import left_out, snakemake_command
 
     command = snakemake_command(
         profile, data=data, run=run, cores=cores, cluster=cluster, dry_run=dry_run
     )
+    for name in left_out(profile, data=data):
+        typer.echo(f"steu: {data} does not hold {name}; it is left out of this run", err=True)
     raise typer.Exit(subprocess.call([*command, *context.args]))
 
 

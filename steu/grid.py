@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from steu.parameters import (
     read_notebook,
     suggestion,
 )
-from steu.profiles import STAGES, SYNTHETIC, Profile, load_profile
+from steu.profiles import STAGES, SYNTHETIC, Dataset, Profile, load_profile
 from steu.tables import SUFFIXES
 
 BY_SEED = "{dataset}/{backbone}/seed{seed}"
@@ -59,8 +59,10 @@ class Grid:
             If the data folder or a notebook is missing, or a parameter of the profile does not fit.
         """
         loaded = load_profile(profile)
-        grid = cls(loaded, run or f"runs/{loaded.name}", data)
-        for name, dataset in loaded.datasets.items():
+        run = run or f"runs/{loaded.name}"
+        there = {n: d for n, d in loaded.datasets.items() if not _is_absent(d, data)}
+        grid = cls(replace(loaded, datasets=there or loaded.datasets), run, data)
+        for name, dataset in grid.profile.datasets.items():
             grid._check_data(name, dataset.path)
         for stage in grid.stages:
             for name, _ in grid.feeds(stage):
@@ -84,7 +86,8 @@ class Grid:
             found = sorted(p.name for p in Path(self.data).glob("*"))[:10]
             raise ValueError(
                 f"{Path(self.data, path)}: does not exist, but the profile {self.profile.name} "
-                f"reads {name} from it; found in {self.data}: {', '.join(found) or 'nothing'}"
+                f"reads {name} from it; found in {self.data}: {', '.join(found) or 'nothing'}; "
+                f"put it there, or take {name} out of a copy of the profile"
             )
 
     @cached_property
@@ -184,6 +187,16 @@ class Grid:
     def command(self, stage: Stage, cell: dict[str, str]) -> str:
         """JSON of a job's parameters, as ``steu run --parameters`` takes it."""
         return json.dumps(self.parameters(stage, cell), sort_keys=True)
+
+
+def _is_absent(dataset: Dataset, data: str) -> bool:
+    """Whether the data folder lacks a dataset that the profile can do without."""
+    return dataset.optional and bool(data) and not Path(data, dataset.path).exists()
+
+
+def left_out(profile: str, *, data: str) -> list[str]:
+    """Names of the optional datasets of a profile that the data folder does not hold."""
+    return [n for n, d in load_profile(profile).datasets.items() if _is_absent(d, data)]
 
 
 def _files(path: Path, suffixes: tuple[str, ...]) -> list[str]:

@@ -40,6 +40,7 @@ class Dataset:
     labels: dict
     n_stays: int | None = None  # of a made-up corpus
     options: dict = field(default_factory=dict)
+    optional: bool = False  # left out, and said to be, where its path does not exist
 
 
 @dataclass(frozen=True)

@@ -274,6 +274,23 @@ def test_missing_data_lists_what_is_there(finished: Path, tmp_path: Path, monkey
         Grid.of(str(path), data=str(tmp_path))
 
 
+def test_an_optional_dataset_that_is_absent_is_left_out_and_said_to_be(
+    project: Path, tmp_path: Path, monkeypatch
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    more = "  more: {layout: table, path: more.csv, optional: true, restricted: false, "
+    more += "forget_label: a, labels: {column: a}}\n"
+    path = project / "profiles" / "two.yaml"
+    path.write_text(PROFILE.replace("backbones:", f"{more}backbones:", 1))
+    monkeypatch.chdir(project)
+    assert list(Grid.of("two", data=str(data)).profile.datasets) == ["toy"]
+    done = steu(project, "workflow", "two", "--data", str(data), "--dry-run")
+    assert f"steu: {data} does not hold more; it is left out of this run" in done.stderr
+    (data / "more.csv").touch()
+    assert list(Grid.of("two", data=str(data)).profile.datasets) == ["toy", "more"]
+
+
 def test_a_stage_that_another_needs_is_named(project: Path, monkeypatch) -> None:
     write_notebook(project / "notebooks/08_audit.ipynb", "unlearning: str = ''\noutput: str = ''")
     path = project / "profiles" / "audit.yaml"
