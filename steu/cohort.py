@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from steu.files import atomic_path, read_json, write_json
-from steu.labels import RESERVED
+from steu.labels import RESERVED, label_index
 from steu.splits import SPLITS
 
 
@@ -71,6 +71,10 @@ class Cohort:
         if self._digest:
             return self._digest
         return fingerprint_of([self.frame], self.labels)
+
+    def index_of(self, label: str) -> int:
+        """Column of a label in `targets`; an unknown one is refused, with the nearest named."""
+        return label_index(self.labels, label)
 
     def rows(self, split: str) -> np.ndarray:
         """Positions of one split's stays, int64 (n,)."""

@@ -9,7 +9,6 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from steu.cohort import Cohort
-from steu.labels import label_index
 from steu.metrics import auroc, f1, metric_row
 
 
@@ -37,7 +36,7 @@ def enough_patients(
     ValueError
         If a name is unknown, or there is no class to forget and another to watch.
     """
-    columns = [label_index(cohort.labels, label) for label in wanted]
+    columns = [cohort.index_of(label) for label in wanted]
     people = cohort.describe().pivot(index="label", columns="split", values="positive_patients")
     table = people.loc[list(cohort.labels), ["train", "test"]].reset_index()
     table = table.rename_axis(columns=None)

@@ -18,7 +18,6 @@ from steu.cohort import Cohort
 from steu.edit import SparseEdit
 from steu.encoding import EncodedNotes, encode_notes
 from steu.files import read_json
-from steu.labels import label_index
 from steu.layers import LayerEdit
 from steu.memory import peak_bytes
 from steu.metrics import auroc, evaluate, macro, metric_row, patient_weights, tune_thresholds
@@ -77,7 +76,7 @@ class Study:
             If a folder is missing, the label unknown, or the two do not belong together.
         """
         data = Cohort.read(cohort)
-        forget = label_index(data.labels, forget_label)
+        forget = data.index_of(forget_label)
         model, tokenizer = load_classifier(Path(classifier) / "model")
         facts = read_json(Path(classifier) / "model" / "classifier.json")
         if facts["data"] != data.fingerprint:
@@ -110,7 +109,7 @@ class Study:
         ValueError
             If the label is unknown.
         """
-        forget = label_index(self.cohort.labels, label)
+        forget = self.cohort.index_of(label)
         other = replace(self, forget=forget, tags={**self.tags, "forget_label": label})
         shared = ("train", "test", "targets", "teacher", "thresholds", "weights")
         vars(other).update({name: getattr(self, name) for name in shared})
