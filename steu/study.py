@@ -170,22 +170,23 @@ class Study:
         """Run any method ``(model, notes, targets, *, rows, forget, …)`` on the training split.
 
         Its peak of memory is that of one step on the longest notes, beside model, notes and
-        teacher, counted in a run of its own after the one that is timed.
+        teacher, counted in a run of its own after the one that is timed; for a method without
+        batches, that of the whole move made with these notes.
         """
         run = partial(method, self.model, self.notes, self.targets, forget=self.forget)
         started = time.perf_counter()
         edit, history = run(rows=self.train, **settings)
         seconds = time.perf_counter() - started
-        once = {"config": replace(settings["config"], epochs=1)} if "config" in settings else {}
-        peak = peak_bytes(lambda: run(rows=self._longest, **(settings | once)))
+        config = settings.get("config", UnlearnConfig())
+        once = {"config": replace(config, epochs=1)} if "config" in settings else {}
+        rows = self._longest(config.batch_size)
+        peak = peak_bytes(lambda: run(rows=rows, **(settings | once)))
         return Trained(edit, history, seconds, peak)
 
-    @cached_property
-    def _longest(self) -> np.ndarray:
-        """One batch of the longest training notes with the class and one without it."""
+    def _longest(self, size: int) -> np.ndarray:
+        """The `size` longest training notes with the class and as many without it."""
         ordered = self.train[np.argsort(-self.notes.lengths[self.train], kind="stable")]
         with_class = self.is_forget[ordered]
-        size = UnlearnConfig.batch_size
         return np.concatenate([ordered[with_class][:size], ordered[~with_class][:size]])
 
     def features(self, rows: np.ndarray, edit: Edit | None = None) -> torch.Tensor:
