@@ -103,19 +103,18 @@ def cooccurrence(targets: pd.DataFrame, ax: Axes, *, minimum: int = 0) -> Axes:
     share = np.where(
         together < minimum, np.nan, together / np.maximum(values.sum(axis=0)[:, None], 1)
     )
-    names = [name(label) for label in targets.columns]
-    sns.heatmap(
-        pd.DataFrame(share, names, names),
-        annot=True,
-        fmt=".2f",
-        cmap="Blues",
-        vmin=0,
-        vmax=1,
-        cbar=False,
-        ax=ax,
-    )
+    share_map(pd.DataFrame(share, targets.columns, targets.columns), ax)
     ax.set(title="share of notes with the row's label that also carry the column's")
-    ax.tick_params(axis="x", rotation=40)
+    return ax
+
+
+def share_map(shares: pd.DataFrame, ax: Axes) -> Axes:
+    """Shares between 0 and 1 as a heat map, rows down and columns across in the order given."""
+    table = shares.rename(index=name, columns=name).rename_axis(index=None, columns=None)
+    sns.heatmap(table, annot=True, fmt=".2f", cmap="Blues", vmin=0, vmax=1, cbar=False, ax=ax)
+    ax.set_xticks(
+        ax.get_xticks(), list(table.columns), rotation=35, ha="right", rotation_mode="anchor"
+    )
     return ax
 
 
