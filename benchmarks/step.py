@@ -21,7 +21,8 @@ from transformers.utils import logging
 
 from steu.edit import SparseEdit, replaced_rows
 from steu.layers import last_layers
-from steu.models import Classifier, autocast, build_classifier
+from steu.models import Classifier, build_classifier
+from steu.passes import autocast
 
 LABELS = tuple("abcdef")
 FIRST, N_TOKENS = 1_000, 256  # the edited tokens follow one another

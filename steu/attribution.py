@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from steu.encoding import EncodedNotes
-from steu.models import Classifier, length_batches
+from steu.models import Classifier
+from steu.passes import length_batches
 from steu.unlearn import frozen
 
 

@@ -16,7 +16,8 @@ from steu.edit import SparseEdit
 from steu.encoding import EncodedNotes
 from steu.heads import output_bias
 from steu.layers import LayerEdit, last_layers
-from steu.models import Classifier, autocast
+from steu.models import Classifier
+from steu.passes import features_of
 from steu.unlearn import (
     Losses,
     Teacher,
@@ -98,13 +99,11 @@ def edit_layers(
     batches = forget_and_retain_batches(model, targets, rows, forget=forget, config=config)
     teacher = teacher or Teacher.of(model, notes, rows, precision=config.precision)
     edit = LayerEdit.identity(model, last_layers(model, n_layers))
-    device = teacher.features.device
     objective = {"gradient_ascent": logsigmoid, "direct_suppression": softplus}[rival]
 
     def losses(forgotten: np.ndarray, retained: np.ndarray) -> Losses:
-        ids, mask = notes.batch(np.concatenate([forgotten, retained]))
-        with autocast(device, config.precision):
-            features = model.features(ids.to(device), mask.to(device))
+        both = np.concatenate([forgotten, retained])
+        features = features_of(model, notes, both, precision=config.precision)
         logits = model.head(features)  # (B_f + B_r, C)
         loss_forget = objective(logits[: len(forgotten), forget]).mean()
         loss_utility = utility_loss(logits[len(forgotten) :], teacher.logits[retained], forget)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
@@ -45,20 +46,23 @@ class EncodedNotes:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    @property
+    @cached_property
     def lengths(self) -> np.ndarray:
         """Tokens a note, special ones included, shape (N,)."""
         return np.diff(self.offsets)
 
-    def batch(self, rows: Sequence[int] | np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        """Ids and attention mask of the given notes, (B, T).
+    def padded(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Lengths of the given notes, rounded up to `PAD_MULTIPLE` within the window, (B,).
 
-        T is the longest of them, rounded up to `PAD_MULTIPLE` within the window: few distinct
-        shapes keep the caches of matrix kernels, and with them memory, small.
+        Few distinct shapes keep the caches of matrix kernels, and with them memory, small.
         """
+        rounded = -(-self.lengths[rows] // PAD_MULTIPLE) * PAD_MULTIPLE
+        return np.minimum(rounded, self.max_length)
+
+    def batch(self, rows: Sequence[int] | np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        """Ids and attention mask of the given notes, (B, T); T is the longest, as `padded`."""
         notes = [self.ids[self.offsets[row] : self.offsets[row + 1]] for row in rows]
-        longest = -(-max(map(len, notes)) // PAD_MULTIPLE) * PAD_MULTIPLE
-        shape = (len(notes), min(longest, self.max_length))
+        shape = (len(notes), int(self.padded(rows).max()))
         ids = np.full(shape, self.pad_id, dtype=np.int64)
         mask = np.zeros_like(ids)
         for position, note in enumerate(notes):

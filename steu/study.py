@@ -21,7 +21,8 @@ from steu.files import read_json
 from steu.layers import LayerEdit
 from steu.memory import peak_bytes
 from steu.metrics import auroc, evaluate, macro, metric_row, patient_weights, tune_thresholds
-from steu.models import Classifier, Precision, extract_features, load_classifier
+from steu.models import Classifier, load_classifier
+from steu.passes import Precision, extract_features
 from steu.results import tagged
 from steu.unlearn import Teacher, UnlearnConfig, unlearn
 
@@ -190,18 +191,31 @@ class Study:
         return np.concatenate([ordered[with_class][:size], ordered[~with_class][:size]])
 
     def features(self, rows: np.ndarray, edit: Edit | None = None) -> torch.Tensor:
-        """Features of `rows` under the edit, (n, H); untouched notes keep the teacher's."""
-        features = self.teacher.features[torch.from_numpy(rows)].clone()
+        """Features of `rows` under the edit, (n, H).
+
+        A note that the edit cannot touch keeps the teacher's, and none is read twice in a row under
+        the same edit.
+        """
+        wanted = torch.from_numpy(rows)
         if edit is None:
-            return features
-        touched = edit.touched(self.notes)[rows]
-        if touched.any():
+            return self.teacher.features[wanted]
+        same = self._read.get("edit") is edit
+        if not same:
+            features, known = self.teacher.features.clone(), ~edit.touched(self.notes)
+            self._read.update(edit=edit, features=features, known=known)
+        features, known = self._read["features"], self._read["known"]
+        fresh = rows[~known[rows]]
+        if len(fresh):
             with edit.attached(self.model):
-                fresh = extract_features(
-                    self.model, self.notes, rows[touched], precision=self.precision
-                )
-            features[torch.from_numpy(touched)] = fresh.clone()
-        return features
+                found = extract_features(self.model, self.notes, fresh, precision=self.precision)
+            features[torch.from_numpy(fresh)] = found
+            known[fresh] = True
+        return features[wanted]
+
+    @cached_property
+    def _read(self) -> dict[str, Any]:
+        """What was read under the edit that was asked for last: edit, features, known (N,)."""
+        return {}
 
     @torch.no_grad()
     def logits(self, rows: np.ndarray, edit: Edit | None = None) -> np.ndarray:

@@ -14,14 +14,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from steu.encoding import EncodedNotes
 from steu.heads import start_from_probe
-from steu.models import (
-    Classifier,
-    Precision,
-    autocast,
-    extract_features,
-    length_batches,
-    predict,
-)
+from steu.models import Classifier
+from steu.passes import Precision, extract_features, features_of, length_batches, predict
 
 
 @dataclass(frozen=True)
@@ -112,11 +106,10 @@ def _train_epoch(
     model.train()
     losses = []
     for batch in batches:
-        ids, mask = notes.batch(batch)
-        mask = _hide_tokens(mask, config.token_dropout)
         wanted = torch.from_numpy(targets[batch]).to(device)  # (B, C)
-        with autocast(device, config.precision):
-            features = model.features(ids.to(device), mask.to(device))  # (B, H)
+        features = features_of(
+            model, notes, batch, precision=config.precision, token_dropout=config.token_dropout
+        )  # (B, H)
         logits = model.head(model.dropout(features))
         loss = known_cross_entropy(logits, wanted)
         optimizer.zero_grad(set_to_none=True)
@@ -135,13 +128,6 @@ def known_cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Te
         logits, targets.nan_to_num(), weight=known.to(logits), reduction="sum"
     )
     return total / known.sum()
-
-
-def _hide_tokens(mask: torch.Tensor, share: float) -> torch.Tensor:
-    """The attention mask (B, T) with a random share of tokens left out, but never the first."""
-    hidden = torch.rand(mask.shape) < share
-    hidden[:, 0] = False
-    return mask.masked_fill(hidden, 0)
 
 
 def macro_auroc(targets: np.ndarray, scores: np.ndarray) -> float:

@@ -14,7 +14,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from steu.edit import SparseEdit, replaced_rows
 from steu.encoding import EncodedNotes
 from steu.heads import HeadPart, trainable_head
-from steu.models import Classifier, Precision, autocast, extract_features
+from steu.models import Classifier
+from steu.passes import Precision, extract_features, features_of
 
 Losses = tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # total with its graph, forget, utility
 Batches = Iterable[tuple[int, tuple[np.ndarray, np.ndarray]]]  # epoch, (forget rows, retain rows)
@@ -246,9 +247,7 @@ def _features(
     known = teacher.features[torch.from_numpy(rows).to(device)]
     if not len(positions):
         return known
-    ids, mask = notes.batch(rows[positions])
-    with autocast(device, precision):
-        fresh = model.features(ids.to(device), mask.to(device))
+    fresh = features_of(model, notes, rows[positions], precision=precision)
     if len(positions) == len(rows):
         return fresh
     return known.index_copy(0, torch.from_numpy(positions).to(device), fresh)

@@ -11,7 +11,7 @@ from toys import make_toy
 
 from steu.baselines import null_edit
 from steu.edit import SparseEdit, replaced_rows
-from steu.models import predict
+from steu.passes import predict
 from steu.unlearn import UnlearnConfig, unlearn
 
 K = 7

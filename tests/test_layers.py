@@ -11,7 +11,8 @@ from toys import LABELS, make_toy
 from steu.baselines import edit_layers
 from steu.influence import influence_edit
 from steu.layers import LayerEdit, last_layers
-from steu.models import build_classifier, predict
+from steu.models import build_classifier
+from steu.passes import predict
 from steu.unlearn import UnlearnConfig
 
 CONFIG = UnlearnConfig(epochs=8, precision="fp32", learning_rate_rows=2e-3, learning_rate_head=2e-2)

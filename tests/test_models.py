@@ -8,17 +8,13 @@ from toys import LABELS, make_toy, no_space
 
 from steu.models import (
     Classifier,
-    autocast,
     build_classifier,
-    extract_features,
-    fast_attention,
-    length_batches,
     load_backbone,
     load_classifier,
     load_tokenizer,
-    predict,
     save_classifier,
 )
+from steu.passes import autocast, predict
 
 
 @pytest.fixture(scope="module", params=["random-bert", "random-distilbert"])
@@ -50,43 +46,6 @@ def test_a_full_disk_leaves_no_half_a_classifier(toy, tmp_path, monkeypatch, ful
         save_classifier(toy.model, toy.tokenizer, tmp_path / "model")
     assert caught.value.errno == errno.ENOSPC
     assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("pooling", ["mean", "cls"])
-def test_padding_and_company_do_not_change_a_note(toy, pooling):
-    model = Classifier(toy.model.encoder, LABELS, pooling=pooling).eval()
-    together = extract_features(model, toy.notes, toy.test, precision="fp32")
-    alone = [extract_features(model, toy.notes, toy.test[[i]], precision="fp32") for i in range(9)]
-    torch.testing.assert_close(together[:9], torch.cat(alone), rtol=1e-4, atol=1e-5)
-
-
-def test_bf16_ranks_notes_as_fp32_does(toy):
-    fp32, bf16 = (predict(toy.model, toy.notes, toy.test, precision=p) for p in ("fp32", "bf16"))
-    assert np.abs(fp32 - bf16).max() < 0.3
-    truth = toy.targets[toy.test]
-    assert roc_auc_score(truth, bf16) == pytest.approx(roc_auc_score(truth, fp32), abs=0.01)
-
-
-def test_both_attention_kernels_say_the_same(toy):
-    ids, mask = toy.notes.batch(toy.test[:8])
-    with torch.autocast("cpu", torch.bfloat16):
-        plain = toy.model.features(ids, mask)
-        assert toy.model.encoder.config._attn_implementation == "eager"
-        with torch.no_grad():
-            fused = toy.model.features(ids, mask)
-    assert toy.model.encoder.config._attn_implementation == "sdpa"
-    torch.testing.assert_close(plain.detach(), fused, rtol=0.05, atol=0.02)
-    assert fast_attention(torch.zeros(1, 16, dtype=torch.int64)) == "sdpa"  # without autocast
-
-
-def test_batches_hold_every_note_once_and_neighbours_in_length():
-    lengths = np.random.default_rng(0).integers(3, 100, 300)
-    rows = np.arange(0, 300, 2)
-    for generator in (None, np.random.default_rng(0)):
-        batches = list(length_batches(rows, lengths, 8, generator=generator))
-        assert sorted(np.concatenate(batches)) == rows.tolist()
-        padded = sum(len(batch) * lengths[batch].max() for batch in batches)
-        assert padded < 1.15 * lengths[rows].sum()
 
 
 def test_minilm_can_be_shortened_and_keeps_its_first_layers():

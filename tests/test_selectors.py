@@ -11,7 +11,7 @@ from toys import make_toy, open_study
 
 from steu.attribution import attributions, gradient_scores, integrated_gradient_scores, midpoints
 from steu.audits import lexical_remainder
-from steu.models import predict
+from steu.passes import predict
 from steu.selectors import (
     SELECTORS,
     chi2_scores,

@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from sklearn.metrics import roc_auc_score
 from toys import open_study
 
 from steu.audits import lexical_remainder, linear_probe
 from steu.baselines import tfidf_logits
 from steu.cohort import Cohort
-from steu.models import predict
+from steu.passes import extract_features, predict
 from steu.study import Study
 from steu.tokens import count_tokens
 from steu.unlearn import UnlearnConfig
@@ -24,6 +25,27 @@ def test_features_and_logits_under_an_edit_equal_the_attached_model(study_folder
     with edit.attached(study.model):
         slow = predict(study.model, study.notes, study.test, precision="fp32")
     np.testing.assert_allclose(fast, slow, rtol=1e-4, atol=1e-5)
+
+
+def test_what_was_read_under_an_edit_is_kept_for_that_edit_alone(study_folder, monkeypatch):
+    study = open_study(study_folder)
+    ids = np.array(study.tokenizer.convert_tokens_to_ids(["insulin", "family"]))
+    rates = ({"learning_rate_rows": 0.02}, {"learning_rate_rows": 0.5})
+    edits = [study.train_edit(ids, UnlearnConfig(epochs=1, **rate)).edit for rate in rates]
+    wanted = [open_study(study_folder).features(study.train, edit) for edit in edits]
+    read = []
+
+    def counted(*arguments, **options):
+        read.append(len(arguments[2]))
+        return extract_features(*arguments, **options)
+
+    monkeypatch.setattr("steu.study.extract_features", counted)
+    for edit, features in zip(edits, wanted, strict=True):
+        study.features(study.test, edit)
+        for _ in range(2):
+            assert torch.allclose(study.features(study.train, edit), features, atol=1e-6)
+    assert sum(read) == 2 * edits[0].touched(study.notes)[[*study.test, *study.train]].sum()
+    assert not torch.allclose(*wanted, atol=1e-3)
 
 
 def test_the_probe_finds_the_class_before_and_not_after_its_token_is_made_another(study_folder):
@@ -52,7 +74,7 @@ def test_measures_and_costs_carry_the_tags_of_the_study(study_folder):
 def test_peak_memory_follows_the_size_of_a_batch(study_folder):
     study = open_study(study_folder)
     cue = np.array([study.tokenizer.convert_tokens_to_ids("insulin")])
-    sizes = [UnlearnConfig(epochs=1, batch_size=size, precision="fp32") for size in (16, 48)]
+    sizes = [UnlearnConfig(epochs=1, batch_size=size, precision="fp32") for size in (8, 48)]
     peaks = [study.train_edit(cue, config).peak_memory_bytes for config in sizes]
     assert 2 * peaks[0] < peaks[1]
 

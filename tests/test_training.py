@@ -8,8 +8,8 @@ import torch
 from sklearn.metrics import roc_auc_score
 from toys import make_toy
 
-from steu.models import predict
-from steu.training import TrainConfig, _hide_tokens, fine_tune, known_cross_entropy, macro_auroc
+from steu.passes import hide_tokens, predict
+from steu.training import TrainConfig, fine_tune, known_cross_entropy, macro_auroc
 
 
 def test_training_repeats_itself_and_leaves_the_global_generator_alone(tmp_path):
@@ -72,12 +72,12 @@ def test_hidden_tokens_are_neither_read_nor_pooled(tmp_path):
     toy = make_toy(tmp_path, n=20, trained=False)
     ids, mask = toy.notes.batch(range(20))
     torch.manual_seed(0)
-    hidden = _hide_tokens(mask, 0.5)
+    hidden = hide_tokens(mask, 0.5)
     assert (hidden <= mask).all() and hidden[:, 0].all()
     assert hidden.sum().item() == pytest.approx(mask.sum().item() / 2, rel=0.2)
     other = torch.where((mask == 1) & (hidden == 0), 5000, ids)  # another word in every gap
     torch.testing.assert_close(toy.model.features(ids, hidden), toy.model.features(other, hidden))
-    assert torch.equal(_hide_tokens(mask, 0.0), mask)
+    assert torch.equal(hide_tokens(mask, 0.0), mask)
 
 
 def test_an_unknown_label_has_no_say():

@@ -7,7 +7,7 @@ from sklearn.metrics import f1_score, roc_auc_score
 from toys import make_toy
 
 from steu.baselines import null_edit, null_logits
-from steu.models import predict
+from steu.passes import predict
 from steu.tokens import count_tokens, pmi_scores, rank_tokens, select_tokens
 from steu.unlearn import Teacher, UnlearnConfig, _features, forget_loss, unlearn, utility_loss
 

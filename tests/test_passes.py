@@ -1,0 +1,89 @@
+"""Groups, kernels and precision change the speed of a pass over notes, never what it says."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+from toys import LABELS, make_toy
+
+from steu.models import Classifier
+from steu.passes import (
+    SCORES,
+    autocast,
+    extract_features,
+    fast_attention,
+    features_of,
+    length_batches,
+    length_groups,
+    predict,
+)
+
+
+@pytest.fixture(scope="module", params=["random-bert", "random-distilbert"])
+def toy(request, tmp_path_factory):
+    return make_toy(tmp_path_factory.mktemp("encoded"), backbone=request.param)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+def test_padding_and_company_do_not_change_a_note(toy, pooling):
+    model = Classifier(toy.model.encoder, LABELS, pooling=pooling).eval()
+    together = extract_features(model, toy.notes, toy.test, precision="fp32")
+    alone = [extract_features(model, toy.notes, toy.test[[i]], precision="fp32") for i in range(9)]
+    torch.testing.assert_close(together[:9], torch.cat(alone), rtol=1e-4, atol=1e-5)
+
+
+def test_groups_give_the_features_and_gradients_of_one_batch(toy):
+    rows, table = toy.test[:16], toy.model.get_input_embeddings().weight
+    assert len(length_groups(toy.notes.padded(rows), heads=2)) > 1
+    ids, mask = toy.notes.batch(rows)
+    whole = toy.model.features(ids, mask)
+    parts = features_of(toy.model, toy.notes, rows, precision="fp32")
+    torch.testing.assert_close(parts, whole, rtol=1e-4, atol=1e-5)
+    first, second = (torch.autograd.grad(f.square().sum(), table)[0] for f in (whole, parts))
+    torch.testing.assert_close(second, first, rtol=1e-3, atol=1e-4)
+
+
+def test_groups_hold_every_note_once_are_alike_in_length_and_small():
+    lengths = np.random.default_rng(0).integers(1, 33, 200) * 16
+    groups = length_groups(lengths, heads=12)
+    assert sorted(np.concatenate(groups)) == list(range(200))
+    for group in groups:
+        assert lengths[group].min() >= 0.75 * lengths[group].max()
+        assert len(group) == 1 or 4 * 12 * len(group) * lengths[group].max() ** 2 <= SCORES
+    assert len(length_groups(np.array([4096, 4096]), heads=12)) == 2  # a note too long goes alone
+
+
+def test_bf16_ranks_notes_as_fp32_does(toy):
+    fp32, bf16 = (predict(toy.model, toy.notes, toy.test, precision=p) for p in ("fp32", "bf16"))
+    assert np.abs(fp32 - bf16).max() < 0.3
+    truth = toy.targets[toy.test]
+    assert roc_auc_score(truth, bf16) == pytest.approx(roc_auc_score(truth, fp32), abs=0.01)
+
+
+def test_both_attention_kernels_say_the_same(toy):
+    plain = features_of(toy.model, toy.notes, toy.test[:8], precision="bf16")
+    assert toy.model.encoder.config._attn_implementation == "eager"
+    with torch.no_grad():
+        fused = features_of(toy.model, toy.notes, toy.test[:8], precision="bf16")
+    assert toy.model.encoder.config._attn_implementation == "sdpa"
+    torch.testing.assert_close(plain.detach(), fused, rtol=0.05, atol=0.02)
+
+
+def test_the_plain_kernel_serves_small_batches_with_gradients_in_bf16_on_a_cpu():
+    cpu = torch.device("cpu")
+    assert fast_attention(cpu, (8, 128), heads=12) == "sdpa"
+    with autocast(cpu, "bf16"):
+        assert fast_attention(cpu, (8, 128), heads=12) == "eager"
+        assert fast_attention(cpu, (64, 512), heads=12) == "sdpa"
+        with torch.no_grad():
+            assert fast_attention(cpu, (8, 128), heads=12) == "sdpa"
+
+
+def test_batches_hold_every_note_once_and_neighbours_in_length():
+    lengths = np.random.default_rng(0).integers(3, 100, 300)
+    rows = np.arange(0, 300, 2)
+    for generator in (None, np.random.default_rng(0)):
+        batches = list(length_batches(rows, lengths, 8, generator=generator))
+        assert sorted(np.concatenate(batches)) == rows.tolist()
+        padded = sum(len(batch) * lengths[batch].max() for batch in batches)
+        assert padded < 1.15 * lengths[rows].sum()
