@@ -107,6 +107,14 @@ STATEMENTS = (
         lambda value: value < SILENT,
     ),
     Statement(
+        "beyond the paper: training the head alone stops the class from being predicted too",
+        "–",
+        "the head alone is not reported",
+        "notebooks/04_unlearning",
+        lambda values: values["head_only", "forget_f1"],
+        lambda value: value < SILENT,
+    ),
+    Statement(
         "beyond the paper: STEU erases more than training the head alone (linear probe)",
         "–",
         "probes are not reported",
@@ -159,6 +167,14 @@ STATEMENTS = (
             - values["selector_pmi", "probe_auroc"]
         ),
         lambda difference: difference > 0,
+    ),
+    Statement(
+        "beyond the paper: the tokens that are not edited no longer tell the class (AUROC < 0.6)",
+        "–",
+        "what other tokens tell is not reported",
+        "notebooks/06b_selectors",
+        lambda values: values["selector_pmi", "lexical_remainder_auroc"],
+        lambda value: value < 0.6,
     ),
     Statement(
         "beyond the paper: STEU comes nearer to a retrained model than the null edit (Tug-of-War)",

@@ -39,6 +39,11 @@ def estimate(row: pd.Series | dict[str, Any]) -> str:
     return f"{row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
 
 
+def page_link(page: str) -> str:
+    """HTML link from an executed page to another, such as "notebooks/04_unlearning"; "" is none."""
+    return f'<a href="../{page}.html">{page.rpartition("/")[2]}</a>' if page else "–"
+
+
 def exact(value: float) -> str:
     """A count with thousands separators, or three significant digits."""
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:.3g}"
