@@ -50,7 +50,7 @@ format: $(READY)  ## format the code
 	@$(BIN)/ruff format .
 
 bench: $(READY)  ## measure speed and memory
-	@for name in step encoding counting reading scaling page; do $(BIN)/python benchmarks/$$name.py || exit 1; done
+	@for name in step whole encoding counting reading scaling gpu; do $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 clean:  ## remove what was produced, but neither .venv nor runs
 	@rm -rf _build .pytest_cache .ruff_cache .mypy_cache .hypothesis steu.egg-info

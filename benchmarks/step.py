@@ -2,7 +2,8 @@
 
 The floor is the frozen encoder's forward pass and the backward pass to its input embeddings: no
 edit of embedding rows can do without it. Memory is counted, not measured: the bytes of all
-gradients and of all the optimiser's tensors after a step.
+gradients and of all the optimiser's tensors after a step, and the most bytes of new tensors that
+are alive at once during one.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from measure import Goal, Rows, multiples, options, report, row, summarise, take_turns
 from peft import TrainableTokensConfig, get_peft_model
@@ -20,9 +22,11 @@ from transformers import AutoModel, BertConfig
 from transformers.utils import logging
 
 from steu.edit import SparseEdit, replaced_rows
+from steu.encoding import EncodedNotes
 from steu.layers import last_layers
+from steu.memory import peak_bytes
 from steu.models import Classifier, build_classifier
-from steu.passes import autocast
+from steu.passes import features_of
 
 LABELS = tuple("abcdef")
 FIRST, N_TOKENS = 1_000, 256  # the edited tokens follow one another
@@ -34,7 +38,9 @@ GOALS = (
     Goal("steu", "share of the dense edit's bytes", most=0.01),
 )
 
-Data = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+EVERY = np.arange(BATCH)  # the notes of a step
+
+Data = tuple[EncodedNotes, torch.Tensor]
 Step = Callable[[], object]
 
 
@@ -45,6 +51,15 @@ class Trained:
     step: Step
     parameters: list[torch.Tensor]
     optimizer: torch.optim.Optimizer | None = None
+    sparse: bool = False  # of the embedding only the edited rows change, and their ids are kept
+
+    @property
+    def bytes_stored(self) -> int:
+        """Bytes of what changes, as it is kept on disk in float32."""
+        table = [p for p in self.parameters if self.sparse and len(p) >= FIRST + N_TOKENS]
+        dense = sum(p.numel() for p in self.parameters) - sum(p.numel() for p in table)
+        rows = sum(N_TOKENS * p.shape[1] for p in table)
+        return 4 * (dense + rows) + (8 * N_TOKENS if self.sparse else 0)
 
     @property
     def n_parameters(self) -> int:
@@ -75,23 +90,28 @@ def tiny() -> dict[str, Callable[[], Classifier]]:
 
 
 def batch(length: int, vocabulary: int) -> Data:
-    """Ids (B, T), mask (B, T) and targets (B, C) of notes that fill the window."""
-    generator = torch.Generator().manual_seed(0)
-    ids = torch.randint(FIRST, vocabulary, (BATCH, length), generator=generator)
-    targets = torch.randint(0, 2, (BATCH, len(LABELS)), generator=generator).float()
-    return ids, torch.ones_like(ids), targets
+    """Notes that fill the window, and targets (B, C)."""
+    generator = np.random.default_rng(0)
+    ids = generator.integers(FIRST, vocabulary, BATCH * length)
+    notes = EncodedNotes(ids, np.arange(BATCH + 1) * length, vocabulary, 0, (), length)
+    return notes, torch.from_numpy(generator.integers(0, 2, (BATCH, len(LABELS)))).float()
 
 
 def train(
-    model: Classifier, parameters: list, data: Data, precision: str, after: Step | None = None
+    model: Classifier,
+    parameters: list,
+    data: Data,
+    precision: str,
+    *,
+    after: Step | None = None,
+    sparse: bool = False,
 ) -> Trained:
     """A step of AdamW on the given parameters; `after` may change gradients before it."""
     optimizer = torch.optim.AdamW(parameters, lr=1e-4, fused=True)
-    ids, mask, targets = data
+    notes, targets = data
 
     def step() -> None:
-        with autocast(ids.device, precision):
-            features = model.features(ids, mask)
+        features = features_of(model, notes, EVERY, precision=precision)
         loss = binary_cross_entropy_with_logits(model.head(features), targets)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -99,13 +119,13 @@ def train(
             after()
         optimizer.step()
 
-    return Trained(step, parameters, optimizer)
+    return Trained(step, parameters, optimizer, sparse)
 
 
 def floor(model: Classifier, data: Data, precision: str) -> Trained:
     """Forward, and backward to the embeddings' output; no optimiser, no parameter."""
     model.requires_grad_(False)
-    ids, mask, targets = data
+    notes, targets = data
     table = model.get_input_embeddings()
 
     def reach(_module, _inputs, output):
@@ -114,8 +134,7 @@ def floor(model: Classifier, data: Data, precision: str) -> Trained:
     table.register_forward_hook(reach)
 
     def step() -> None:
-        with autocast(ids.device, precision):
-            features = model.features(ids, mask)
+        features = features_of(model, notes, EVERY, precision=precision)
         binary_cross_entropy_with_logits(model.head(features), targets).backward()
 
     return Trained(step, [])
@@ -130,7 +149,24 @@ def steu(model: Classifier, data: Data, precision: str) -> Trained:
     attached.enter_context(replaced_rows(model.get_input_embeddings(), start.token_ids, rows))
     model.attached = attached
     model.head.requires_grad_(True)
-    return train(model, [rows, *model.head.parameters()], data, precision)
+    return train(model, [rows, *model.head.parameters()], data, precision, sparse=True)
+
+
+def head(model: Classifier, data: Data, precision: str) -> Trained:
+    """The head alone, on features that were computed once: no step passes the encoder."""
+    notes, targets = data
+    with torch.no_grad():
+        features = features_of(model, notes, EVERY, precision=precision)
+    parameters = list(model.head.parameters())
+    optimizer = torch.optim.AdamW(parameters, lr=1e-4, fused=True)
+
+    def step() -> None:
+        loss = binary_cross_entropy_with_logits(model.head(features), targets)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+
+    return Trained(step, parameters, optimizer)
 
 
 def peft_tokens(model: Classifier, data: Data, precision: str) -> Trained:
@@ -140,7 +176,8 @@ def peft_tokens(model: Classifier, data: Data, precision: str) -> Trained:
     )
     model.encoder = get_peft_model(model.encoder, config)
     model.head.requires_grad_(True)
-    return train(model, [p for p in model.parameters() if p.requires_grad], data, precision)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    return train(model, trained, data, precision, sparse=True)
 
 
 def masked_dense(model: Classifier, data: Data, precision: str) -> Trained:
@@ -155,7 +192,7 @@ def masked_dense(model: Classifier, data: Data, precision: str) -> Trained:
         table.grad.masked_fill_(outside, 0.0)
 
     trained = [table, *model.head.parameters()]
-    return train(model, trained, data, precision, after=mask_gradient)
+    return train(model, trained, data, precision, after=mask_gradient, sparse=True)
 
 
 def layers(model: Classifier, data: Data, precision: str) -> Trained:
@@ -174,6 +211,7 @@ def everything(model: Classifier, data: Data, precision: str) -> Trained:
 
 VARIANTS = {
     "floor": floor,
+    "head": head,
     "steu": steu,
     "peft_tokens": peft_tokens,
     "masked_dense": masked_dense,
@@ -200,6 +238,8 @@ def measure(
             ("parameters trained", one.n_parameters),
             ("bytes of gradients and optimiser", one.bytes_held),
             ("share of the dense edit's bytes", one.bytes_held / dense),
+            ("peak bytes of a step", peak_bytes(one.step)),
+            ("bytes stored", one.bytes_stored),
         ):
             rows.append(row([value], setting=setting, variant=name, quantity=quantity))
     return rows

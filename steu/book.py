@@ -18,6 +18,7 @@ from typing import Any
 import nbformat
 import yaml
 
+from steu import costs
 from steu.cohort import iter_texts
 from steu.files import atomic_path, read_json
 from steu.grid import BY_SEED, FOLDERS
@@ -115,6 +116,16 @@ def stage(chapters: list[Chapter], *, root: Path, staged: Path) -> None:
     (staged / "_toc.yml").write_text(yaml.safe_dump(toc, sort_keys=False), encoding="utf-8")
     page = parameters_page(sorted((staged / "notebooks").glob("*.ipynb")))
     (staged / "book" / "parameters.md").write_text(page, encoding="utf-8")
+    _stage_costs(root / "benchmarks" / "results", staged / "book")
+
+
+def _stage_costs(results: Path, book: Path) -> None:
+    """Write the page on cost, and its picture, from what `make bench` left in `results`."""
+    (book / "costs.md").write_text(costs.page(results), encoding="utf-8")
+    drawn = costs.picture(results)
+    if drawn is not None:
+        (book / "glued").mkdir(exist_ok=True)
+        drawn.savefig(book / "glued" / "costs.svg", metadata={"Date": None})
 
 
 def stage_notebook(executed: Path, target: Path) -> None:

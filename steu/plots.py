@@ -18,8 +18,13 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6
 
 
 def style() -> None:
-    """The look of all figures: SVG, quiet axes, the same ids in every run."""
+    """The look of all figures of a notebook, and SVG as their format."""
     set_matplotlib_formats("svg")
+    look()
+
+
+def look() -> None:
+    """The look of all figures: quiet axes, the same ids in every run."""
     sns.set_theme(context="notebook", style="whitegrid", palette=list(COLOURS))
     mpl.rcParams.update(
         {

@@ -12,6 +12,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from steu import costs
+
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
@@ -83,6 +85,16 @@ def test_reading(tmp_path: Path) -> None:
     assert value(rows, "write_cohort", "peak bytes") > 1e6
 
 
+@pytest.mark.filterwarnings("ignore:.*Maximum number of iteration")
+def test_a_whole_run_gives_the_same_whatever_the_measures(tmp_path: Path) -> None:
+    module = import_module("whole")
+    path = module.run(tmp_path, backbone="random-bert", n_stays=200, window=64, epochs=1)
+    rows = checked(path)
+    for metric in module.METRICS:
+        plain, fast = (value(rows, way, metric) for way in ("plain", "steu"))
+        assert abs(plain - fast) < 0.01, metric
+
+
 def test_scaling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     module = import_module("scaling")
     inline(module, monkeypatch)
@@ -102,6 +114,12 @@ def test_step_counts_the_bytes_it_holds(tmp_path: Path) -> None:
     # A gradient and the two moments of AdamW, 4 bytes each, and a step count a tensor.
     assert value(rows, "steu", "bytes of gradients and optimiser") == 3 * 4 * edited + 3 * 4
     assert value(rows, "floor", "bytes of gradients and optimiser") == 0
+    for variant in ("steu", "peft_tokens", "masked_dense"):
+        assert value(rows, variant, "bytes stored") == 4 * edited + 8 * module.N_TOKENS, variant
+    assert value(rows, "full", "bytes stored") > value(rows, "last_three_layers", "bytes stored")
+    assert value(rows, "steu", "peak bytes of a step") < value(
+        rows, "masked_dense", "peak bytes of a step"
+    )
     assert value(rows, "steu", "share of the dense edit's bytes") < 0.01
 
 
@@ -140,10 +158,22 @@ def test_goals_are_judged_where_they_apply(measure: ModuleType) -> None:
 def test_the_page_shows_what_was_measured_and_says_what_was_not(
     measure: ModuleType, tmp_path: Path
 ) -> None:
-    rows = [measure.row([1, 1.5, 2], setting="here", variant="steu", quantity="times the floor")]
+    rows = [
+        measure.row([1, 1.5, 2], setting="BERT-base, bf16", variant=variant, quantity=quantity)
+        for quantity in costs.PICTURE
+        for variant in costs.VARIANTS
+    ]
+    rows.append(measure.row([6], setting="here", variant="full", quantity="bytes stored"))
+    few = next(r for r in rows if (r["variant"], r["quantity"]) == ("steu", "parameters trained"))
+    few["median"] = 0.015  # of the 1.5 that the last layers have
     goal = measure.Goal("steu", "times the floor", most=1.03)
-    measure.report("step", rows, folder=tmp_path, settings={}, goals=[goal])
-    text = import_module("page").page(tmp_path)
-    assert "| here | 1.5 (1 to 2) |" in text
+    measure.report("step", rows, folder=tmp_path, settings={"batch": 8, "rounds": 3}, goals=[goal])
+    text = costs.page(tmp_path)
+    assert "| BERT-base, bf16 | 1.5 (1 to 2) |" in text
     assert "aim at most 1.03: **not reached**" in text
-    assert text.count("Not measured yet.") == 4
+    assert "trains 1.0% of the parameters" in text
+    assert "takes 1 times as long" in text
+    assert text.count("Not measured for this copy of the book.") == len(costs.TITLES) - 1
+    drawn = costs.picture(tmp_path)
+    assert [t.get_text() for t in drawn.axes[0].get_yticklabels()] == [*costs.VARIANTS.values()]
+    assert costs.picture(tmp_path / "empty") is None

@@ -1,0 +1,173 @@
+"""The page on cost: what `make bench` measured, as one MyST page and one picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from steu import plots
+from steu.files import read_json
+
+TITLES = {
+    "step": "One training step",
+    "whole": "A whole unlearning run",
+    "encoding": "Encoding notes",
+    "counting": "Counting and scoring tokens",
+    "reading": "Reading the tables",
+    "scaling": "From a thousand notes to all of them",
+    "overhead": "Notebooks and workflow around the work",
+    "gpu": "On a GPU",
+}
+EXPLAINED = {
+    "step": "The floor is a pass through the frozen encoder and back to its input, and nothing "
+    "else; no edit of embedding rows can do without it.",
+    "whole": "*plain* is the objective written down in the plainest way: float32, notes padded to "
+    "the window, the original model asked at every step, the gradient of the whole table with a "
+    "mask. Each way to its right has one measure more; the last is `steu.unlearn`.",
+    "encoding": "Beside the bare `tokenizers` library on the same text, with the same ids.",
+    "counting": "Beside scikit-learn's `CountVectorizer`, with the same counts.",
+    "reading": "MIMIC-IV, from `csv.gz` to a cohort, beside a bare DuckDB scan of the files.",
+    "scaling": "Slope of time over notes, both as logarithms: 1 is in proportion.",
+    "overhead": "Share of a finished run's time that is not spent in cells that compute.",
+    "gpu": "BERT-base; the floor is that of the first section, on the same card.",
+}
+INTRODUCTION = """\
+# What it costs
+
+**Question.** An edit of 0.19 % of the parameters is small to store. Is it also quick to find?
+
+Every speed is a ratio within one run: what is compared took turns, so that whatever slowed the
+machine down slowed all of it. A number stands with the least and the largest of its rounds. This
+page is made from the results of `make bench` and from nothing else.
+"""
+PICTURE = {  # quantity of the benchmark of a step → title of its panel
+    "times the floor": "time,\ntimes the floor",
+    "peak bytes of a step": "memory at its peak,\nbytes",
+    "bytes stored": "on disk,\nbytes",
+    "parameters trained": "parameters\ntrained",
+}
+VARIANTS = {
+    "head": "head alone",
+    "steu": "STEU",
+    "peft_tokens": "STEU by PEFT",
+    "masked_dense": "STEU, masked table",
+    "last_three_layers": "last three layers",
+    "full": "everything",
+}
+
+
+def page(folder: Path) -> str:
+    """The text of the page; a benchmark without results is left out, and said to be."""
+    parts = [INTRODUCTION]
+    for name, title in TITLES.items():
+        path = folder / f"{name}.json"
+        if not path.is_file():
+            parts.append(f"## {title}\n\nNot measured for this copy of the book.\n")
+            continue
+        result = read_json(path)
+        answer = _answer(result) if name == "step" else ""
+        parts.append(f"## {title}\n\n{EXPLAINED[name]}\n{answer}\n{_section(result)}")
+    return "\n".join(parts)
+
+
+def picture(folder: Path) -> Figure | None:
+    """Time, memory, disk and parameters of a step of each method, side by side, on log scales."""
+    if not (folder / "step.json").is_file():
+        return None
+    rows = _of_one_setting(read_json(folder / "step.json"))
+    rows = rows[rows["method"].isin(VARIANTS)]
+    rows["method"] = rows["method"].map(VARIANTS)
+    plots.look()
+    drawn = Figure(figsize=(8.6, 3))
+    axes = drawn.subplots(1, len(PICTURE), sharey=True)
+    for ax, (quantity, title) in zip(axes, PICTURE.items(), strict=True):
+        plots.intervals(rows[rows["quantity"] == quantity], ax)
+        ax.set_xscale("log")
+        ax.set_title(title, fontsize=10)
+    axes[0].axvline(1, color="#888888", linewidth=1, linestyle=":")
+    return drawn
+
+
+def _of_one_setting(result: dict[str, Any]) -> pd.DataFrame:
+    """The rows of the largest model at its shortest length, in bf16 where it was measured."""
+    rows = pd.DataFrame(result["rows"])
+    settings = list(dict.fromkeys(rows["setting"]))
+    wanted = [s for s in settings if "BERT-base" in s] or settings
+    fast = [s for s in wanted if "bf16" in s] or wanted
+    rows = rows[rows["setting"] == fast[0]]
+    return rows.rename(
+        columns={"variant": "method", "median": "value", "min": "low", "max": "high"}
+    )
+
+
+def _answer(result: dict[str, Any]) -> str:
+    """The picture and the sentence under it, both made from the rows of a step."""
+    rows = _of_one_setting(result)
+    at = rows.set_index(["quantity", "method"])["value"]
+    share = at["parameters trained", "steu"] / at["parameters trained", "last_three_layers"]
+    ratio = at["times the floor", "steu"] / at["times the floor", "last_three_layers"]
+    memory = at["peak bytes of a step", "steu"] / at["peak bytes of a step", "last_three_layers"]
+    return f"""
+```{{figure}} glued/costs.svg
+:name: fig-costs
+:alt: Dots on log scales, a panel each for time, memory, disk and parameters of one step by method.
+
+One training step of each method, {rows["setting"].iloc[0]}, {result["settings"]["batch"]} notes a
+step. Time as a multiple of the floor, with the least and the largest of
+{result["settings"]["rounds"]} rounds; the others are exact counts.
+```
+
+**Few parameters are not little work.** A step of STEU trains {share:.1%} of the parameters that a
+step on the last three layers trains, takes {_number(ratio)} times as long and needs
+{_number(memory)} times the memory: gradients have to pass every layer to reach the rows, while
+those of the last three layers stop there. What is small is what has to be stored, sent and audited.
+"""
+
+
+def _section(result: dict[str, Any]) -> str:
+    """Machine, a table a quantity with the variants as columns, and the goals of one benchmark."""
+    machine = result["machine"]
+    device = machine["cuda"] or f"{machine['processor']}, {machine['cores']} cores"
+    lines = [
+        f"Measured on {device}, {machine['memory_gb']:.0f} GB; PyTorch {machine['torch']} with "
+        f"{machine['threads']} threads.\n"
+    ]
+    for quantity in dict.fromkeys(row["quantity"] for row in result["rows"]):
+        lines += _table(quantity, [row for row in result["rows"] if row["quantity"] == quantity])
+    for goal in result["goals"]:
+        bound = f"at most {goal['most']:g}" if "most" in goal else f"at least {goal['least']:g}"
+        lines.append(
+            f"- {goal['variant']}, {goal['setting']}: {goal['quantity']} "
+            f"{_number(goal['median'])}, aim {bound}: "
+            f"**{'reached' if goal['met'] else 'not reached'}**"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _table(quantity: str, rows: list[dict[str, Any]]) -> list[str]:
+    """One Markdown table: settings down, variants across."""
+    variants = list(dict.fromkeys(row["variant"] for row in rows))
+    found = {(row["setting"], row["variant"]): row for row in rows}
+    lines = [f"**{quantity}**\n", "| | " + " | ".join(variants) + " |"]
+    lines.append("|---" * (len(variants) + 1) + "|")
+    for setting in dict.fromkeys(row["setting"] for row in rows):
+        cells = [_cell(found.get((setting, variant))) for variant in variants]
+        lines.append(f"| {setting} | " + " | ".join(cells) + " |")
+    return [*lines, ""]
+
+
+def _cell(row: dict[str, Any] | None) -> str:
+    """The median, with the range where there is one."""
+    if row is None:
+        return ""
+    if row["min"] == row["max"]:
+        return _number(row["median"])
+    return f"{_number(row['median'])} ({_number(row['min'])} to {_number(row['max'])})"
+
+
+def _number(value: float) -> str:
+    """Three digits, thousands apart."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
