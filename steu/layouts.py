@@ -1,7 +1,9 @@
 """Where MIMIC-IV, MIMIC-III, eICU and plain tables keep text, codes and ids, and how to read them.
 
-Each reader leaves two tables in the DuckDB connection: `documents(subject_id, stay_id, text)` and,
-for the layouts with diagnosis codes, `codes(stay_id, system, code)`, codes without the dot.
+Each reader leaves two tables in the DuckDB connection. One is of texts: `documents(subject_id,
+stay_id, text)` or, where they are too large for a database in memory, `pieces(subject_id, stay_id,
+nth, place, size)` of a spool. The other, for the layouts with diagnosis codes, is `codes(stay_id,
+system, code)`, codes without the dot.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ import duckdb
 
 from steu import render
 from steu.eicu import EICU, Eicu, read_eicu
-from steu.tables import find_table, load, refuse_duplicates, require_table, stripped
+from steu.spool import Spool
+from steu.tables import find_table, load, refuse_duplicates, require_table
 
 __all__ = ["EICU", "LAYOUTS", "MIMIC_III", "MIMIC_IV", "Mimic", "read_eicu", "read_mimic"]
 
@@ -80,14 +83,15 @@ def read_mimic(
     connection: duckdb.DuckDBPyConnection,
     layout: Mimic,
     folder: Path,
+    spool: Spool,
     *,
     text_source: TextSource = "notes",
     notes: str | Path | None = None,
 ) -> None:
     """Read one MIMIC folder.
 
-    The notes of one stay, addenda among them, are joined in the order they were charted, with an
-    empty line between them, so that a stay is always one document.
+    The notes of one stay, addenda among them, are pieces in the order they were charted, so that a
+    stay is always one document. `spool` takes their texts.
 
     Parameters
     ----------
@@ -113,10 +117,12 @@ def read_mimic(
     if text_source == "orders":
         _mimic_orders(connection, layout, folder)
     else:
-        _mimic_notes(connection, layout, Path(notes) if notes else folder)
+        _mimic_notes(connection, layout, Path(notes) if notes else folder, spool)
 
 
-def _mimic_notes(connection: duckdb.DuckDBPyConnection, layout: Mimic, folder: Path) -> None:
+def _mimic_notes(
+    connection: duckdb.DuckDBPyConnection, layout: Mimic, folder: Path, spool: Spool
+) -> None:
     mend = (
         f"{folder}: no notes to read in {layout.notes}; the open demos are published without "
         "notes: use the credentialed table, or set text_source='orders' to render documents from "
@@ -128,7 +134,7 @@ def _mimic_notes(connection: duckdb.DuckDBPyConnection, layout: Mimic, folder: P
     columns = {"subject_id": "subject_id", "stay_id": "hadm_id", "text": "text"}
     columns |= layout.note_columns
     where = f"stay_id IS NOT NULL AND {layout.note_filter}"
-    load(connection, path, columns, into="notes", where=where)
+    load(connection, path, columns, into="notes", where=where, spool=spool)
     if not connection.execute("SELECT EXISTS (FROM notes)").fetchone()[0]:
         raise ValueError(f"{mend} (the table has no discharge summaries)")
     mend = "expected one row a note and one patient a stay: use the publisher's file unchanged"
@@ -136,19 +142,9 @@ def _mimic_notes(connection: duckdb.DuckDBPyConnection, layout: Mimic, folder: P
     refuse_duplicates(
         connection, "notes", "stay_id", of="subject_id", path=path, columns=columns, mend=mend
     )
-    # Only stays with several notes are aggregated: an ordered aggregate is held in memory whole.
-    # A view, since all the text would be written once more, and stripping it costs little.
     connection.execute(
-        """CREATE TABLE repeated AS SELECT stay_id FROM notes GROUP BY ALL HAVING count(*) > 1"""
-    )
-    connection.execute(
-        rf"""CREATE VIEW documents AS
-        SELECT subject_id, stay_id, {stripped("text")} AS text FROM notes
-        ANTI JOIN repeated USING (stay_id)
-        UNION ALL
-        SELECT min(subject_id), stay_id,
-        string_agg({stripped("text")}, E'\n\n' ORDER BY order1, length(order2), order2)
-        FROM notes SEMI JOIN repeated USING (stay_id) GROUP BY stay_id"""
+        """CREATE TABLE pieces AS SELECT subject_id, stay_id, place, size, row_number() OVER (
+        PARTITION BY stay_id ORDER BY order1, length(order2), order2) AS nth FROM notes"""
     )
 
 

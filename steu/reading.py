@@ -5,9 +5,10 @@ from __future__ import annotations
 import inspect
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -21,6 +22,7 @@ from steu.labels import check_labels, indicator_sql
 from steu.layouts import LAYOUTS, Mimic, read_eicu, read_mimic
 from steu.plain import read_plain
 from steu.splits import SPLITS, check_fractions, split_patients
+from steu.spool import Spool
 from steu.tables import identifier, naming, scratch_database
 
 ROW_GROUP = 4096  # stays written at a time: some 40 MB of discharge summaries
@@ -78,13 +80,15 @@ def write_cohort(
         naming(path),
         tempfile.TemporaryDirectory(prefix=".tables-", dir=folder) as scratch,
         scratch_database(Path(scratch)) as connection,
+        Path(scratch, "texts").open("w+b") as stream,
     ):
-        names, excluded = _tabulate(connection, layout, path, labels, options)
+        spool = Spool(stream)
+        names, excluded = _tabulate(connection, layout, path, labels, options, spool)
         _assign_splits(connection, names, fractions, seed)
         rows = _ordered_rows(connection, names)
         cohort = Cohort(rows, names, name, layout, restricted, excluded)
         with atomic_path(folder / "cohort.parquet") as beside:
-            frames = _with_texts(connection, rows, Path(scratch) / "texts")
+            frames = _with_texts(connection, rows, spool)
             fingerprint = fingerprint_of(_written(frames, names, beside), names)
             write_json(folder / "cohort.json", summary_of(cohort, fingerprint))
 
@@ -95,11 +99,13 @@ def _tabulate(
     path: Path,
     labels: Mapping[str, Any],
     options: Mapping[str, Any],
+    spool: Spool,
 ) -> tuple[tuple[str, ...], dict[str, int]]:
-    """Leave `documents` and `indicators` in the connection; return labels and excluded counts."""
+    """Leave `pieces` and `indicators` in the connection; return labels and excluded counts."""
     if layout == "table":
         _check_options(layout, read_plain, options)
         names = read_plain(connection, path, labels, **options)
+        spool_documents(connection, spool)
         return names, _count_excluded(connection)
     if layout not in LAYOUTS:
         known = ", ".join([*LAYOUTS, "table"])
@@ -108,10 +114,11 @@ def _tabulate(
     record = LAYOUTS[layout]
     if isinstance(record, Mimic):
         _check_options(layout, read_mimic, options)
-        read_mimic(connection, record, path, **options)
+        read_mimic(connection, record, path, spool, **options)
     else:
         _check_options(layout, read_eicu, options)
         read_eicu(connection, record, path, **options)
+    spool_documents(connection, spool)
     columns = ", ".join(
         f"{indicator_sql(prefixes)} AS {identifier(label)}" for label, prefixes in parsed.items()
     )
@@ -119,6 +126,17 @@ def _tabulate(
         f"CREATE TABLE indicators AS SELECT stay_id, {columns} FROM codes GROUP BY stay_id"
     )
     return tuple(parsed), _count_excluded(connection)
+
+
+def spool_documents(connection: duckdb.DuckDBPyConnection, spool: Spool) -> None:
+    """Make `pieces` of `documents`, one each, unless the reader has spooled its texts itself."""
+    if "pieces" not in _tables(connection):
+        query = "SELECT subject_id, stay_id, 1 AS nth, text FROM documents"
+        spool.take(connection, query, into="pieces")
+
+
+def _tables(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    return {row[0] for row in connection.execute("SHOW TABLES").fetchall()}
 
 
 def _check_options(layout: str, reader: Callable[..., Any], options: Mapping[str, Any]) -> None:
@@ -136,16 +154,15 @@ def _check_options(layout: str, reader: Callable[..., Any], options: Mapping[str
 def _count_excluded(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     """Count the stays that a cohort leaves out: no text, or a text but no diagnosis row.
 
-    Leaves `written(subject_id, stay_id)`, the documents with a text, in the connection: whoever
-    needs only these two reads no text, which is nearly all there is to read.
+    Leaves `written(subject_id, stay_id)`, the stays with a text, in the connection.
     """
     connection.execute(
-        "CREATE TABLE written AS SELECT subject_id, stay_id FROM documents WHERE text <> ''"
+        "CREATE TABLE written AS SELECT DISTINCT subject_id, stay_id FROM pieces WHERE size > 0"
     )
-    tables = {row[0] for row in connection.execute("SHOW TABLES").fetchall()}
+    tables = _tables(connection)
     every = " UNION ".join(
         f"SELECT stay_id FROM {table}"
-        for table in ("stays", "documents", "indicators")
+        for table in ("stays", "pieces", "indicators")
         if table in tables
     )
     without_text, without_diagnosis = connection.execute(
@@ -192,40 +209,21 @@ def _ordered_rows(connection: duckdb.DuckDBPyConnection, labels: Sequence[str]) 
 
 
 def _with_texts(
-    connection: duckdb.DuckDBPyConnection, rows: pd.DataFrame, scratch: Path
+    connection: duckdb.DuckDBPyConnection, rows: pd.DataFrame, spool: Spool
 ) -> Iterator[pd.DataFrame]:
-    """Yield `rows` with their texts, `ROW_GROUP` at a time.
-
-    The texts lie in the file `scratch` meanwhile, in the order in which they come. A database that
-    sorts them with the rows has to hold more of them than fits in memory.
-    """
-    with scratch.open("w+b") as stream:
-        spans = _spool(connection, rows["stay_id"], stream)
-        for start in range(0, len(rows), ROW_GROUP):
-            part = rows.iloc[start : start + ROW_GROUP]
-            texts = [_text_at(stream, *span) for span in spans[start : start + ROW_GROUP]]
-            # As objects, the texts are neither copied nor looked through.
-            yield part.assign(text=pd.Series(texts, index=part.index, dtype=object))
-
-
-def _spool(
-    connection: duckdb.DuckDBPyConnection, stays: Iterable[str], stream: BinaryIO
-) -> list[tuple[int, int]]:
-    """Append the texts of the given stays to `stream`; where each begins, and its bytes."""
-    spans = dict.fromkeys(stays, (0, 0))
-    end = 0
-    found = connection.execute("SELECT stay_id, text FROM documents WHERE text <> ''")
-    while batch := found.fetchmany(1024):
-        for stay, text in batch:
-            if stay in spans:
-                spans[stay] = (end, stream.write(text.encode()))
-                end += spans[stay][1]
-    return list(spans.values())
-
-
-def _text_at(stream: BinaryIO, start: int, size: int) -> str:
-    stream.seek(start)
-    return stream.read(size).decode()
+    """Yield `rows` with their texts, `ROW_GROUP` at a time."""
+    found = connection.execute(
+        "SELECT stay_id, place, size FROM pieces WHERE size > 0 ORDER BY stay_id, nth"
+    )
+    pieces: dict[str, list[tuple[int, int]]] = {}
+    while batch := found.fetchmany(ROW_GROUP):
+        for stay, at, size in batch:
+            pieces.setdefault(stay, []).append((at, size))
+    for start in range(0, len(rows), ROW_GROUP):
+        part = rows.iloc[start : start + ROW_GROUP]
+        texts = [spool.read(pieces[stay]) for stay in part["stay_id"]]
+        # As objects, the texts are neither copied nor looked through.
+        yield part.assign(text=pd.Series(texts, index=part.index, dtype=object))
 
 
 def _written(
@@ -236,11 +234,13 @@ def _written(
     schema = pa.schema([(n, pa.bool_() if n in labels else pa.string()) for n in names])
     # Hardly a text comes twice: looking for repeated ones would take most of the time.
     repeated = [name for name in names if name != "text"]
-    with pq.ParquetWriter(target, schema, compression="zstd", use_dictionary=repeated) as writer:
-        for frame in frames:
+    options: dict[str, Any] = {"compression": "zstd", "use_dictionary": repeated}
+    with pq.ParquetWriter(target, schema, **options) as writer, ThreadPoolExecutor(1) as aside:
+        for frame in frames:  # compressed aside, while whoever asked looks at the frame
             table = pa.Table.from_pandas(frame[names], schema=schema, preserve_index=False)
-            writer.write_table(table)
+            written = aside.submit(writer.write_table, table)
             yield frame
+            written.result()
 
 
 @contextmanager

@@ -15,6 +15,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from steu.spool import Spool
+
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 
 
@@ -78,6 +80,7 @@ def load(
     *,
     into: str,
     where: str = "true",
+    spool: Spool | None = None,
 ) -> int:
     """Copy columns of one table, as text, into a new DuckDB table and return its rows.
 
@@ -87,6 +90,8 @@ def load(
         Name in `into` → name in the file, which is matched in any case.
     where
         SQL condition on the new names; other rows are never stored.
+    spool
+        Takes the column called text, whose place and size the table holds instead.
 
     Raises
     ------
@@ -105,11 +110,12 @@ def load(
         f"CAST({identifier(by_name[column.lower()])} AS VARCHAR) AS {identifier(alias)}"
         for alias, column in columns.items()
     )
+    query = f"SELECT * FROM (SELECT {picked} FROM {_source(path, names)}) WHERE {where}"
     with naming(path):
-        connection.execute(
-            f"CREATE OR REPLACE TABLE {identifier(into)} AS "
-            f"SELECT * FROM (SELECT {picked} FROM {_source(path, names)}) WHERE {where}"
-        )
+        if spool is None:
+            connection.execute(f"CREATE OR REPLACE TABLE {identifier(into)} AS {query}")
+        else:
+            spool.take(connection, query, into=identifier(into))
     return connection.execute(f"SELECT count(*) FROM {identifier(into)}").fetchone()[0]
 
 
@@ -168,7 +174,9 @@ def naming(path: Path) -> Iterator[None]:
     """Turn a DuckDB error into one line that names the file; never its rows, which are notes."""
     try:
         yield
-    except duckdb.Error as error:
+    except (duckdb.Error, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the system's own; one of DuckDB that came through Arrow has no number
         message, first = str(error), _first_line(error)
         if "No space left" in message or "not enough space" in message.lower():
             raise OSError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,8 +16,9 @@ import pytest
 from steu.labels import DEFAULT_LABELS
 from steu.layouts import EICU, MIMIC_III, MIMIC_IV, Mimic, read_eicu, read_mimic
 from steu.plain import read_plain
-from steu.reading import build_cohort
+from steu.reading import build_cohort, spool_documents
 from steu.render import diagnosis_on_admission, drug, picked, treatment
+from steu.spool import Spool
 
 P = "notes/Progress Notes/"
 
@@ -30,16 +32,24 @@ def write(path: Path, header: str, rows: Sequence[Sequence[object]] = ()) -> Non
         writer.writerows(rows)
 
 
-def documents(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[str, str]]:
-    rows = connection.execute("SELECT stay_id, subject_id, text FROM documents").fetchall()
-    return {stay: (subject, text) for stay, subject, text in rows}
+@pytest.fixture
+def spool() -> Spool:
+    return Spool(io.BytesIO())
+
+
+def documents(connection: duckdb.DuckDBPyConnection, spool: Spool) -> dict[str, tuple[str, str]]:
+    spool_documents(connection, spool)
+    rows = connection.execute(
+        "SELECT stay_id, min(subject_id), list([place, size] ORDER BY nth) FROM pieces GROUP BY ALL"
+    ).fetchall()
+    return {stay: (subject, spool.read(pieces)) for stay, subject, pieces in rows}
 
 
 def codes(connection: duckdb.DuckDBPyConnection) -> set[tuple[str, int, str]]:
     return set(connection.execute("SELECT stay_id, system, code FROM codes").fetchall())
 
 
-def test_mimic_iv_notes_with_line_breaks_quotes_and_addenda(tmp_path: Path) -> None:
+def test_mimic_iv_notes_with_line_breaks_quotes_and_addenda(tmp_path: Path, spool: Spool) -> None:
     hard = 'Name: ___\r\n\n"Chest pain", he said,\nthen 4,280 mL; é'
     write(
         tmp_path / "note/discharge.csv.gz",
@@ -58,15 +68,17 @@ def test_mimic_iv_notes_with_line_breaks_quotes_and_addenda(tmp_path: Path) -> N
         [[1, 11, 1, "4280 ", 9], [2, 21, 1, "I50.9", 10]],
     )
     with duckdb.connect() as connection:
-        read_mimic(connection, MIMIC_IV, tmp_path)
-        assert documents(connection) == {
+        read_mimic(connection, MIMIC_IV, tmp_path, spool)
+        assert documents(connection, spool) == {
             "11": ("1", "first\n\nsecond\n\naddendum"),
             "21": ("2", hard),
         }
         assert codes(connection) == {("11", 9, "4280"), ("21", 10, "I509")}
 
 
-def test_mimic_iii_keeps_sound_discharge_summaries_in_any_case(tmp_path: Path) -> None:
+def test_mimic_iii_keeps_sound_discharge_summaries_in_any_case(
+    tmp_path: Path, spool: Spool
+) -> None:
     notes = "ROW_ID,SUBJECT_ID,HADM_ID,CHARTDATE,CATEGORY,ISERROR,TEXT"
     rows = [
         [1, 1, 11, "2150-01-01", "Discharge summary", "", "kept"],
@@ -78,8 +90,8 @@ def test_mimic_iii_keeps_sound_discharge_summaries_in_any_case(tmp_path: Path) -
         tmp_path / "diagnoses_icd.CSV", "row_id,subject_id,hadm_id,icd9_code", [[1, 1, 11, "4280"]]
     )
     with duckdb.connect() as connection:
-        read_mimic(connection, MIMIC_III, tmp_path)
-        assert documents(connection) == {"11": ("1", "kept")}
+        read_mimic(connection, MIMIC_III, tmp_path, spool)
+        assert documents(connection, spool) == {"11": ("1", "kept")}
         assert codes(connection) == {("11", 9, "4280")}
 
 
@@ -109,7 +121,7 @@ MIMIC_NOTES = {
 )
 @pytest.mark.parametrize("layout", [MIMIC_IV, MIMIC_III], ids=lambda layout: layout.name)
 def test_a_note_or_a_stay_that_comes_twice_is_refused(
-    tmp_path: Path, layout: Mimic, notes: list[tuple[int, ...]], found: str
+    tmp_path: Path, spool: Spool, layout: Mimic, notes: list[tuple[int, ...]], found: str
 ) -> None:
     file, header, rest = MIMIC_NOTES[layout.name]
     rows = [[*ids, "2150-01-01", f"text {i}", *rest] for i, ids in enumerate(notes)]
@@ -118,15 +130,15 @@ def test_a_note_or_a_stay_that_comes_twice_is_refused(
     write(tmp_path / f"{layout.diagnoses}.csv", codes, [[1, 11, "4280", 9]])
     found = f"{file}: {found.format(layout.note_columns['order2'])}; expected one row a note"
     with duckdb.connect() as connection, pytest.raises(ValueError, match=found):
-        read_mimic(connection, layout, tmp_path)
+        read_mimic(connection, layout, tmp_path, spool)
     write(tmp_path / file, header, [*rows[:1], [99, 1, 11, "2150-01-02", "addendum", *rest]])
     with duckdb.connect() as connection:
-        read_mimic(connection, layout, tmp_path)
-        assert documents(connection) == {"11": ("1", "text 0\n\naddendum")}
+        read_mimic(connection, layout, tmp_path, spool)
+        assert documents(connection, spool) == {"11": ("1", "text 0\n\naddendum")}
 
 
 @pytest.mark.parametrize("present", [True, False])
-def test_a_demo_without_notes_names_the_option(tmp_path: Path, present: bool) -> None:
+def test_a_demo_without_notes_names_the_option(tmp_path: Path, spool: Spool, present: bool) -> None:
     if present:
         write(
             tmp_path / "NOTEEVENTS.csv", "row_id,subject_id,hadm_id,chartdate,category,iserror,text"
@@ -134,10 +146,10 @@ def test_a_demo_without_notes_names_the_option(tmp_path: Path, present: bool) ->
     write(tmp_path / "DIAGNOSES_ICD.csv", "subject_id,hadm_id,icd9_code", [[1, 11, "4280"]])
     why = "has no discharge summaries" if present else "is missing"
     with duckdb.connect() as connection, pytest.raises(ValueError, match=f"orders.*{why}"):
-        read_mimic(connection, MIMIC_III, tmp_path)
+        read_mimic(connection, MIMIC_III, tmp_path, spool)
 
 
-def test_orders_are_rendered_in_order(tmp_path: Path) -> None:
+def test_orders_are_rendered_in_order(tmp_path: Path, spool: Spool) -> None:
     write(tmp_path / "DIAGNOSES_ICD.csv", "subject_id,hadm_id,icd9_code", [[1, 11, "4280"]])
     write(
         tmp_path / "PRESCRIPTIONS.csv",
@@ -153,19 +165,19 @@ def test_orders_are_rendered_in_order(tmp_path: Path) -> None:
     write(tmp_path / "PROCEDURES_ICD.csv", "subject_id,hadm_id,seq_num,icd9_code", rows)
     expected = "Medications: furosemide; aspirin; senna.\nProcedures: "
     with duckdb.connect() as connection:
-        read_mimic(connection, MIMIC_III, tmp_path, text_source="orders")
+        read_mimic(connection, MIMIC_III, tmp_path, spool, text_source="orders")
         untitled = expected + "procedure 3893; procedure 9604."
-        assert documents(connection) == {"11": ("1", untitled)}
+        assert documents(connection, spool) == {"11": ("1", untitled)}
     write(tmp_path / "D_ICD_PROCEDURES.csv", "icd9_code,long_title", [["3893", "Venous catheter"]])
     with duckdb.connect() as connection:
-        read_mimic(connection, MIMIC_III, tmp_path, text_source="orders")
+        read_mimic(connection, MIMIC_III, tmp_path, spool, text_source="orders")
         titled = expected + "Venous catheter; procedure 9604."
-        assert documents(connection) == {"11": ("1", titled)}
+        assert documents(connection, spool) == {"11": ("1", titled)}
 
 
-def test_text_source_is_checked(tmp_path: Path) -> None:
+def test_text_source_is_checked(tmp_path: Path, spool: Spool) -> None:
     with duckdb.connect() as connection, pytest.raises(ValueError, match="expected 'notes' or"):
-        read_mimic(connection, MIMIC_IV, tmp_path, text_source="labs")
+        read_mimic(connection, MIMIC_IV, tmp_path, spool, text_source="labs")
 
 
 @pytest.fixture
@@ -208,10 +220,10 @@ def eicu(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_eicu_renders_sections(eicu: Path) -> None:
+def test_eicu_renders_sections(eicu: Path, spool: Spool) -> None:
     with duckdb.connect() as connection:
         read_eicu(connection, EICU, eicu)
-        assert documents(connection) == {
+        assert documents(connection, spool) == {
             "7": (
                 "002-1",
                 (
@@ -236,10 +248,10 @@ def test_an_eicu_stay_that_comes_twice_is_refused(eicu: Path) -> None:
         read_eicu(connection, EICU, eicu)
 
 
-def test_eicu_sections_are_chosen_and_ordered(eicu: Path) -> None:
+def test_eicu_sections_are_chosen_and_ordered(eicu: Path, spool: Spool) -> None:
     with duckdb.connect() as connection:
         read_eicu(connection, EICU, eicu, sections=["medication", "pastHistory"])
-        text = documents(connection)["7"][1]
+        text = documents(connection, spool)["7"][1]
         assert text == "Medications: lasix; aspirin.\nPast history: asthma; Valve disease AS."
     with duckdb.connect() as connection, pytest.raises(ValueError, match="no section 'labs'"):
         read_eicu(connection, EICU, eicu, sections=["labs"])

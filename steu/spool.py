@@ -1,0 +1,63 @@
+"""Texts in one file beside the database: too large to be sorted there, they are found by place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import BinaryIO
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+BATCH = 2048  # texts at a time: some 20 MB of discharge summaries
+
+
+class Spool:
+    """Appends the texts of queries to a stream and reads each one back by where it lies.
+
+    Parameters
+    ----------
+    stream : binary file, open for writing and reading
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._end = 0
+
+    def take(self, connection: duckdb.DuckDBPyConnection, query: str, *, into: str) -> None:
+        """Create the table `into` of a query's columns, with place and size of ``text`` instead.
+
+        ``place`` and ``size`` count bytes; a text that is missing or only white space has size 0.
+        The query streams: the database holds no text, whatever their number.
+        """
+        reader = connection.sql(query).to_arrow_reader(BATCH)
+        kept = [self._append(batch) for batch in reader]
+        nothing = pa.record_batch([pa.array([], f.type) for f in reader.schema], reader.schema)
+        table = pa.Table.from_batches(kept or [self._append(nothing)])
+        connection.register("spooled", table)
+        connection.execute(f"CREATE OR REPLACE TABLE {into} AS SELECT * FROM spooled")
+        connection.unregister("spooled")
+
+    def _append(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        texts = batch.column("text").cast(pa.large_string())
+        _, offsets, letters = texts.buffers()
+        starts = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1]
+        place = self._end + starts[:-1] - starts[0]
+        if letters is not None:
+            self._end += self._stream.write(memoryview(letters)[starts[0] : starts[-1]])
+        says = pc.fill_null(pc.match_substring_regex(texts, r"\S"), False).to_numpy(False)
+        size = np.where(says, np.diff(starts), 0)
+        others = batch.drop_columns(["text"])
+        columns = {"place": pa.array(place), "size": pa.array(size)}
+        return pa.record_batch(
+            [*others.columns, *columns.values()], names=[*others.schema.names, *columns]
+        )
+
+    def read(self, pieces: Iterable[tuple[int, int]]) -> str:
+        """Texts by (place, size), without white space around, joined with an empty line between."""
+        return "\n\n".join(self._read(place, size) for place, size in pieces)
+
+    def _read(self, place: int, size: int) -> str:
+        self._stream.seek(place)
+        return self._stream.read(size).strip(b" \t\n\r\f").decode()
