@@ -49,7 +49,7 @@ format: $(READY)  ## format the code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: $(READY)  ## measure speed and memory
+bench: $(READY)  ## measure speed and memory; of a run: .venv/bin/python benchmarks/overhead.py runs/demo
 	@for name in step whole encoding counting reading scaling gpu; do $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 clean:  ## remove what was produced, but neither .venv nor runs

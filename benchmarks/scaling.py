@@ -46,13 +46,13 @@ def encode(_tables: Path, scratch: Path, window: int) -> float:
 
 def count_and_score(_tables: Path, scratch: Path, _window: int) -> float:
     """Seconds from the file of ids to the scores of all tokens."""
-    from steu.encoding import _map  # the public way needs the texts, to prove the file theirs
+    from steu.encoding import map_notes
     from steu.tokens import count_tokens, pmi_scores
 
     targets = Cohort.read(scratch / "cohort", text=False).targets
     (encoded,) = (scratch / "encoded").iterdir()
     started = time.perf_counter()
-    pmi_scores(count_tokens(_map(encoded)), targets[:, 0] > 0)
+    pmi_scores(count_tokens(map_notes(encoded)), targets[:, 0] > 0)
     return time.perf_counter() - started
 
 

@@ -38,8 +38,6 @@ GOALS = (
     Goal("steu", "share of the dense edit's bytes", most=0.01),
 )
 
-EVERY = np.arange(BATCH)  # the notes of a step
-
 Data = tuple[EncodedNotes, torch.Tensor]
 Step = Callable[[], object]
 
@@ -89,12 +87,18 @@ def tiny() -> dict[str, Callable[[], Classifier]]:
     return {"tiny": lambda: build_classifier("random-bert", LABELS)[0]}
 
 
-def batch(length: int, vocabulary: int) -> Data:
-    """Notes that fill the window, and targets (B, C)."""
-    generator = np.random.default_rng(0)
-    ids = generator.integers(FIRST, vocabulary, BATCH * length)
-    notes = EncodedNotes(ids, np.arange(BATCH + 1) * length, vocabulary, 0, (), length)
-    return notes, torch.from_numpy(generator.integers(0, 2, (BATCH, len(LABELS)))).float()
+def batch(model: Classifier, length: int, *, size: int = BATCH) -> Data:
+    """Notes that fill the window, and targets (B, C) where the model is."""
+    generator, vocabulary = np.random.default_rng(0), model.encoder.config.vocab_size
+    ids = generator.integers(FIRST, vocabulary, size * length)
+    notes = EncodedNotes(ids, np.arange(size + 1) * length, vocabulary, 0, (), length)
+    targets = torch.from_numpy(generator.integers(0, 2, (size, len(LABELS)))).float()
+    return notes, targets.to(next(model.parameters()).device)
+
+
+def features(model: Classifier, notes: EncodedNotes, precision: str) -> torch.Tensor:
+    """Features of all the notes, (B, H)."""
+    return features_of(model, notes, np.arange(len(notes)), precision=precision)
 
 
 def train(
@@ -111,8 +115,8 @@ def train(
     notes, targets = data
 
     def step() -> None:
-        features = features_of(model, notes, EVERY, precision=precision)
-        loss = binary_cross_entropy_with_logits(model.head(features), targets)
+        logits = model.head(features(model, notes, precision))
+        loss = binary_cross_entropy_with_logits(logits, targets)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if after is not None:
@@ -134,8 +138,8 @@ def floor(model: Classifier, data: Data, precision: str) -> Trained:
     table.register_forward_hook(reach)
 
     def step() -> None:
-        features = features_of(model, notes, EVERY, precision=precision)
-        binary_cross_entropy_with_logits(model.head(features), targets).backward()
+        logits = model.head(features(model, notes, precision))
+        binary_cross_entropy_with_logits(logits, targets).backward()
 
     return Trained(step, [])
 
@@ -156,12 +160,12 @@ def head(model: Classifier, data: Data, precision: str) -> Trained:
     """The head alone, on features that were computed once: no step passes the encoder."""
     notes, targets = data
     with torch.no_grad():
-        features = features_of(model, notes, EVERY, precision=precision)
+        known = features(model, notes, precision)
     parameters = list(model.head.parameters())
     optimizer = torch.optim.AdamW(parameters, lr=1e-4, fused=True)
 
     def step() -> None:
-        loss = binary_cross_entropy_with_logits(model.head(features), targets)
+        loss = binary_cross_entropy_with_logits(model.head(known), targets)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -185,7 +189,7 @@ def masked_dense(model: Classifier, data: Data, precision: str) -> Trained:
     model.requires_grad_(False)
     table = model.get_input_embeddings().weight.requires_grad_()
     model.head.requires_grad_(True)
-    outside = torch.ones(len(table), 1, dtype=torch.bool)
+    outside = torch.ones(len(table), 1, dtype=torch.bool, device=table.device)
     outside[FIRST : FIRST + N_TOKENS] = False
 
     def mask_gradient() -> None:
@@ -227,7 +231,7 @@ def measure(
     made = {}
     for name, variant in VARIANTS.items():
         model = make()
-        made[name] = variant(model, batch(length, model.encoder.config.vocab_size), precision)
+        made[name] = variant(model, batch(model, length), precision)
     times = take_turns({name: one.step for name, one in made.items()}, rounds=rounds)
     rows = summarise(times, setting=setting, quantity="seconds a step")
     ratios = multiples(times, of="floor")

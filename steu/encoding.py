@@ -113,7 +113,7 @@ def encode_notes(
         with atomic_path(target, keep=not target.exists()) as beside:
             beside.mkdir()
             _write(beside, texts, fast, tokenizer, max_length)
-    return _map(target)
+    return map_notes(target)
 
 
 def model_window(tokenizer: PreTrainedTokenizerBase) -> int:
@@ -200,7 +200,8 @@ def _write(
     write_json(folder / "encoding.json", facts)
 
 
-def _map(folder: Path) -> EncodedNotes:
+def map_notes(folder: Path) -> EncodedNotes:
+    """The encoding that `encode_notes` left in `folder`, memory-mapped; no text is compared."""
     facts = read_json(folder / "encoding.json")
     return EncodedNotes(
         ids=np.memmap(folder / "ids.bin", dtype=facts["dtype"], mode="r"),

@@ -89,9 +89,11 @@ def run_notebook(
     (output / "metrics.json").unlink(missing_ok=True)
     started = time.monotonic()
     executed, failure = _execute(path, {name: values[name] for name in given}, root=root)
+    working = _seconds_of_work(executed)
     _tidy(executed, root=root)
     if failure is None:
-        record = provenance(path, values, root=root, seconds=time.monotonic() - started)
+        seconds = time.monotonic() - started
+        record = provenance(path, values, root=root, seconds=seconds, working=working)
         executed.cells.append(_provenance_cell(record))
         write_json(output / "provenance.json", record)
     with atomic_path(output / "notebook.ipynb") as beside:
@@ -200,6 +202,16 @@ def _tidy(notebook: nbformat.NotebookNode, *, root: Path) -> None:
                 output["traceback"] = [_without_places(t, root) for t in output["traceback"]]
 
 
+def _seconds_of_work(notebook: nbformat.NotebookNode) -> float:
+    """Seconds in cells after the last one that imports; before it a notebook only starts."""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    importing = [
+        i for i, cell in enumerate(code) if re.search(r"^(from|import) ", cell.source, re.M)
+    ]
+    later = code[importing[-1] + 1 :] if importing else code
+    return sum(cell.metadata.get("papermill", {}).get("duration") or 0.0 for cell in later)
+
+
 def _without_places(text: str, root: Path) -> str:
     return text.replace(f"{root.resolve()}/", "").replace(sys.prefix, ".venv")
 
@@ -234,11 +246,17 @@ def _code_cell(executed: nbformat.NotebookNode, executed_index: int | None) -> i
 
 
 def provenance(
-    notebook: Path, parameters: Mapping[str, Any], *, root: Path, seconds: float
+    notebook: Path,
+    parameters: Mapping[str, Any],
+    *,
+    root: Path,
+    seconds: float,
+    working: float | None = None,
 ) -> dict[str, Any]:
     """Gather what one needs to know to run this notebook again and get the same.
 
-    `seconds` is the wall time of the run. ``data`` and ``device`` come from the run's
+    `seconds` is the wall time of the run, `working` what of it went into cells after the imports.
+    ``data`` and ``device`` come from the run's
     ``metrics.json`` and are None where it wrote none.
     """
     metrics_path = root / parameters["output"] / "metrics.json"
@@ -253,6 +271,7 @@ def provenance(
         "device": metrics.get("device"),
         "seed": parameters.get("seed"),
         "seconds": round(seconds, 1),
+        "seconds_working": None if working is None else round(working, 1),
         "versions": {name: _version(name) for name in ("steu", "python", "torch")},
         "parameters": dict(parameters),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -121,6 +122,47 @@ def test_step_counts_the_bytes_it_holds(tmp_path: Path) -> None:
         rows, "masked_dense", "peak bytes of a step"
     )
     assert value(rows, "steu", "share of the dense edit's bytes") < 0.01
+
+
+def test_without_a_gpu_the_benchmark_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = import_module("gpu")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert module.run(tmp_path) is None
+    assert "gpu: skipped" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_gpu_would_measure_is_counted_alike_on_the_cpu(tmp_path: Path) -> None:
+    module, make = import_module("gpu"), import_module("step").tiny()["tiny"]
+    kept = tuple(name for name in module.VARIANTS if name != module.COMPILED)
+    options = {"make": make, "length": 32, "size": 4, "rounds": 1, "variants": kept}
+    rows = checked(module.run(tmp_path, device="cpu", rate=1e12, **options))
+    seconds, share = (
+        value(rows, "full", quantity) for quantity in ("seconds a step", "share of the peak")
+    )
+    # Two layers: 8H² + 4HF for the matrices and 4HT for attention a token, three times in training.
+    width, inner, tokens = 32, 64, 4 * 32
+    counted = 3 * 2 * tokens * (8 * width**2 + 4 * width * inner + 4 * width * 32)
+    assert share * seconds * 1e12 == pytest.approx(counted, rel=0.02)
+    assert module.peak_rate("NVIDIA H100 80GB HBM3") == 989e12
+    assert module.peak_rate("another") is None
+
+
+def test_overhead_is_what_is_not_work(tmp_path: Path) -> None:
+    module = import_module("overhead")
+    for i, (end, seconds, working) in enumerate([(100, 60, 50), (100, 40, 35), (140, 40, 38)]):
+        path = tmp_path / "run" / str(i) / "provenance.json"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps({"seconds": seconds, "seconds_working": working}))
+        os.utime(path, (end, end))
+    rows = checked(module.main(tmp_path / "run", tmp_path, jobs=2))
+    assert value(rows, "run", "share starting notebooks") == pytest.approx(17 / 200)
+    assert value(rows, "run", "share between notebooks") == pytest.approx(60 / 200)
+    assert value(rows, "run", "share not in work") == pytest.approx(77 / 200)
+    with pytest.raises(ValueError, match=r"holds no provenance\.json; run a profile first"):
+        module.measure(tmp_path / "empty", jobs=2)
 
 
 def test_multiples_are_taken_within_a_round(measure: ModuleType) -> None:

@@ -1,0 +1,55 @@
+"""What notebooks and workflow cost around the work: python benchmarks/overhead.py runs/demo
+
+From the provenance of a finished run. A notebook starts until its imports are done; everything
+after is work. Between notebooks the workflow decides, starts processes, and waits where one job
+needs the result of another.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from measure import RESULTS, Goal, Rows, report, row
+
+from steu.files import read_json
+
+GOALS = (Goal("run", "share not in work", most=0.10),)
+
+
+def measure(run: Path, *, jobs: int) -> Rows:
+    """Shares of the time of `jobs` slots over the whole of a run."""
+    records = {path: read_json(path) for path in sorted(run.rglob("provenance.json"))}
+    if not records:
+        raise ValueError(f"{run} holds no provenance.json; run a profile first: make grid")
+    ends = {path: path.stat().st_mtime for path in records}
+    began = min(ends[path] - record["seconds"] for path, record in records.items())
+    wall = jobs * (max(ends.values()) - began)
+    notebooks = sum(record["seconds"] for record in records.values())
+    work = sum(record["seconds_working"] for record in records.values())
+    shares = {
+        "share starting notebooks": (notebooks - work) / wall,
+        "share between notebooks": 1 - notebooks / wall,
+        "share not in work": 1 - work / wall,
+    }
+    setting = f"{run.name}, {len(records)} notebooks, {jobs} at once"
+    rows = [row([v], setting=setting, variant="run", quantity=q) for q, v in shares.items()]
+    starts = [record["seconds"] - record["seconds_working"] for record in records.values()]
+    rows.append(row(starts, setting=setting, variant="run", quantity="seconds to start a notebook"))
+    return rows
+
+
+def main(run: Path, folder: Path, *, jobs: int) -> Path:
+    """Measure a run and write overhead.json into `folder`."""
+    rows = measure(run, jobs=jobs)
+    return report("overhead", rows, folder=folder, settings={"jobs": jobs}, goals=GOALS)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="notebooks at once")
+    parser.add_argument("--output", type=Path, default=RESULTS)
+    chosen = parser.parse_args()
+    main(chosen.run, chosen.output, jobs=chosen.jobs)
