@@ -17,7 +17,7 @@ from steu.encoding import EncodedNotes
 from steu.heads import output_bias
 from steu.layers import LayerEdit, last_layers
 from steu.models import Classifier
-from steu.passes import features_of
+from steu.passes import features_of, on_device
 from steu.unlearn import (
     Losses,
     Teacher,
@@ -106,7 +106,8 @@ def edit_layers(
         features = features_of(model, notes, both, precision=config.precision)
         logits = model.head(features)  # (B_f + B_r, C)
         loss_forget = objective(logits[: len(forgotten), forget]).mean()
-        loss_utility = utility_loss(logits[len(forgotten) :], teacher.logits[retained], forget)
+        wanted = teacher.logits[on_device(retained, logits.device)]
+        loss_utility = utility_loss(logits[len(forgotten) :], wanted, forget)
         total = loss_forget + config.utility_weight * loss_utility
         return total, loss_forget.detach(), loss_utility.detach()
 

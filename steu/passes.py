@@ -50,15 +50,14 @@ def features_of(
             mask = hide_tokens(mask, token_dropout)
         with autocast(device, precision):
             _choose_attention(model, device, batch=ids.shape)
-            parts.append(model.features(_to(ids, device), _to(mask, device)))
-    if len(parts) == 1 and len(rows) == 1:
+            parts.append(model.features(on_device(ids, device), on_device(mask, device)))
+    if len(parts) == 1:
         return parts[0]
-    places = torch.from_numpy(np.argsort(np.concatenate(groups))).to(device)
-    return torch.cat(parts)[places]
+    return torch.cat(parts)[torch.from_numpy(np.argsort(np.concatenate(groups)))]
 
 
 def length_groups(lengths: np.ndarray, *, heads: int) -> list[np.ndarray]:
-    """Positions of notes of similar length, longest first, each group within `SCORES` bytes."""
+    """Positions of notes of similar length, each group within `SCORES` bytes, in order if alone."""
     groups: list[list[int]] = [[]]
     for position in np.argsort(-lengths, kind="stable"):
         longest = lengths[groups[-1][:1]].sum()
@@ -66,12 +65,13 @@ def length_groups(lengths: np.ndarray, *, heads: int) -> list[np.ndarray]:
         if groups[-1] and (full or lengths[position] < NEARLY * longest):
             groups.append([])
         groups[-1].append(position)
-    return [np.array(group) for group in groups]
+    return [np.sort(group) for group in groups]
 
 
-def _to(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """The tensor on the device; to a GPU from pinned memory, so that nothing waits for the copy."""
-    if device.type != "cuda":
+def on_device(values: np.ndarray | torch.Tensor, device: torch.device) -> torch.Tensor:
+    """The values on the device; to a GPU from pinned memory, so that nothing waits for the copy."""
+    tensor = torch.as_tensor(values)
+    if device.type != "cuda" or tensor.device.type == "cuda":
         return tensor.to(device)
     return tensor.pin_memory().to(device, non_blocking=True)
 

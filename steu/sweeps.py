@@ -18,12 +18,13 @@ SWEEPS = (
 def settings(results: pd.DataFrame) -> pd.DataFrame:
     """Test rows and costs of every sweep that was run, with a column setting: "tokens: 256".
 
-    Sweeps come in the order of the book, settings in that of the results.
+    Sweeps come in the order of the book, settings in that of the results. What is said of a sweep
+    as a whole is left out.
     """
     tested = results[results["split"].isin(["test", None]) & results["value"].notna()]
     parts = []
     for method, column, called in SWEEPS:
-        part = tested[tested["method"].str.startswith(method, na=False)]
+        part = tested[tested["method"].str.startswith(method, na=False) & tested[column].notna()]
         written = name
         if column == "n_tokens":
             part, written = part.sort_values("n_tokens", kind="stable"), "{:,}".format

@@ -15,7 +15,14 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from steu.encoding import EncodedNotes
 from steu.heads import start_from_probe
 from steu.models import Classifier
-from steu.passes import Precision, extract_features, features_of, length_batches, predict
+from steu.passes import (
+    Precision,
+    extract_features,
+    features_of,
+    length_batches,
+    on_device,
+    predict,
+)
 
 
 @dataclass(frozen=True)
@@ -106,7 +113,7 @@ def _train_epoch(
     model.train()
     losses = []
     for batch in batches:
-        wanted = torch.from_numpy(targets[batch]).to(device)  # (B, C)
+        wanted = on_device(targets[batch], device)  # (B, C)
         features = features_of(
             model, notes, batch, precision=config.precision, token_dropout=config.token_dropout
         )  # (B, H)

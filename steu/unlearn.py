@@ -15,7 +15,7 @@ from steu.edit import SparseEdit, replaced_rows
 from steu.encoding import EncodedNotes
 from steu.heads import HeadPart, trainable_head
 from steu.models import Classifier
-from steu.passes import Precision, extract_features, features_of
+from steu.passes import Precision, extract_features, features_of, on_device
 
 Losses = tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # total with its graph, forget, utility
 Batches = Iterable[tuple[int, tuple[np.ndarray, np.ndarray]]]  # epoch, (forget rows, retain rows)
@@ -71,8 +71,10 @@ def utility_loss(logits: torch.Tensor, teacher: torch.Tensor, forget: int) -> to
     `teacher` are the original model's logits (B, C). The value at z' = z0 is the entropy of the
     teacher, not 0; the gradient there is 0.
     """
-    kept = [label for label in range(logits.shape[1]) if label != forget]
-    return binary_cross_entropy_with_logits(logits[:, kept], teacher[:, kept].sigmoid())
+    kept, wanted = (
+        torch.cat([z[:, :forget], z[:, forget + 1 :]], dim=1) for z in (logits, teacher)
+    )
+    return binary_cross_entropy_with_logits(kept, wanted.sigmoid())
 
 
 @dataclass(frozen=True)
@@ -154,9 +156,10 @@ def unlearn(
         both = np.concatenate([forgotten, retained])
         features = _features(model, notes, teacher, both, touched, config.precision)
         logits = head(features)  # (B_f + B_r, C)
-        labels = torch.from_numpy(targets[forgotten]).to(logits.device)
+        labels = on_device(targets[forgotten], logits.device)
+        wanted = teacher.logits[on_device(retained, logits.device)]
         loss_forget = forget_loss(logits[: len(forgotten)], labels, forget)
-        loss_utility = utility_loss(logits[len(forgotten) :], teacher.logits[retained], forget)
+        loss_utility = utility_loss(logits[len(forgotten) :], wanted, forget)
         drift = (replacement - start.rows).square().mean() if config.drift_weight else 0.0
         total = loss_forget + config.utility_weight * loss_utility + config.drift_weight * drift
         return total, loss_forget.detach(), loss_utility.detach()
@@ -244,13 +247,13 @@ def _features(
     """Features under the edit, (B, H); the encoder only sees notes that hold a selected token."""
     device = teacher.features.device
     positions = np.flatnonzero(touched[rows])
-    known = teacher.features[torch.from_numpy(rows).to(device)]
+    known = teacher.features[on_device(rows, device)]
     if not len(positions):
         return known
     fresh = features_of(model, notes, rows[positions], precision=precision)
     if len(positions) == len(rows):
         return fresh
-    return known.index_copy(0, torch.from_numpy(positions).to(device), fresh)
+    return known.index_copy(0, on_device(positions, device), fresh)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ ROWS = [
     row(method="selector_pmi"),
     row(method="head_part", head="row"),  # without rows: no part of the sweep
     row(method="steu"),
+    row(method="every_class_steu", forget_label=None, metric="damage_auroc_spearman"),
     row(method="selector_chi2", split="validation"),
     row(method="head_part_with_rows", head="bias", dataset="b"),
 ]
