@@ -120,12 +120,11 @@ def stage(chapters: list[Chapter], *, root: Path, staged: Path) -> None:
 
 
 def _stage_costs(results: Path, book: Path) -> None:
-    """Write the page on cost, and its picture, from what `make bench` left in `results`."""
+    """Write the page on cost, and its figures, from what `make bench` left in `results`."""
     (book / "costs.md").write_text(costs.page(results), encoding="utf-8")
-    drawn = costs.picture(results)
-    if drawn is not None:
-        (book / "glued").mkdir(exist_ok=True)
-        drawn.savefig(book / "glued" / "costs.svg", metadata={"Date": None})
+    (book / "glued").mkdir(exist_ok=True)
+    for name, drawn in costs.pictures(results).items():
+        drawn.savefig(book / "glued" / f"{name}.svg", metadata={"Date": None})
 
 
 def stage_notebook(executed: Path, target: Path) -> None:

@@ -68,19 +68,27 @@ def page(folder: Path) -> str:
             parts.append(f"## {title}\n\nNot measured for this copy of the book.\n")
             continue
         result = read_json(path)
-        answer = _answer(result) if name == "step" else ""
+        answer = {"step": _answer, "scaling": _growth}.get(name, lambda _: "")(result)
         parts.append(f"## {title}\n\n{EXPLAINED[name]}\n{answer}\n{_section(result)}")
     return "\n".join(parts)
 
 
-def picture(folder: Path) -> Figure | None:
+def pictures(folder: Path) -> dict[str, Figure]:
+    """The figures of the page by name, as far as their benchmarks were run."""
+    plots.look()
+    made = {"costs": ("step", _step_picture), "growth": ("scaling", _growth_picture)}
+    return {
+        name: draw(read_json(folder / f"{benchmark}.json"))
+        for name, (benchmark, draw) in made.items()
+        if (folder / f"{benchmark}.json").is_file()
+    }
+
+
+def _step_picture(result: dict[str, Any]) -> Figure:
     """Time, memory, disk and parameters of a step of each method, side by side, on log scales."""
-    if not (folder / "step.json").is_file():
-        return None
-    rows = _of_one_setting(read_json(folder / "step.json"))
+    rows = _of_one_setting(result)
     rows = rows[rows["method"].isin(VARIANTS)]
     rows["method"] = rows["method"].map(VARIANTS)
-    plots.look()
     drawn = Figure(figsize=(8.6, 3))
     axes = drawn.subplots(1, len(PICTURE), sharey=True)
     for ax, (quantity, title) in zip(axes, PICTURE.items(), strict=True):
@@ -88,6 +96,22 @@ def picture(folder: Path) -> Figure | None:
         ax.set_xscale("log")
         ax.set_title(title, fontsize=10)
     axes[0].axvline(1, color="#888888", linewidth=1, linestyle=":")
+    return drawn
+
+
+def _growth_picture(result: dict[str, Any]) -> Figure:
+    """Seconds of every stage against the number of notes, both on log scales."""
+    rows = pd.DataFrame(result["rows"])
+    rows = rows[rows["quantity"] == "seconds"]
+    rows["notes"] = rows["setting"].str.replace(",", "").str.extract(r"(\d+)")[0].astype(int)
+    drawn = Figure(figsize=(6.4, 3.4))
+    ax = drawn.subplots()
+    stages = rows.groupby("variant", sort=False)
+    for colour, (stage, part) in zip(plots.COLOURS, stages, strict=False):
+        ax.plot(part["notes"], part["median"], "o-", markersize=4, color=colour, label=stage)
+        ax.fill_between(part["notes"], part["min"], part["max"], color=colour, alpha=0.15)
+    ax.set(xscale="log", yscale="log", xlabel="notes", ylabel="seconds")
+    ax.legend(frameon=False)
     return drawn
 
 
@@ -127,13 +151,25 @@ those of the last three layers stop there. What is small is what has to be store
 """
 
 
+def _growth(result: dict[str, Any]) -> str:
+    return f"""
+```{{figure}} glued/growth.svg
+:name: fig-growth
+:alt: Seconds against the number of notes on log scales, a line a stage.
+
+Time of each stage by the number of notes, median with the least and the largest of
+{result["settings"]["rounds"]} rounds; notes of about {result["settings"]["characters"]:,} letters.
+```
+"""
+
+
 def _section(result: dict[str, Any]) -> str:
     """Machine, a table a quantity with the variants as columns, and the goals of one benchmark."""
     machine = result["machine"]
     device = machine["cuda"] or f"{machine['processor']}, {machine['cores']} cores"
     lines = [
-        f"Measured on {device}, {machine['memory_gb']:.0f} GB; PyTorch {machine['torch']} with "
-        f"{machine['threads']} threads.\n"
+        f"Measured on {device}, {machine['memory_gb']:.0f} GB; PyTorch {machine['torch']}, "
+        f"threads: {machine['threads']}.\n"
     ]
     for quantity in dict.fromkeys(row["quantity"] for row in result["rows"]):
         lines += _table(quantity, [row for row in result["rows"] if row["quantity"] == quantity])
@@ -151,7 +187,8 @@ def _table(quantity: str, rows: list[dict[str, Any]]) -> list[str]:
     """One Markdown table: settings down, variants across."""
     variants = list(dict.fromkeys(row["variant"] for row in rows))
     found = {(row["setting"], row["variant"]): row for row in rows}
-    lines = [f"**{quantity}**\n", "| | " + " | ".join(variants) + " |"]
+    heads = [VARIANTS.get(variant, variant) for variant in variants]
+    lines = [f"**{quantity}**\n", "| | " + " | ".join(heads) + " |"]
     lines.append("|---" * (len(variants) + 1) + "|")
     for setting in dict.fromkeys(row["setting"] for row in rows):
         cells = [_cell(found.get((setting, variant))) for variant in variants]

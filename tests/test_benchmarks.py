@@ -216,6 +216,21 @@ def test_the_page_shows_what_was_measured_and_says_what_was_not(
     assert "trains 1.0% of the parameters" in text
     assert "takes 1 times as long" in text
     assert text.count("Not measured for this copy of the book.") == len(costs.TITLES) - 1
-    drawn = costs.picture(tmp_path)
-    assert [t.get_text() for t in drawn.axes[0].get_yticklabels()] == [*costs.VARIANTS.values()]
-    assert costs.picture(tmp_path / "empty") is None
+    drawn = costs.pictures(tmp_path)
+    assert set(drawn) == {"costs"}
+    labels = [tick.get_text() for tick in drawn["costs"].axes[0].get_yticklabels()]
+    assert labels == [*costs.VARIANTS.values()]
+
+
+def test_growth_is_drawn_against_the_number_of_notes(measure: ModuleType, tmp_path: Path) -> None:
+    rows = [
+        measure.row([n / 1000], setting=f"{n:,} notes", variant=stage, quantity="seconds")
+        for stage in ("read", "encode")
+        for n in (1_000, 30_000)
+    ]
+    settings = {"rounds": 1, "characters": 10_000}
+    measure.report("scaling", rows, folder=tmp_path, settings=settings)
+    assert "glued/growth.svg" in costs.page(tmp_path)
+    lines = costs.pictures(tmp_path)["growth"].axes[0].get_lines()
+    assert [list(line.get_xdata()) for line in lines] == [[1_000, 30_000]] * 2
+    assert [list(line.get_ydata()) for line in lines] == [[1, 30]] * 2
