@@ -53,7 +53,7 @@ MEASURES = {
     "steu": "notes without an edited token skip the encoder",
 }
 WAYS = tuple(MEASURES)
-N_STAYS, WINDOW, N_TOKENS, EPOCHS = 700, 256, 256, 2
+N_STAYS, WINDOW, N_TOKENS, EPOCHS = 400, 256, 256, 2
 SEEDS = 3
 LABEL = "heart_failure"
 METRICS = ("forget AUROC", "retain macro-AUROC")
