@@ -1,8 +1,8 @@
 """What notebooks and workflow cost around the work: python benchmarks/overhead.py runs/demo
 
-From the provenance of a finished run. A notebook starts until its imports are done; everything
-after is work. Between notebooks the workflow decides, starts processes, and waits where one job
-needs the result of another.
+From the provenance of a run that was not interrupted. A notebook starts until its imports are done;
+everything after is work. Between notebooks the workflow decides, starts processes, and waits where
+one job needs the result of another.
 """
 
 from __future__ import annotations
@@ -23,6 +23,12 @@ def measure(run: Path, *, jobs: int) -> Rows:
     records = {path: read_json(path) for path in sorted(run.rglob("provenance.json"))}
     if not records:
         raise ValueError(f"{run} holds no provenance.json; run a profile first: make grid")
+    old = [path for path, record in records.items() if record.get("seconds_working") is None]
+    if old:
+        raise ValueError(
+            f"{old[0]}: expected seconds_working, found none; it was written by an older version: "
+            "remove the run and make it again"
+        )
     ends = {path: path.stat().st_mtime for path in records}
     began = min(ends[path] - record["seconds"] for path, record in records.items())
     wall = jobs * (max(ends.values()) - began)

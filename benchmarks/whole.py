@@ -187,7 +187,7 @@ def measure(
         values = DataFrame([{way: one[way][metric] for way in WAYS} for one in found])
         rows += summarise(values, setting=setting, quantity=metric)
         spread = values["steu"].max() - values["steu"].min()
-        apart = abs(values["plain"].mean() - values["steu"].mean()) / spread
+        apart = abs(values["plain"].mean() - values["steu"].mean()) / max(spread, 1e-6)
         quantity = f"difference of {metric}, in seed ranges"
         rows.append(row([apart], setting=setting, variant="plain", quantity=quantity))
     return rows

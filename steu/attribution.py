@@ -9,7 +9,7 @@ import torch
 
 from steu.encoding import EncodedNotes
 from steu.models import Classifier
-from steu.passes import length_batches
+from steu.passes import choose_attention, length_batches
 from steu.unlearn import frozen
 
 
@@ -118,6 +118,7 @@ def _slope(
     """Gradient of the notes' logits of the class at the given word embeddings, (B, T, H)."""
     leaf = embedded.detach().requires_grad_()
     handle = model.get_input_embeddings().register_forward_hook(lambda *_: leaf)
+    choose_attention(model, ids)
     try:
         logits = model.head(model.features(ids, mask))[:, label]  # (B,)
     finally:

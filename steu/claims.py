@@ -17,6 +17,7 @@ Verdict = Literal["holds", "does not hold", "mixed", "not tested here"]
 
 SILENT = 0.05  # a forget F1 below this counts as "no longer predicted"
 MARGIN = 0.02  # a score that differs by less than this counts as the same
+CHANCE = 0.6  # an AUROC below this counts as near to chance
 DENSE = ("direct_suppression", "gradient_ascent", "influence_weighted")
 COUNTED = ("log_odds", "chi2", "tfidf", "mutual_information")
 TOW, JS_RETAIN = "tow_relabelled", "js_retain_relabelled"
@@ -128,7 +129,7 @@ STATEMENTS = (
         "probes are not reported",
         "notebooks/04_unlearning",
         lambda values: values["steu", "probe_auroc"],
-        lambda value: value < 0.6,
+        lambda value: value < CHANCE,
     ),
     Statement(
         "every baseline that edits the encoder silences the class too",
@@ -174,7 +175,7 @@ STATEMENTS = (
         "what other tokens tell is not reported",
         "notebooks/06b_selectors",
         lambda values: values["selector_pmi", "lexical_remainder_auroc"],
-        lambda value: value < 0.6,
+        lambda value: value < CHANCE,
     ),
     Statement(
         "beyond the paper: STEU comes nearer to a retrained model than the null edit (Tug-of-War)",

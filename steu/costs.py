@@ -39,9 +39,10 @@ INTRODUCTION = """\
 
 **Question.** An edit of 0.19 % of the parameters is small to store. Is it also quick to find?
 
-Every speed is a ratio within one run: what is compared took turns, so that whatever slowed the
+Speeds are judged as ratios within one run: what is compared took turns, so that whatever slowed the
 machine down slowed all of it. A number stands with the least and the largest of its rounds. This
-page is made from the results of `make bench` and from nothing else.
+page is made from what the programs in `benchmarks/` wrote and from nothing else; where nothing was
+written, it says so.
 """
 PICTURE = {  # quantity of the benchmark of a step → title of its panel
     "times the floor": "time,\ntimes the floor",
@@ -130,6 +131,7 @@ def _of_one_setting(result: dict[str, Any]) -> pd.DataFrame:
 def _answer(result: dict[str, Any]) -> str:
     """The picture and the sentence under it, both made from the rows of a step."""
     rows = _of_one_setting(result)
+    _require(rows)
     at = rows.set_index(["quantity", "method"])["value"]
     share = at["parameters trained", "steu"] / at["parameters trained", "last_three_layers"]
     ratio = at["times the floor", "steu"] / at["times the floor", "last_three_layers"]
@@ -143,12 +145,22 @@ One training step of each method, {rows["setting"].iloc[0]}, {result["settings"]
 step. Time as a multiple of the floor, with the least and the largest of
 {result["settings"]["rounds"]} rounds; the others are exact counts.
 ```
-
-**Few parameters are not little work.** A step of STEU trains {share:.1%} of the parameters that a
-step on the last three layers trains, takes {_number(ratio)} times as long and needs
-{_number(memory)} times the memory: gradients have to pass every layer to reach the rows, while
-those of the last three layers stop there. What is small is what has to be stored, sent and audited.
+A step of STEU trains {share:.1%} of the parameters that a step on the last three layers trains,
+takes {_number(ratio)} times as long and needs {_number(memory)} times the memory. Gradients have to
+pass every layer to reach the rows, while those of the last three layers stop there: **few
+parameters are not little work**. What is small is what has to be stored, sent and audited.
 """
+
+
+def _require(rows: pd.DataFrame) -> None:
+    """Refuse results of a step that lack what the figure and its sentence show."""
+    found = set(zip(rows["quantity"], rows["method"], strict=True))
+    missing = [(q, m) for q in PICTURE for m in VARIANTS if (q, m) not in found]
+    if missing:
+        raise ValueError(
+            f"benchmarks/results/step.json: expected {missing[0][0]!r} of {missing[0][1]!r}, found "
+            "none; it is of another version: delete it, or run make bench again"
+        )
 
 
 def _growth(result: dict[str, Any]) -> str:
@@ -166,7 +178,8 @@ Time of each stage by the number of notes, median with the least and the largest
 def _section(result: dict[str, Any]) -> str:
     """Machine, a table a quantity with the variants as columns, and the goals of one benchmark."""
     machine = result["machine"]
-    device = machine["cuda"] or f"{machine['processor']}, {machine['cores']} cores"
+    device = f"{machine['processor']}, {machine['cores']} cores"
+    device = machine["cuda"] if result["name"] == "gpu" else device
     lines = [
         f"Measured on {device}, {machine['memory_gb']:.0f} GB; PyTorch {machine['torch']}, "
         f"threads: {machine['threads']}.\n"

@@ -138,7 +138,8 @@ class Grid:
 
     def _dataset(self, name: str) -> dict[str, Any]:
         values = asdict(self.profile.datasets[name]) | {"dataset": name}
-        values["max_length"] = values["max_length"] or self.profile.max_length
+        if values["max_length"] is None:
+            values["max_length"] = self.profile.max_length
         if values["path"] == SYNTHETIC:
             return values
         del values["n_stays"]

@@ -49,7 +49,7 @@ def features_of(
         if token_dropout:
             mask = hide_tokens(mask, token_dropout)
         with autocast(device, precision):
-            _choose_attention(model, device, batch=ids.shape)
+            choose_attention(model, ids)
             parts.append(model.features(on_device(ids, device), on_device(mask, device)))
     if len(parts) == 1:
         return parts[0]
@@ -91,8 +91,10 @@ def autocast(device: torch.device, precision: Precision) -> AbstractContextManag
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
 
 
-def _choose_attention(model: Classifier, device: torch.device, *, batch: torch.Size) -> None:
-    kind = fast_attention(device, batch, heads=model.encoder.config.num_attention_heads)
+def choose_attention(model: Classifier, input_ids: torch.Tensor) -> None:
+    """Let the model use the attention kernel that is fastest for a batch (B, T) as things stand."""
+    device, heads = next(model.parameters()).device, model.encoder.config.num_attention_heads
+    kind = fast_attention(device, input_ids.shape, heads=heads)
     if model.encoder.config._attn_implementation != kind:
         model.encoder.set_attn_implementation(kind)
 

@@ -45,6 +45,7 @@ class Spool:
         starts = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1]
         place = self._end + starts[:-1] - starts[0]
         if letters is not None:
+            self._stream.seek(self._end)
             self._end += self._stream.write(memoryview(letters)[starts[0] : starts[-1]])
         says = pc.fill_null(pc.match_substring_regex(texts, r"\S"), False).to_numpy(False)
         size = np.where(says, np.diff(starts), 0)

@@ -57,6 +57,8 @@ class Study:
     recipe: dict[str, Any]
     precision: Precision = "auto"
     n_bootstrap: int = 1000
+    # What was read under the edit that was asked for last: edit, features (N, H), known (N,).
+    _read: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def open(
@@ -199,8 +201,7 @@ class Study:
         wanted = torch.from_numpy(rows)
         if edit is None:
             return self.teacher.features[wanted]
-        same = self._read.get("edit") is edit
-        if not same:
+        if not self._read or self._read["edit"] is not edit:
             features, known = self.teacher.features.clone(), ~edit.touched(self.notes)
             self._read.update(edit=edit, features=features, known=known)
         features, known = self._read["features"], self._read["known"]
@@ -211,11 +212,6 @@ class Study:
             features[torch.from_numpy(fresh)] = found
             known[fresh] = True
         return features[wanted]
-
-    @cached_property
-    def _read(self) -> dict[str, Any]:
-        """What was read under the edit that was asked for last: edit, features, known (N,)."""
-        return {}
 
     @torch.no_grad()
     def logits(self, rows: np.ndarray, edit: Edit | None = None) -> np.ndarray:

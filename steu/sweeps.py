@@ -15,11 +15,17 @@ SWEEPS = (
 )
 
 
+def first_seed(results: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the lowest training seed of each dataset and backbone: one model of each."""
+    lowest = results.groupby(["dataset", "backbone"])["seed"].transform("min")
+    return results[(results["seed"] == lowest).fillna(False)]
+
+
 def settings(results: pd.DataFrame) -> pd.DataFrame:
     """Test rows and costs of every sweep that was run, with a column setting: "tokens: 256".
 
-    Sweeps come in the order of the book, settings in that of the results. What is said of a sweep
-    as a whole is left out.
+    Sweeps come in the order of the book; settings in that of the results, numbers of tokens by
+    size. What is said of a sweep as a whole is left out.
     """
     tested = results[results["split"].isin(["test", None]) & results["value"].notna()]
     parts = []

@@ -116,7 +116,7 @@ def load(
             connection.execute(f"CREATE OR REPLACE TABLE {identifier(into)} AS {query}")
         else:
             spool.take(connection, query, into=identifier(into))
-    return connection.execute(f"SELECT count(*) FROM {identifier(into)}").fetchone()[0]
+    return connection.execute(f"SELECT count(*) FROM {identifier(into)}").fetchall()[0][0]
 
 
 def refuse_duplicates(
@@ -186,7 +186,7 @@ def naming(path: Path) -> Iterator[None]:
             raise ValueError(f"{path}: {_BROKEN_GZIP}") from None
         if "unicode" in message.lower() or "utf-8" in message.lower():
             raise ValueError(f"{path} is not UTF-8 ({first}); convert it to UTF-8") from None
-        if isinstance(error, duckdb.OutOfMemoryException):
+        if message.startswith("Out of Memory Error"):
             raise MemoryError(f"{path} needs more than DuckDB was given: {first}") from None
         raise ValueError(f"{path} cannot be read as a table: {first}") from None
 

@@ -101,10 +101,10 @@ def test_texts_that_the_database_could_not_sort_in_memory(
 ) -> None:
     short = build(tables(tmp_path / "short", patients=1900)).frame
     path = tables(tmp_path / "long", patients=1900, reverse=True) / NOTES
-    notes, padding = pd.read_csv(path), "0123456789" * 2_000  # 20 kB a note, 76 MB
+    notes, padding = pd.read_csv(path), "0123456789" * 4_000  # 40 kB a note, 152 MB
     notes["text"] = notes["text"].str.replace("note ", f"note {padding} ")
     notes.to_csv(path, index=False, compression={"method": "gzip", "compresslevel": 1})
-    small = partial(scratch_database, memory="175MB")
+    small = partial(scratch_database, memory="150MB")
     monkeypatch.setattr("steu.reading.scratch_database", small)
     long = build(tmp_path / "long").frame
     assert long["text"].str.replace(f"{padding} ", "").equals(short["text"])
@@ -258,6 +258,20 @@ def test_a_spoilt_table_is_named(
     with pytest.raises(ValueError, match=message) as caught:
         write_cohort(out, "mimic_iv", folder, labels=LABELS, name="tiny", restricted=True)
     assert "quoted" not in str(caught.value), "an error must not repeat a note"
+    assert not out.exists()
+
+
+def test_a_row_spoilt_far_into_a_large_table_is_named(folder: Path, tmp_path: Path) -> None:
+    with gzip.open(folder / NOTES, "rt") as stream:
+        text = stream.read()
+    filler = "".join(f'f{i},1,,,"{"quoted " * 1_400}"\n' for i in range(3_500))  # 34 MB, no stay
+    with gzip.open(folder / NOTES, "wt", compresslevel=1) as stream:
+        stream.write(text + filler + "one,two\n")
+    out = tmp_path / "out"
+    with pytest.raises(ValueError, match=r"discharge\.csv\.gz cannot be read as a table") as caught:
+        write_cohort(out, "mimic_iv", folder, labels=LABELS, name="tiny", restricted=True)
+    assert "quoted" not in str(caught.value), "an error must not repeat a note"
+    assert len(str(caught.value).splitlines()) == 1
     assert not out.exists()
 
 

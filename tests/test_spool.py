@@ -25,6 +25,18 @@ def test_every_text_is_found_again_whatever_the_batches(monkeypatch, batch):
             assert [column[0] for column in columns] == ["id", "place", "size"]
 
 
+def test_what_is_taken_after_a_text_was_read_overwrites_nothing():
+    spool = Spool(io.BytesIO())
+    with duckdb.connect() as connection:
+        for i, text in enumerate(("first", "second", "third")):
+            spool.take(connection, f"SELECT '{text}' AS text", into=f"t{i}")
+            assert (
+                spool.read(connection.execute("SELECT place, size FROM t0").fetchall()) == "first"
+            )
+        (piece,) = connection.execute("SELECT place, size FROM t1").fetchall()
+        assert spool.read([piece]) == "second"
+
+
 def test_pieces_are_joined_by_an_empty_line():
     spool = Spool(io.BytesIO(b"one two "))
     assert spool.read([(4, 4), (0, 4)]) == "two\n\none"

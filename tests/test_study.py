@@ -76,7 +76,7 @@ def test_peak_memory_follows_the_size_of_a_batch(study_folder):
     cue = np.array([study.tokenizer.convert_tokens_to_ids("insulin")])
     sizes = [UnlearnConfig(epochs=1, batch_size=size, precision="fp32") for size in (8, 48)]
     peaks = [study.train_edit(cue, config).peak_memory_bytes for config in sizes]
-    assert 2 * peaks[0] < peaks[1]
+    assert 3 * peaks[0] < peaks[1]
 
 
 def test_aimed_at_another_class_everything_else_is_shared(study_folder):

@@ -1,7 +1,7 @@
 import pandas as pd
 
 from steu.results import COLUMNS
-from steu.sweeps import settings
+from steu.sweeps import first_seed, settings
 
 
 def row(**facts):
@@ -28,6 +28,14 @@ def test_settings_are_in_the_order_of_the_book_and_named_for_a_reader():
     wanted = ["tokens: 16", "tokens: 1,024", "score: PMI", "head: bias", "without: sepsis"]
     assert list(found["setting"]) == wanted
     assert list(found["dataset"]) == ["a", "a", "a", "b", "a"]
+
+
+def test_of_several_seeds_the_first_of_each_cell_is_shown():
+    cells = [("a", 1), ("a", 0), ("a", None), ("b", 2), ("b", 3)]
+    rows = [row(method="selector_pmi", dataset=d, backbone="x", seed=seed) for d, seed in cells]
+    frame = pd.DataFrame(rows, columns=list(COLUMNS)).astype({"n_tokens": "Int64", "seed": "Int64"})
+    kept = first_seed(frame)
+    assert list(zip(kept["dataset"], kept["seed"], strict=True)) == [("a", 0), ("b", 2)]
 
 
 def test_a_run_without_sweeps_has_no_settings():

@@ -94,6 +94,21 @@ def test_a_long_stage_may_run_with_the_first_seed_only(project: Path, monkeypatc
     assert seeds == {"classifier": {"seed0", "seed1"}, "unlearning": {"seed0"}}
 
 
+def test_a_dataset_may_have_a_window_of_its_own(project: Path, monkeypatch) -> None:
+    text = PROFILE.replace("forget_label: a,", "forget_label: a, max_length: 5,")
+    (project / "profiles" / "narrow.yaml").write_text(text)
+    write_notebook(
+        project / "notebooks" / "02_classifier.ipynb",
+        "cohort: str = ''\nmax_length: int = 9\nepochs: int = 1\nseed: int = 0\noutput: str = ''",
+    )
+    monkeypatch.chdir(project)
+    cell = {"dataset": "toy", "backbone": "tiny", "seed": "0"}
+    for profile, window in (("toy", 8), ("narrow", 5)):
+        grid = Grid.of(profile)
+        stage = next(stage for stage in grid.stages if stage.name == "classifier")
+        assert grid.parameters(stage, cell)["max_length"] == window
+
+
 def test_a_failed_run_keeps_its_notebook_and_is_resumed(project: Path) -> None:
     path = project / "notebooks" / "09_reproduction.ipynb"
     whole = path.read_text()
