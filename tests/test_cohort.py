@@ -99,12 +99,12 @@ def test_order_of_the_rows_does_not_matter(tmp_path: Path, cohort: Cohort) -> No
 def test_texts_that_the_database_could_not_sort_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    short = build(tables(tmp_path / "short", patients=1900)).frame
-    path = tables(tmp_path / "long", patients=1900, reverse=True) / NOTES
-    notes, padding = pd.read_csv(path), "0123456789" * 4_000  # 40 kB a note, 152 MB
+    short = build(tables(tmp_path / "short", patients=4800)).frame
+    path = tables(tmp_path / "long", patients=4800, reverse=True) / NOTES
+    notes, padding = pd.read_csv(path), "0123456789" * 2_000  # 20 kB a note, 192 MB
     notes["text"] = notes["text"].str.replace("note ", f"note {padding} ")
     notes.to_csv(path, index=False, compression={"method": "gzip", "compresslevel": 1})
-    small = partial(scratch_database, memory="150MB")
+    small = partial(scratch_database, memory="175MB")
     monkeypatch.setattr("steu.reading.scratch_database", small)
     long = build(tmp_path / "long").frame
     assert long["text"].str.replace(f"{padding} ", "").equals(short["text"])
