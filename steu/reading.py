@@ -132,7 +132,8 @@ def spool_documents(connection: duckdb.DuckDBPyConnection, spool: Spool) -> None
     """Make `pieces` of `documents`, one each, unless the reader has spooled its texts itself."""
     if "pieces" not in _tables(connection):
         query = "SELECT subject_id, stay_id, 1 AS nth, text FROM documents"
-        spool.take(connection, query, into="pieces")
+        reader = connection.cursor().sql(query).to_arrow_reader(ROW_GROUP)
+        spool.take(connection, reader, reader.schema, into="pieces")
 
 
 def _tables(connection: duckdb.DuckDBPyConnection) -> set[str]:

@@ -10,8 +10,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-BATCH = 2048  # texts at a time: some 20 MB of discharge summaries
-
 
 class Spool:
     """Appends the texts of queries to a stream and reads each one back by where it lies.
@@ -25,17 +23,28 @@ class Spool:
         self._stream = stream
         self._end = 0
 
-    def take(self, connection: duckdb.DuckDBPyConnection, query: str, *, into: str) -> None:
-        """Create the table `into` of a query's columns, with place and size of ``text`` instead.
+    def take(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        batches: Iterable[pa.RecordBatch],
+        schema: pa.Schema,
+        *,
+        into: str,
+        where: str = "true",
+    ) -> None:
+        """Create the table `into` of the batches, with place and size of their ``text`` instead.
 
         ``place`` and ``size`` count bytes; a text that is missing or only white space has size 0.
-        The query streams: the database holds no text, whatever their number.
+        No more than a batch is held at a time, and rows that do not satisfy the SQL condition
+        `where` are not written.
         """
-        reader = connection.sql(query).to_arrow_reader(BATCH)
-        kept = [self._append(batch) for batch in reader]
-        nothing = pa.record_batch([pa.array([], f.type) for f in reader.schema], reader.schema)
-        table = pa.Table.from_batches(kept or [self._append(nothing)])
-        connection.register("spooled", table)
+        kept = [self._append(pa.record_batch([pa.array([], f.type) for f in schema], schema))]
+        for batch in batches:
+            connection.register("arrived", pa.Table.from_batches([batch]))
+            wanted = connection.sql(f"SELECT * FROM arrived WHERE {where}").to_arrow_table()
+            connection.unregister("arrived")
+            kept += [self._append(part) for part in wanted.combine_chunks().to_batches()]
+        connection.register("spooled", pa.Table.from_batches(kept))
         connection.execute(f"CREATE OR REPLACE TABLE {into} AS SELECT * FROM spooled")
         connection.unregister("spooled")
 

@@ -35,9 +35,9 @@ def tables(folder: Path, *, patients: int = 40, reverse: bool = False) -> Path:
         codes += [
             [stay // 2, 1000 + stay, code, 9] for code in ("4280", "0389") if rng.random() < 0.4
         ]
-    notes.append(["blank", 0, 5000, "2150", " \n "])
-    notes.append(["uncoded", 0, 6000, "2150", "a note without codes"])
-    codes.append([0, 5000, "4280", 9])
+    notes.append(["blank", 0, 50_000, "2150", " \n "])
+    notes.append(["uncoded", 0, 60_000, "2150", "a note without codes"])
+    codes.append([0, 50_000, "4280", 9])
     if reverse:
         notes[1:], codes = notes[:0:-1], codes[::-1]
     for name, rows in (
@@ -99,12 +99,12 @@ def test_order_of_the_rows_does_not_matter(tmp_path: Path, cohort: Cohort) -> No
 def test_texts_that_the_database_could_not_sort_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    short = build(tables(tmp_path / "short", patients=4800)).frame
-    path = tables(tmp_path / "long", patients=4800, reverse=True) / NOTES
-    notes, padding = pd.read_csv(path), "0123456789" * 2_000  # 20 kB a note, 192 MB
+    short = build(tables(tmp_path / "short", patients=8000)).frame
+    path = tables(tmp_path / "long", patients=8000, reverse=True) / NOTES
+    notes, padding = pd.read_csv(path), "0123456789" * 1_000  # 10 kB a note, 160 MB
     notes["text"] = notes["text"].str.replace("note ", f"note {padding} ")
     notes.to_csv(path, index=False, compression={"method": "gzip", "compresslevel": 1})
-    small = partial(scratch_database, memory="175MB")
+    small = partial(scratch_database, memory="100MB")
     monkeypatch.setattr("steu.reading.scratch_database", small)
     long = build(tmp_path / "long").frame
     assert long["text"].str.replace(f"{padding} ", "").equals(short["text"])
@@ -243,7 +243,7 @@ NOTES, CODES = "note/discharge.csv.gz", "hosp/diagnoses_icd.csv.gz"
         (_edit(NOTES, lambda b: b.replace(b"note 7", b"note \xff7")), "gz is not UTF-8"),
         (_edit(NOTES, lambda b: b"\xff" + b), "discharge.csv.gz: the header is not UTF-8"),
         (_edit(CODES, lambda _: b""), "diagnoses_icd.csv.gz is empty"),
-        (_edit(NOTES, lambda b: b.replace(b'"quoted"', b"")[:60]), "orders|cannot be read|no stay"),
+        (_edit(NOTES, lambda b: b.replace(b'"quoted"', b"")[:60]), "ends between quotation marks"),
         (
             _edit(CODES, lambda b: b.splitlines(keepends=True)[0]),
             "no stay has both a text and a diagnosis row",

@@ -1,35 +1,47 @@
 import io
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from steu.spool import Spool
 
+NAMES = ["text", "id"]
 TEXTS = ["first", None, " \n\t ", "sécond\n\nline ", "x" * 5000, ""]
 
 
-@pytest.mark.parametrize("batch", [2, 2048])
-def test_every_text_is_found_again_whatever_the_batches(monkeypatch, batch):
-    monkeypatch.setattr("steu.spool.BATCH", batch)
+def taken(connection, spool, texts, *, into, size=100, **options):
+    table = pa.table([pa.array(texts, pa.string()), range(len(texts))], NAMES)
+    spool.take(connection, table.to_batches(size), table.schema, into=into, **options)
+
+
+@pytest.mark.parametrize("size", [2, 100])
+def test_every_text_is_found_again_whatever_the_batches(size):
     spool = Spool(io.BytesIO())
     with duckdb.connect() as connection:
-        connection.execute("CREATE TABLE given (id INT, text VARCHAR)")
-        connection.executemany("INSERT INTO given VALUES (?, ?)", [*enumerate(TEXTS)])
-        for name in ("once", "twice"):  # a second query goes on where the first one ended
-            spool.take(connection, "SELECT text, id FROM given", into=name)
+        for name in ("once", "twice"):  # a second table goes on where the first one ended
+            taken(connection, spool, TEXTS, into=name, size=size)
         for name in ("once", "twice"):
             rows = connection.execute(f"SELECT id, place, size FROM {name} ORDER BY id").fetchall()
-            found = {i: spool.read([(at, size)]) for i, at, size in rows if size}
+            found = {i: spool.read([(place, size)]) for i, place, size in rows if size}
             assert found == {0: "first", 3: "sécond\n\nline", 4: "x" * 5000}
             columns = connection.execute(f"DESCRIBE {name}").fetchall()
             assert [column[0] for column in columns] == ["id", "place", "size"]
+
+
+def test_rows_that_are_not_wanted_are_not_written():
+    stream = io.BytesIO()
+    with duckdb.connect() as connection:
+        taken(connection, Spool(stream), ["a" * 99, "b", "c" * 99], into="t", where="id % 2 = 1")
+        assert connection.execute("SELECT id, place, size FROM t").fetchall() == [(1, 0, 1)]
+    assert stream.getvalue() == b"b"
 
 
 def test_what_is_taken_after_a_text_was_read_overwrites_nothing():
     spool = Spool(io.BytesIO())
     with duckdb.connect() as connection:
         for i, text in enumerate(("first", "second", "third")):
-            spool.take(connection, f"SELECT '{text}' AS text", into=f"t{i}")
+            taken(connection, spool, [text], into=f"t{i}")
             assert (
                 spool.read(connection.execute("SELECT place, size FROM t0").fetchall()) == "first"
             )
@@ -44,6 +56,5 @@ def test_pieces_are_joined_by_an_empty_line():
 
 def test_no_rows_make_an_empty_table():
     with duckdb.connect() as connection:
-        spool = Spool(io.BytesIO())
-        spool.take(connection, "SELECT 1 AS id, 'a' AS text WHERE false", into="none")
+        taken(connection, Spool(io.BytesIO()), [], into="none")
         assert connection.execute("SELECT id, place, size FROM none").fetchall() == []
