@@ -275,6 +275,14 @@ def test_a_row_spoilt_far_into_a_large_table_is_named(folder: Path, tmp_path: Pa
     assert not out.exists()
 
 
+def test_notes_as_parquet_give_the_same_cohort(folder: Path) -> None:
+    wanted = build(folder).fingerprint
+    notes = pd.read_csv(folder / NOTES)
+    notes.to_parquet(folder / "note" / "discharge.parquet")
+    (folder / NOTES).unlink()
+    assert build(folder).fingerprint == wanted
+
+
 def test_an_empty_folder_and_no_folder(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="the folder holds nothing: it is empty"):
