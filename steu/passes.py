@@ -103,11 +103,12 @@ def fast_attention(device: torch.device, batch: tuple[int, ...], *, heads: int) 
     """Which of two attention kernels is faster for a batch (B, T) as things stand.
 
     The fused one, except where gradients are taken in bf16 on a CPU: its backward pass is slow
-    there, and the plain one wins as long as its scores stay within `SCORES` bytes. The two agree
-    to rounding.
+    there, and the plain one wins as long as its scores stay within `SCORES` bytes. Beyond 256
+    tokens it gains little and keeps much: the scores of every layer wait for the backward pass.
+    The two agree to rounding.
     """
     in_bf16 = torch.is_autocast_enabled(device.type) and torch.is_grad_enabled()
-    small = 4 * heads * batch[0] * batch[1] ** 2 <= SCORES
+    small = batch[1] <= 256 and 4 * heads * batch[0] * batch[1] ** 2 <= SCORES
     return "eager" if device.type == "cpu" and in_bf16 and small else "sdpa"
 
 
