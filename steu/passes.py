@@ -60,7 +60,7 @@ def length_groups(lengths: np.ndarray, *, heads: int) -> list[np.ndarray]:
     """Positions of notes of similar length, each group within `SCORES` bytes, in order if alone."""
     groups: list[list[int]] = [[]]
     for position in np.argsort(-lengths, kind="stable"):
-        longest = lengths[groups[-1][:1]].sum()
+        longest = lengths[groups[-1][:1]].sum()  # 0 where the group is empty
         full = 4 * heads * (len(groups[-1]) + 1) * longest**2 > SCORES
         if groups[-1] and (full or lengths[position] < NEARLY * longest):
             groups.append([])
