@@ -136,6 +136,7 @@ def _answer(result: dict[str, Any]) -> str:
     share = at["parameters trained", "steu"] / at["parameters trained", "last_three_layers"]
     ratio = at["times the floor", "steu"] / at["times the floor", "last_three_layers"]
     memory = at["peak bytes of a step", "steu"] / at["peak bytes of a step", "last_three_layers"]
+    verdict = ": **few parameters are not little work**" if ratio > 1 else ""
     return f"""
 ```{{figure}} glued/costs.svg
 :name: fig-costs
@@ -147,8 +148,8 @@ step. Time as a multiple of the floor, with the least and the largest of
 ```
 A step of STEU trains {share:.1%} of the parameters that a step on the last three layers trains,
 takes {_number(ratio)} times as long and needs {_number(memory)} times the memory. Gradients have to
-pass every layer to reach the rows, while those of the last three layers stop there: **few
-parameters are not little work**. What is small is what has to be stored, sent and audited.
+pass every layer to reach the rows, while those of the last three layers stop there{verdict}. What
+is small is what has to be stored, sent and audited.
 """
 
 
