@@ -16,7 +16,8 @@ from threading import Timer
 import pytest
 from stubs import PROFILE, ROOT, ran, steu, write_notebook, write_project
 
-from steu.grid import Grid, modules_of
+from steu.dependencies import modules_of
+from steu.grid import Grid
 from steu.profiles import load_profile
 
 FIRST = ("classifier", "unlearning")
@@ -324,11 +325,11 @@ def test_modules_are_found_however_they_are_imported(tmp_path: Path, monkeypatch
     source += "from steu.edit import SparseEdit\nsteu.tokens.pmi"
     path = write_notebook(tmp_path / "some_notebook.ipynb", "output: str = ''", source)
     monkeypatch.chdir(tmp_path)
-    modules_of.cache_clear()
     assert modules_of(str(path)) == [
         f"steu/{name}.py" for name in ("edit", "files", "plots", "tokens")
     ]
-    modules_of.cache_clear()
+    (tmp_path / "steu" / "plots.py").unlink()  # nothing is remembered of a package that changed
+    assert "steu/plots.py" not in modules_of(str(path))
 
 
 def test_the_last_page_reads_the_results_of_its_profile_and_no_others(monkeypatch) -> None:
