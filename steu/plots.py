@@ -15,6 +15,7 @@ from steu.names import name
 
 # Okabe and Ito's colours: told apart by most colour-blind readers.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#666666")
+MARKERS = "osD^v"  # one each time the colours have been gone through
 
 
 def style() -> None:
@@ -54,7 +55,7 @@ def intervals(frame: pd.DataFrame, ax: Axes, *, y: str = "method", hue: str | No
             group["value"],
             position,
             xerr=np.nan_to_num(np.clip(around, 0, None)),
-            fmt="o",
+            fmt=MARKERS[i // len(COLOURS) % len(MARKERS)],
             color=COLOURS[i % len(COLOURS)],
             label=None if label is None else name(str(label)),
             capsize=2,
@@ -74,9 +75,13 @@ def metric_panels(
     y: str = "method",
     hue: str | None = None,
 ) -> None:
-    """One panel of `intervals` per metric, methods on the shared vertical axis."""
+    """One panel of `intervals` per metric, methods on the shared vertical axis; says if empty."""
     for ax, metric in zip(axes, metrics, strict=True):
-        intervals(rows[rows["metric"] == metric], ax, y=y, hue=hue)
+        found = rows[rows["metric"] == metric]
+        if found.empty:
+            ax.text(0.5, 0.5, "not run", ha="center", va="center", transform=ax.transAxes)
+        else:
+            intervals(found, ax, y=y, hue=hue)
         _unit_panel(ax, metric)
 
 
@@ -135,7 +140,7 @@ def damage_scatter(frame: pd.DataFrame, ax: Axes) -> Axes:
             part["share"],
             part["value"],
             yerr=np.nan_to_num(np.clip(around, 0, None)),
-            fmt="osD^v"[i // len(COLOURS) % 5],
+            fmt=MARKERS[i // len(COLOURS) % len(MARKERS)],
             color=COLOURS[i % len(COLOURS)],
             label=name(str(label)),
             markersize=4,

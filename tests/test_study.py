@@ -11,6 +11,7 @@ from toys import open_study
 from steu.audits import lexical_remainder, linear_probe
 from steu.baselines import tfidf_logits
 from steu.cohort import Cohort
+from steu.layers import LayerEdit, last_layers
 from steu.passes import extract_features, predict
 from steu.study import Study
 from steu.tokens import count_tokens
@@ -46,6 +47,20 @@ def test_what_was_read_under_an_edit_is_kept_for_that_edit_alone(study_folder, m
             assert torch.allclose(study.features(study.train, edit), features, atol=1e-6)
     assert sum(read) == 2 * edits[0].touched(study.notes)[[*study.test, *study.train]].sum()
     assert not torch.allclose(*wanted, atol=1e-3)
+
+
+def test_features_under_other_layers_are_read_whole_and_do_not_linger(study_folder):
+    study = open_study(study_folder)
+    before = study.features(study.test)
+    names = last_layers(study.model, 1)
+    moved = {n: value + 0.1 for n, value in LayerEdit.identity(study.model, names).values.items()}
+    edit = LayerEdit(moved)
+    with edit.attached(study.model):
+        attached = extract_features(study.model, study.notes, study.test, precision="fp32")
+    for _ in range(2):
+        assert torch.allclose(study.features(study.test, edit), attached, atol=1e-5)
+    assert not torch.allclose(before, attached, atol=1e-3)
+    assert torch.equal(study.features(study.test), before)
 
 
 def test_the_probe_finds_the_class_before_and_not_after_its_token_is_made_another(study_folder):

@@ -1,0 +1,32 @@
+"""Figures tell apart what they show, and say when there is nothing to show."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from steu.plots import COLOURS, intervals, metric_panels
+
+COLUMNS = ["method", "metric", "cell", "value", "low", "high"]
+
+
+def test_more_groups_than_colours_are_told_apart_by_their_markers():
+    cells = [f"cell {i}" for i in range(2 * len(COLOURS))]
+    rows = [("steu", "forget_auroc", cell, 0.5, 0.4, 0.6) for cell in cells]
+    ax = intervals(pd.DataFrame(rows, columns=COLUMNS), Figure().subplots(), hue="cell")
+    looks = {(bars[0].get_marker(), bars[0].get_color()) for bars in ax.containers}
+    assert len(looks) == len(cells)
+
+
+def test_an_interval_is_drawn_where_the_numbers_lie():
+    rows = [("null", "forget_auroc", "a", 0.5, 0.4, 0.7), ("steu", "forget_auroc", "a", 0.2, 0, 1)]
+    ax = intervals(pd.DataFrame(rows, columns=COLUMNS), Figure().subplots())
+    (bars,) = ax.containers
+    assert bars[0].get_xydata().tolist() == [[0.5, 0], [0.2, 1]]
+    ends = [[float(x) for x, _ in line] for line in bars[2][0].get_segments()]
+    assert ends == [[0.4, 0.7], [0, 1]]
+
+
+def test_a_panel_without_results_says_so():
+    axes = Figure().subplots(1, 2)
+    rows = pd.DataFrame([("steu", "forget_f1", "a", 0.5, 0.4, 0.6)], columns=COLUMNS)
+    metric_panels(rows, axes, ["forget_f1", "probe_auroc"])
+    assert [[text.get_text() for text in ax.texts] for ax in axes] == [[], ["not run"]]
