@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ import torch
 from measure import Goal, Rows, multiples, options, report, row, summarise, take_turns
 from peft import TrainableTokensConfig, get_peft_model
 from torch.nn.functional import binary_cross_entropy_with_logits
-from transformers import AutoModel, BertConfig
+from transformers import AutoModel, BertConfig, DistilBertConfig, PretrainedConfig
 from transformers.utils import logging
 
 from steu.edit import SparseEdit, replaced_rows
@@ -31,7 +32,7 @@ from steu.passes import features_of
 LABELS = tuple("abcdef")
 FIRST, N_TOKENS = 1_000, 256  # the edited tokens follow one another
 BATCH = 8
-ROUNDS = 7
+ROUNDS = 5
 LENGTHS = (128, 512)
 GOALS = (
     Goal("steu", "times the floor", most=1.03),
@@ -75,11 +76,18 @@ class Trained:
 
 
 def models() -> dict[str, Callable[[], Classifier]]:
-    """Encoders of two sizes; BERT-base is untrained, which costs the same."""
-    return {
-        "MiniLM": lambda: build_classifier("minilm", LABELS)[0],
-        "BERT-base": lambda: Classifier(AutoModel.from_config(BertConfig()), LABELS).eval(),
+    """Encoders of three sizes; those of the paper are untrained, which costs the same.
+
+    Bio_ClinicalBERT is BERT-base with a slightly smaller vocabulary.
+    """
+    untrained = {"DistilBERT": DistilBertConfig(), "BERT-base": BertConfig()}
+    return {"MiniLM": lambda: build_classifier("minilm", LABELS)[0]} | {
+        name: partial(_untrained, config) for name, config in untrained.items()
     }
+
+
+def _untrained(config: PretrainedConfig) -> Classifier:
+    return Classifier(AutoModel.from_config(config), LABELS).eval()
 
 
 def tiny() -> dict[str, Callable[[], Classifier]]:
