@@ -16,7 +16,7 @@ from transformers import AutoConfig, PreTrainedTokenizerBase
 
 from steu.files import atomic_path, read_json, write_json
 
-CHUNK = 2048  # notes a tokenizer call: enough to keep its threads busy, small in memory
+CHUNK = 256  # notes a tokenizer call: enough to keep its threads busy; 100 MB for a window of 512
 PAD_MULTIPLE = 16
 CHARACTERS_PER_TOKEN = 12  # a first guess of the text that fills the window; checked, never trusted
 
