@@ -36,6 +36,15 @@ def test_windowed_encoding_is_the_full_encoding_cut(texts):
     assert [list(ids) for ids in encode_window(texts, fast, 16)] == full
 
 
+def test_the_call_that_a_text_falls_into_makes_no_difference(monkeypatch):
+    texts = ["heart failure " * n for n in (1, 40, 3, 200, 2)]
+    fast = window_tokenizer(TOKENIZER, 16)
+    whole = list(encode_window(texts, fast, 16))
+    monkeypatch.setattr(encoding, "CHUNK", 2)
+    assert list(encode_window(texts, fast, 16)) == whole
+    assert [len(ids) for ids in whole] == [4, 16, 8, 16, 6]
+
+
 def test_the_second_encoding_is_the_file_of_the_first(tmp_path):
     encode_notes(["a b", "c"], TOKENIZER, max_length=8, folder=tmp_path)
     (written,) = tmp_path.iterdir()
