@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
+from typing import IO, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from isal import igzip
 from pyarrow.csv import ConvertOptions, ParseOptions, ReadOptions, open_csv
 
-BLOCK = 2**24  # bytes that are read at a time; no row may be longer
+Item = TypeVar("Item")
+ROWS = 1024  # of a Parquet file that are read at a time
+BLOCK = 2**23  # bytes that are read at a time; no row may be longer
 
 
 def read_blocks(path: Path, columns: list[str], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
@@ -23,11 +29,21 @@ def read_blocks(path: Path, columns: list[str], schema: pa.Schema) -> Iterator[p
     ValueError
         If the file ends between quotation marks; Arrow would take that for the end of the value.
     """
-    if path.suffix == ".parquet":
-        parts = pq.ParquetFile(path).iter_batches(columns=columns)
-    else:
-        quotes = _Quotes(path)
-        parts = open_csv(
+    read = _parquet if path.suffix == ".parquet" else _csv
+    for part in read(path, columns):
+        yield pa.record_batch([part.column(c).cast(pa.string()) for c in columns], schema)
+
+
+def _parquet(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    with pq.ParquetFile(path) as file:
+        yield from file.iter_batches(ROWS, columns=columns)
+
+
+def _csv(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    unpacked = igzip.open if path.suffix == ".gz" else open
+    with unpacked(path, "rb") as file:
+        quotes = _Quotes(file)
+        with open_csv(
             pa.PythonFile(quotes, mode="r"),
             read_options=ReadOptions(block_size=BLOCK, use_threads=False),
             parse_options=ParseOptions(newlines_in_values=True),
@@ -38,22 +54,31 @@ def read_blocks(path: Path, columns: list[str], schema: pa.Schema) -> Iterator[p
                 null_values=[""],
                 quoted_strings_can_be_null=False,
             ),
-        )
-    for part in parts:
-        yield pa.record_batch([part.column(c).cast(pa.string()) for c in columns], schema)
-    if path.suffix != ".parquet" and quotes.count % 2:
+        ) as parts:
+            yield from parts
+    if quotes.count % 2:
         raise ValueError(
             f"{path} cannot be read as a table: it ends between quotation marks, so a part is "
             "missing; get the whole file again"
         )
 
 
-class _Quotes(io.RawIOBase):
-    """Reads a file, unpacked if need be, and counts its quotes."""
+def ahead(items: Iterable[Item]) -> Iterator[Item]:
+    """The items in order; while one is used, a thread makes the next."""
+    iterator = iter(items)
+    with ThreadPoolExecutor(1) as aside:
+        upcoming = aside.submit(list, islice(iterator, 1))
+        while one := upcoming.result():
+            upcoming = aside.submit(list, islice(iterator, 1))
+            yield from one
 
-    def __init__(self, path: Path) -> None:
+
+class _Quotes(io.RawIOBase):
+    """Hands on what it reads and counts the quotes in it."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
         super().__init__()
-        self._stream = pa.input_stream(path, compression="gzip" if path.suffix == ".gz" else None)
+        self._stream = stream
         self.count = 0
 
     def readable(self) -> bool:

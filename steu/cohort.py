@@ -160,13 +160,17 @@ def fingerprint_of(frames: Iterable[pd.DataFrame], labels: Sequence[str]) -> str
     for frame in frames:
         if "text" not in frame:
             raise ValueError("a cohort without text has no fingerprint; read it with text=True")
-        for row in frame[columns].itertuples(index=False):
-            fields = [*row[:4], "".join("01"[bool(value)] for value in row[4:])]
-            for part in fields:
-                # The length in front keeps "ab", "c" apart from "a", "bc".
-                data = part.encode()
-                digest.update(len(data).to_bytes(8, "big") + data)
+        digest.update(b"".join(_fields(frame[columns])))
     return digest.hexdigest()
+
+
+def _fields(frame: pd.DataFrame) -> Iterator[bytes]:
+    """Four texts a row and its flags, each with its length in front: "ab", "c" is not "a", "bc"."""
+    for row in frame.itertuples(index=False, name=None):
+        for part in (*row[:4], "".join("01"[bool(value)] for value in row[4:])):
+            data = part.encode()
+            yield len(data).to_bytes(8, "big")
+            yield data
 
 
 def summary_of(cohort: Cohort, fingerprint: str) -> dict[str, Any]:

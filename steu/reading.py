@@ -25,7 +25,7 @@ from steu.splits import SPLITS, check_fractions, split_patients
 from steu.spool import Spool
 from steu.tables import identifier, naming, scratch_database
 
-ROW_GROUP = 4096  # stays written at a time: some 40 MB of discharge summaries
+ROW_GROUP = 1024  # stays written at a time: some 10 MB of discharge summaries
 
 
 def build_cohort(layout: str, path: str | Path, **settings: Any) -> Cohort:
@@ -237,11 +237,13 @@ def _written(
     repeated = [name for name in names if name != "text"]
     options: dict[str, Any] = {"compression": "zstd", "use_dictionary": repeated}
     with pq.ParquetWriter(target, schema, **options) as writer, ThreadPoolExecutor(1) as aside:
+        written = aside.submit(lambda: None)
         for frame in frames:  # compressed aside, while whoever asked looks at the frame
             table = pa.Table.from_pandas(frame[names], schema=schema, preserve_index=False)
+            written.result()
             written = aside.submit(writer.write_table, table)
             yield frame
-            written.result()
+        written.result()
 
 
 @contextmanager

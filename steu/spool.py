@@ -38,15 +38,18 @@ class Spool:
         No more than a batch is held at a time, and rows that do not satisfy the SQL condition
         `where` are not written.
         """
-        kept = [self._append(pa.record_batch([pa.array([], f.type) for f in schema], schema))]
+        columns = [f for f in schema if f.name != "text"]
+        columns += [pa.field("place", pa.int64()), pa.field("size", pa.int64())]
+        _register(connection, pa.schema(columns).empty_table())
+        connection.execute(f"CREATE OR REPLACE TABLE {into} AS SELECT * FROM arrived")
         for batch in batches:
-            connection.register("arrived", pa.Table.from_batches([batch]))
+            _register(connection, pa.Table.from_batches([batch]))
             wanted = connection.sql(f"SELECT * FROM arrived WHERE {where}").to_arrow_table()
-            connection.unregister("arrived")
-            kept += [self._append(part) for part in wanted.combine_chunks().to_batches()]
-        connection.register("spooled", pa.Table.from_batches(kept))
-        connection.execute(f"CREATE OR REPLACE TABLE {into} AS SELECT * FROM spooled")
-        connection.unregister("spooled")
+            # Into the table at once: what is left of a batch would keep its texts in memory.
+            for part in wanted.combine_chunks().to_batches():
+                _register(connection, pa.Table.from_batches([self._append(part)]))
+                connection.execute(f"INSERT INTO {into} SELECT * FROM arrived")
+        connection.unregister("arrived")
 
     def _append(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         texts = batch.column("text").cast(pa.large_string())
@@ -71,3 +74,8 @@ class Spool:
     def _read(self, place: int, size: int) -> str:
         self._stream.seek(place)
         return self._stream.read(size).strip(b" \t\n\r\f").decode()
+
+
+def _register(connection: duckdb.DuckDBPyConnection, table: pa.Table) -> None:
+    """Let SQL read `table` under the name ``arrived``, in place of the one before."""
+    connection.register("arrived", table)

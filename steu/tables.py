@@ -14,8 +14,9 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
+from isal.igzip_lib import IsalError
 
-from steu.blocks import read_blocks
+from steu.blocks import ahead, read_blocks
 from steu.spool import Spool
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
@@ -120,7 +121,7 @@ def load(
         else:
             wanted = {alias: by_name[column.lower()] for alias, column in columns.items()}
             schema = pa.schema([(alias, pa.string()) for alias in wanted])
-            batches = read_blocks(path, list(wanted.values()), schema)
+            batches = ahead(read_blocks(path, list(wanted.values()), schema))
             spool.take(connection, batches, schema, into=identifier(into), where=where)
     return connection.execute(f"SELECT count(*) FROM {identifier(into)}").fetchall()[0][0]
 
@@ -177,9 +178,11 @@ def header(path: Path) -> list[str]:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Turn a DuckDB error into one line that names the file; never its rows, which are notes."""
+    """Turn a reader's error into one line that names the file; never its rows, which are notes."""
     try:
         yield
+    except (EOFError, gzip.BadGzipFile, IsalError):  # type: ignore[misc]  # its stub says object
+        raise ValueError(f"{path}: {_BROKEN_GZIP}") from None
     except (duckdb.Error, pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the system's own; Arrow's have no number

@@ -1,4 +1,6 @@
 import io
+import re
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -8,6 +10,13 @@ from steu.spool import Spool
 
 NAMES = ["text", "id"]
 TEXTS = ["first", None, " \n\t ", "sécond\n\nline ", "x" * 5000, ""]
+
+STATUS = Path("/proc/self/status")
+
+
+def resident() -> int:
+    """Bytes of this process in memory that no file holds."""
+    return 1024 * int(re.search(r"RssAnon:\s+(\d+)", STATUS.read_text())[1])
 
 
 def taken(connection, spool, texts, *, into, size=100, **options):
@@ -35,6 +44,18 @@ def test_rows_that_are_not_wanted_are_not_written():
         taken(connection, Spool(stream), ["a" * 99, "b", "c" * 99], into="t", where="id % 2 = 1")
         assert connection.execute("SELECT id, place, size FROM t").fetchall() == [(1, 0, 1)]
     assert stream.getvalue() == b"b"
+
+
+@pytest.mark.skipif(not STATUS.is_file(), reason="memory is read from /proc, which is not there")
+def test_texts_that_were_taken_are_not_held_in_memory(tmp_path):
+    batch = pa.record_batch([["x" * 2**23], [1]], NAMES)
+    with duckdb.connect() as connection, (tmp_path / "texts").open("w+b") as stream:
+        spool = Spool(stream)
+        spool.take(connection, [batch] * 2, batch.schema, into="warm")
+        before = resident()
+        spool.take(connection, [batch] * 32, batch.schema, into="t")
+        assert resident() - before < 2**26  # of 2**28
+        assert connection.execute("SELECT count(*), min(size) FROM t").fetchone() == (32, 2**23)
 
 
 def test_what_is_taken_after_a_text_was_read_overwrites_nothing():
