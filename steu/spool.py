@@ -40,16 +40,24 @@ class Spool:
         """
         columns = [f for f in schema if f.name != "text"]
         columns += [pa.field("place", pa.int64()), pa.field("size", pa.int64())]
-        _register(connection, pa.schema(columns).empty_table())
+        connection.register("arrived", pa.schema(columns).empty_table())
         connection.execute(f"CREATE OR REPLACE TABLE {into} AS SELECT * FROM arrived")
         for batch in batches:
-            _register(connection, pa.Table.from_batches([batch]))
-            wanted = connection.sql(f"SELECT * FROM arrived WHERE {where}").to_arrow_table()
             # Into the table at once: what is left of a batch would keep its texts in memory.
-            for part in wanted.combine_chunks().to_batches():
-                _register(connection, pa.Table.from_batches([self._append(part)]))
-                connection.execute(f"INSERT INTO {into} SELECT * FROM arrived")
+            rows = self._append(self._wanted(connection, batch, where))
+            connection.register("arrived", pa.Table.from_batches([rows]))
+            connection.execute(f"INSERT INTO {into} SELECT * FROM arrived")
         connection.unregister("arrived")
+
+    @staticmethod
+    def _wanted(
+        connection: duckdb.DuckDBPyConnection, batch: pa.RecordBatch, where: str
+    ) -> pa.RecordBatch:
+        """The rows that satisfy `where`; the texts themselves are not shown to the database."""
+        others = batch.drop_columns(["text"]).append_column("_row", pa.array(range(len(batch))))
+        connection.register("arrived", pa.Table.from_batches([others]))
+        found = connection.sql(f"SELECT _row FROM arrived WHERE {where}").fetchnumpy()["_row"]
+        return batch if len(found) == len(batch) else batch.take(pa.array(np.sort(found)))
 
     def _append(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         texts = batch.column("text").cast(pa.large_string())
@@ -74,8 +82,3 @@ class Spool:
     def _read(self, place: int, size: int) -> str:
         self._stream.seek(place)
         return self._stream.read(size).strip(b" \t\n\r\f").decode()
-
-
-def _register(connection: duckdb.DuckDBPyConnection, table: pa.Table) -> None:
-    """Let SQL read `table` under the name ``arrived``, in place of the one before."""
-    connection.register("arrived", table)
