@@ -11,6 +11,7 @@ SWEEPS = (
     ("steu_by_k", "n_tokens", "tokens"),
     ("selector_", "method", "score"),
     ("head_part_with_rows", "head", "head"),
+    ("head_width_with_rows", "head", "classifier"),
     ("every_class_steu", "forget_label", "without"),
 )
 

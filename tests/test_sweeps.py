@@ -18,6 +18,8 @@ ROWS = [
     row(method="steu"),
     row(method="every_class_steu", forget_label=None, metric="damage_auroc_spearman"),
     row(method="selector_chi2", split="validation"),
+    row(method="head_width_original", head="32 hidden units"),  # nothing was withdrawn
+    row(method="head_width_with_rows", head="32 hidden units"),
     row(method="head_part_with_rows", head="bias", dataset="b"),
 ]
 
@@ -25,9 +27,10 @@ ROWS = [
 def test_settings_are_in_the_order_of_the_book_and_named_for_a_reader():
     frame = pd.DataFrame(ROWS, columns=list(COLUMNS)).astype({"n_tokens": "Int64"})
     found = settings(frame)
-    wanted = ["tokens: 16", "tokens: 1,024", "score: PMI", "head: bias", "without: sepsis"]
+    wanted = ["tokens: 16", "tokens: 1,024", "score: PMI", "head: bias"]
+    wanted += ["classifier: 32 hidden units", "without: sepsis"]
     assert list(found["setting"]) == wanted
-    assert list(found["dataset"]) == ["a", "a", "a", "b", "a"]
+    assert list(found["dataset"]) == ["a", "a", "a", "b", "a", "a"]
 
 
 def test_of_several_seeds_the_first_of_each_cell_is_shown():
