@@ -17,8 +17,10 @@ Verdict = Literal["holds", "does not hold", "mixed", "not tested here"]
 
 SILENT = 0.05  # a forget F1 below this counts as "no longer predicted"
 MARGIN = 0.02  # a score that differs by less than this counts as the same
+A_TENTH = 0.1  # two divergences that differ by a smaller share count as the same
 CHANCE = 0.6  # an AUROC below this counts as near to chance
 DENSE = ("direct_suppression", "gradient_ascent", "influence_weighted")
+READINGS = ("relabelled", "dropped", "masked")
 COUNTED = ("log_odds", "chi2", "tfidf", "mutual_information")
 TOW, JS_RETAIN = "tow_relabelled", "js_retain_relabelled"
 
@@ -28,14 +30,18 @@ PAPER = pd.DataFrame(
     [
         ("steu", "forget_f1", 0.0004, "A"),
         ("steu", "retain_macro_f1", 0.4766, "A"),
+        ("steu", "parameters_share", 0.0019, "A"),
         ("steu", "parameters_changed", 201_216, "I"),
         ("embedding_only", "forget_f1", 0.276, "D"),
         ("direct_suppression", "forget_f1", 0.0, "D"),
         ("direct_suppression", "retain_macro_f1", 0.4912, "D"),
+        ("direct_suppression", "parameters_share", 0.196, "D"),
         ("direct_suppression", "parameters_changed", 21_263_616, "I"),
         ("gradient_ascent", "forget_f1", 0.0, "D"),
+        ("gradient_ascent", "parameters_share", 0.196, "D"),
         ("gradient_ascent", "parameters_changed", 21_263_616, "I"),
         ("influence_weighted", "forget_f1", 0.0, "D"),
+        ("influence_weighted", "parameters_share", 0.196, "D"),
         ("influence_weighted", "parameters_changed", 21_263_616, "I"),
     ],
     columns=["method", "metric", "value", "grade"],
@@ -94,7 +100,7 @@ STATEMENTS = (
     Statement(
         "embedding rows alone do not suffice: the head has to move too",
         "D",
-        "forget F1 0.276 without the head",
+        "forget F1 0.276 without the head; that the head has to move is our reading of it",
         "notebooks/04_unlearning",
         lambda values: values["embedding_only", "forget_f1"],
         lambda value: value >= SILENT,
@@ -124,12 +130,16 @@ STATEMENTS = (
         lambda difference: difference > MARGIN,
     ),
     Statement(
-        "beyond the paper: after STEU a linear probe no longer finds the class (AUROC < 0.6)",
+        "beyond the paper: a linear probe finds the class after STEU no better than in whichever "
+        "retrained model tells it least",
         "–",
-        "probes are not reported",
-        "notebooks/04_unlearning",
-        lambda values: values["steu", "probe_auroc"],
-        lambda value: value < CHANCE,
+        "probes and retrained models are not reported",
+        "notebooks/05b_references",
+        lambda values: (
+            values["steu_tuned", "probe_auroc"]
+            - min(values[f"reference_{reading}", "probe_auroc"] for reading in READINGS)
+        ),
+        lambda difference: difference < MARGIN,
     ),
     Statement(
         "every baseline that edits the encoder silences the class too",
@@ -186,12 +196,13 @@ STATEMENTS = (
         lambda difference: difference > MARGIN,
     ),
     Statement(
-        "beyond the paper: on the other classes STEU stays as near to retraining as another seed",
+        "beyond the paper: on the other classes STEU is as near to a retrained model as the "
+        "original was (Jensen-Shannon divergence, within a tenth)",
         "–",
         "no retrained model is reported",
         "notebooks/05b_references",
-        lambda values: values["steu_tuned", JS_RETAIN] - values["reference_other_seed", JS_RETAIN],
-        lambda difference: difference <= 0,
+        lambda values: values["steu_tuned", JS_RETAIN] / values["original", JS_RETAIN],
+        lambda ratio: ratio < 1 + A_TENTH,
     ),
 )
 
@@ -240,7 +251,8 @@ def _judge(statement: Statement, cells: dict[str, list[Values]]) -> Claim:
         values = np.array([v for seed in seeds if (v := _statistic(statement, seed)) is not None])
         if not len(values):
             continue
-        measured.append(f"{cell}: {values.mean():.3f} [{values.min():.3f}, {values.max():.3f}]")
+        spread = f"[{values.min():.3f}, {values.max():.3f}]" if len(values) > 1 else "(one seed)"
+        measured.append(f"{cell}: {values.mean():.3f} {spread}")
         outcomes.add(bool(statement.holds(float(values.mean()))))
     verdict: Verdict = "mixed" if len(outcomes) == 2 else "not tested here"
     if len(outcomes) == 1:

@@ -58,7 +58,24 @@ def test_a_stage_of_the_first_seed_only_is_judged_by_that_seed():
         ("steu_tuned", "probe_auroc"): [0.8],
     }
     claim = verdicts(results(first))["tokens chosen by PMI"]
-    assert (claim.verdict, claim.measured) == ("holds", "a, b, f: 0.100 [0.100, 0.100]")
+    assert (claim.verdict, claim.measured) == ("holds", "a, b, f: 0.100 (one seed)")
+
+
+@pytest.mark.parametrize(("least", "verdict"), [(0.83, "holds"), (0.78, "does not hold")])
+def test_the_probe_is_held_against_the_retrained_model_that_tells_least(least, verdict):
+    probes = {"relabelled": 0.95, "dropped": least, "masked": 0.9}
+    rows = {(f"reference_{name}", "probe_auroc"): [value] for name, value in probes.items()}
+    claim = verdicts(results(rows | {("steu_tuned", "probe_auroc"): [0.84]}))[
+        "a linear probe finds"
+    ]
+    assert claim.verdict == verdict
+
+
+@pytest.mark.parametrize(("edited", "verdict"), [(0.0042, "holds"), (0.0046, "does not hold")])
+def test_nearness_to_retraining_is_held_against_the_original(edited, verdict):
+    near = {("original", "js_retain_relabelled"): [0.004]}
+    near |= {("steu_tuned", "js_retain_relabelled"): [edited]}
+    assert verdicts(results(near))["on the other classes"].verdict == verdict
 
 
 def test_datasets_that_disagree_make_a_claim_mixed():
