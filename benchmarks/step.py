@@ -278,7 +278,7 @@ def run(
 
 
 if __name__ == "__main__":
-    logging.set_verbosity_error()  # a report of what was loaded, six times a setting
+    logging.set_verbosity_error()  # a report of what was loaded, seven times a setting
     logging.disable_progress_bar()
     chosen = options(__doc__)
     if chosen.quick:

@@ -16,7 +16,7 @@ from pyarrow.csv import ConvertOptions, ParseOptions, ReadOptions, open_csv
 
 Item = TypeVar("Item")
 ROWS = 1024  # of a Parquet file that are read at a time
-BLOCK = 2**23  # bytes that are read at a time; no row may be longer
+BLOCK = 2**23  # bytes of a block, of which Arrow unpacks up to 32 ahead; no row may be longer
 
 
 def read_blocks(path: Path, columns: list[str], schema: pa.Schema) -> Iterator[pa.RecordBatch]:

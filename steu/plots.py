@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 from steu.names import name
@@ -40,12 +41,20 @@ def look() -> None:
     )
 
 
-def intervals(frame: pd.DataFrame, ax: Axes, *, y: str = "method", hue: str | None = None) -> Axes:
+def intervals(
+    frame: pd.DataFrame,
+    ax: Axes,
+    *,
+    y: str = "method",
+    hue: str | None = None,
+    levels: Iterable[str] = (),
+) -> Axes:
     """Estimates as dots with their intervals as lines, one line of the axis per `y`.
 
-    `frame` has columns value, low, high, `y` and `hue`; the order of first appearance is kept.
+    `frame` has columns value, low, high, `y` and `hue`; the order of first appearance is kept,
+    unless `levels` names the lines of the axis.
     """
-    levels = list(dict.fromkeys(frame[y]))
+    levels = list(levels) or list(dict.fromkeys(frame[y]))
     groups = [(None, frame)] if hue is None else list(frame.groupby(hue, sort=False))
     for i, (label, group) in enumerate(groups):
         shift = (i - (len(groups) - 1) / 2) * 0.7 / max(len(groups), 2)
@@ -81,7 +90,7 @@ def metric_panels(
         if found.empty:
             ax.text(0.5, 0.5, "not run", ha="center", va="center", transform=ax.transAxes)
         else:
-            intervals(found, ax, y=y, hue=hue)
+            intervals(found, ax, y=y, hue=hue, levels=dict.fromkeys(rows[y]))
         _unit_panel(ax, metric)
 
 
@@ -196,6 +205,7 @@ def training(history: pd.DataFrame, ax: Axes, *, x: str, columns: dict[str, str]
     for colour, (column, label) in zip(COLOURS, columns.items(), strict=False):
         ax.plot(history[x], history[column], marker="o", markersize=3, color=colour, label=label)
     ax.set(xlabel=x)
+    ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))  # epochs, or steps
     if len(columns) > 1:
         ax.legend(frameon=False)
     return ax
@@ -246,7 +256,8 @@ def seed_panels(rows: pd.DataFrame, axes: Iterable[Axes], metrics: Iterable[str]
     methods = list(dict.fromkeys(rows["method"]))
     for ax, metric in zip(axes, metrics, strict=True):
         part = rows[rows["metric"] == metric]
-        intervals(part.assign(run="seed " + part["seed"].astype(str)), ax, hue="run")
+        run = "seed " + part["seed"].astype(str)
+        intervals(part.assign(run=run), ax, hue="run", levels=methods)
         means = part.groupby("method")["value"].mean()
         for position, method in enumerate(methods):
             if method in means:

@@ -31,12 +31,16 @@ def figure(name: str, drawn: Figure) -> None:
 
 
 def estimate(row: pd.Series | dict[str, Any]) -> str:
-    """A number with its interval as text: ``0.61 [0.52, 0.70]``; one without spread is bare."""
+    """A number with its interval as text: ``0.61 [0.52, 0.70]``; one without spread is bare.
+
+    An interval narrower than 0.02 is written with a third digit.
+    """
     if pd.isna(row["value"]):
         return "–"
     if pd.isna(row["low"]) or row["low"] == row["high"]:
         return exact(row["value"])
-    return f"{row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+    digits = 2 if row["high"] - row["low"] >= 0.02 else 3
+    return f"{row['value']:.{digits}f} [{row['low']:.{digits}f}, {row['high']:.{digits}f}]"
 
 
 def page_link(page: str) -> str:

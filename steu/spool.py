@@ -35,8 +35,8 @@ class Spool:
         """Create the table `into` of the batches, with place and size of their ``text`` instead.
 
         ``place`` and ``size`` count bytes; a text that is missing or only white space has size 0.
-        No more than a batch is held at a time, and rows that do not satisfy the SQL condition
-        `where` are not written.
+        No batch is held once it is written. Rows that do not satisfy the SQL condition `where` on
+        the other columns are not written.
         """
         columns = [f for f in schema if f.name != "text"]
         columns += [pa.field("place", pa.int64()), pa.field("size", pa.int64())]

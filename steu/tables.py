@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import errno
-import gzip
 import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
+from isal import igzip
 from isal.igzip_lib import IsalError
 
 from steu.blocks import ahead, read_blocks
@@ -91,7 +91,7 @@ def load(
     columns
         Name in `into` → name in the file, which is matched in any case.
     where
-        SQL condition on the new names; other rows are never stored.
+        SQL condition on the new names, but not on a spooled text; other rows are never stored.
     spool
         Takes the column called text, whose place and size the table holds instead.
 
@@ -167,7 +167,7 @@ def header(path: Path) -> list[str]:
     try:
         with _open_text(path) as stream:
             names = next(csv.reader(stream), [])
-    except (EOFError, gzip.BadGzipFile) as error:
+    except _DAMAGED as error:  # type: ignore[misc]
         raise ValueError(f"{path}: {_BROKEN_GZIP}") from error
     if not names:
         raise ValueError(f"{path} is empty; expected a header line of column names")
@@ -181,7 +181,7 @@ def naming(path: Path) -> Iterator[None]:
     """Turn a reader's error into one line that names the file; never its rows, which are notes."""
     try:
         yield
-    except (EOFError, gzip.BadGzipFile, IsalError):  # type: ignore[misc]  # its stub says object
+    except _DAMAGED:  # type: ignore[misc]  # a stub says that IsalError is an object
         raise ValueError(f"{path}: {_BROKEN_GZIP}") from None
     except (duckdb.Error, pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
@@ -197,6 +197,8 @@ def naming(path: Path) -> Iterator[None]:
             raise ValueError(f"{path} is not UTF-8 ({first}); convert it to UTF-8") from None
         if message.startswith("Out of Memory Error"):
             raise MemoryError(f"{path} needs more than DuckDB was given: {first}") from None
+        if "straddling" in first:
+            first = "a row is longer than 8 MB; is a quotation mark missing?"
         if "CSV parse error" in first:  # and then the row, which may hold a note
             first = ":".join(first.split(":")[:2])
         raise ValueError(f"{path} cannot be read as a table: {first}") from None
@@ -206,6 +208,7 @@ def _first_line(error: Exception) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)
 
 
+_DAMAGED = (EOFError, igzip.BadGzipFile, IsalError)
 _BROKEN_GZIP = (
     "the gzip stream is truncated or damaged; download the file again and compare its SHA-256 "
     "with the publisher's SHA256SUMS.txt"
@@ -220,7 +223,7 @@ def _open_text(path: Path) -> io.TextIOBase:
     # The stream decodes beyond the header; DuckDB names the line where a row is not UTF-8.
     options: Any = {"encoding": "utf-8-sig", "errors": "surrogateescape", "newline": ""}
     if path.suffix == ".gz":
-        return gzip.open(path, "rt", **options)
+        return igzip.open(path, "rt", **options)
     return path.open(**options)
 
 

@@ -222,6 +222,14 @@ def _edit(name: str, change: Callable[[bytes], bytes], *, packed: bool = False) 
     return edit
 
 
+def _spoil_a_block(packed: bytes) -> bytes:
+    return packed[:10] + b"\xff" * 20 + packed[30:]
+
+
+def _spoil_the_sum(packed: bytes) -> bytes:
+    return packed[:-8] + bytes(8)
+
+
 NOTES, CODES = "note/discharge.csv.gz", "hosp/diagnoses_icd.csv.gz"
 
 
@@ -238,6 +246,8 @@ NOTES, CODES = "note/discharge.csv.gz", "hosp/diagnoses_icd.csv.gz"
             "discharge.csv.gz: the gzip stream is trunc",
         ),
         (_edit(NOTES, lambda b: b[:5], packed=True), "discharge.csv.gz: the gzip stream is trunc"),
+        (_edit(NOTES, _spoil_a_block, packed=True), "discharge.csv.gz: the gzip stream is trunc"),
+        (_edit(NOTES, _spoil_the_sum, packed=True), "discharge.csv.gz: the gzip stream is trunc"),
         (_edit(CODES, lambda b: b.replace(b",", b";")), "is separated by semicolons; expected com"),
         (_edit(CODES, lambda b: b.replace(b",", b"\t")), "is separated by tabs"),
         (_edit(NOTES, lambda b: b.replace(b"note 7", b"note \xff7")), "gz is not UTF-8"),

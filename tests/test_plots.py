@@ -30,3 +30,14 @@ def test_a_panel_without_results_says_so():
     rows = pd.DataFrame([("steu", "forget_f1", "a", 0.5, 0.4, 0.6)], columns=COLUMNS)
     metric_panels(rows, axes, ["forget_f1", "probe_auroc"])
     assert [[text.get_text() for text in ax.texts] for ax in axes] == [[], ["not run"]]
+
+
+def test_panels_that_share_an_axis_share_its_lines():
+    axes = Figure().subplots(1, 2, sharey=True)
+    known = [("a", "forget_f1"), ("b", "forget_f1"), ("c", "forget_f1")]
+    known += [("a", "probe_auroc"), ("c", "probe_auroc")]  # b was not probed
+    rows = [(method, metric, "x", 0.5, 0.4, 0.6) for method, metric in known]
+    metric_panels(pd.DataFrame(rows, columns=COLUMNS), axes, ["forget_f1", "probe_auroc"])
+    places = [ax.containers[0][0].get_ydata().tolist() for ax in axes]
+    assert places == [[0, 1, 2], [0, 2]]
+    assert [label.get_text() for label in axes[0].get_yticklabels()] == ["a", "b", "c"]

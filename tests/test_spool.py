@@ -48,12 +48,17 @@ def test_rows_that_are_not_wanted_are_not_written():
 
 @pytest.mark.skipif(not STATUS.is_file(), reason="memory is read from /proc, which is not there")
 def test_texts_that_were_taken_are_not_held_in_memory(tmp_path):
-    batch = pa.record_batch([["x" * 2**23], [1]], NAMES)
+    query = f"SELECT repeat('x', {2**23}) AS text, 1 AS id"
     with duckdb.connect() as connection, (tmp_path / "texts").open("w+b") as stream:
-        spool = Spool(stream)
-        spool.take(connection, [batch] * 2, batch.schema, into="warm")
+
+        def batches(n):  # of the database, whose columns live as long as any one of them
+            for _ in range(n):
+                yield from connection.cursor().sql(query).to_arrow_table().to_batches()
+
+        spool, schema = Spool(stream), next(batches(1)).schema
+        spool.take(connection, batches(2), schema, into="warm")
         before = resident()
-        spool.take(connection, [batch] * 32, batch.schema, into="t")
+        spool.take(connection, batches(32), schema, into="t")
         assert resident() - before < 2**26  # of 2**28
         assert connection.execute("SELECT count(*), min(size) FROM t").fetchone() == (32, 2**23)
 
