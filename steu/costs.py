@@ -165,13 +165,15 @@ def _require(rows: pd.DataFrame) -> None:
 
 
 def _growth(result: dict[str, Any]) -> str:
+    n = result["settings"]["rounds"]
+    rounds = f"median with the least and the largest of {n} rounds" if n > 1 else "one round"
     return f"""
 ```{{figure}} glued/growth.svg
 :name: fig-growth
 :alt: Seconds against the number of notes on log scales, a line a stage.
 
-Time of each stage by the number of notes, median with the least and the largest of
-{result["settings"]["rounds"]} rounds; notes of about {result["settings"]["characters"]:,} letters.
+Time of each stage by the number of notes, {rounds}; notes of about
+{result["settings"]["characters"]:,} letters.
 ```
 """
 
