@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,8 @@ def page(folder: Path) -> str:
             parts.append(f"## {title}\n\nNot measured for this copy of the book.\n")
             continue
         result = read_json(path)
-        answer = {"step": _answer, "scaling": _growth}.get(name, lambda _: "")(result)
+        answers = {"step": _answer, "whole": _measures, "scaling": _growth}
+        answer = answers.get(name, lambda _: "")(result)
         parts.append(f"## {title}\n\n{EXPLAINED[name]}\n{answer}\n{_section(result)}")
     return "\n".join(parts)
 
@@ -164,6 +166,17 @@ def _require(rows: pd.DataFrame) -> None:
         )
 
 
+def _measures(result: dict[str, Any]) -> str:
+    """What each measure is, and how many times faster it made the way before it."""
+    rows = [row for row in result["rows"] if row["quantity"] == "times steu"]
+    lines = [
+        f"- *{this['variant']}*: {result['settings'][this['variant']]}, "
+        f"{_number(before['median'] / this['median'])} times as fast as the way before"
+        for before, this in pairwise(rows)
+    ]
+    return "\n".join(["", *lines, ""])
+
+
 def _growth(result: dict[str, Any]) -> str:
     n = result["settings"]["rounds"]
     rounds = f"median with the least and the largest of {n} rounds" if n > 1 else "one round"
@@ -179,24 +192,35 @@ Time of each stage by the number of notes, {rounds}; notes of about
 
 
 def _section(result: dict[str, Any]) -> str:
-    """Machine, a table a quantity with the variants as columns, and the goals of one benchmark."""
+    """Machine and goals of one benchmark; folded, a table a quantity with variants as columns."""
     machine = result["machine"]
     device = f"{machine['processor']}, {machine['cores']} cores"
     device = machine["cuda"] if result["name"] == "gpu" else device
     lines = [
         f"Measured on {device}, {machine['memory_gb']:.0f} GB; PyTorch {machine['torch']}, "
-        f"threads: {machine['threads']}.\n"
+        f"threads: {machine['threads']}.\n",
+        *_goals(result["goals"]),
+        "\n````{admonition} All numbers\n:class: dropdown\n",
     ]
     for quantity in dict.fromkeys(row["quantity"] for row in result["rows"]):
         lines += _table(quantity, [row for row in result["rows"] if row["quantity"] == quantity])
-    for goal in result["goals"]:
-        bound = f"at most {goal['most']:g}" if "most" in goal else f"at least {goal['least']:g}"
-        lines.append(
-            f"- {goal['variant']}, {goal['setting']}: {goal['quantity']} "
-            f"{_number(goal['median'])}, aim {bound}: "
-            f"**{'reached' if goal['met'] else 'not reached'}**"
-        )
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "````"]) + "\n"
+
+
+def _goals(goals: list[dict[str, Any]]) -> list[str]:
+    """A line for each aim: the medians of its settings, and in how many of them it was reached."""
+    lines = []
+    for about, part in groupby(goals, key=lambda goal: (goal["variant"], goal["quantity"])):
+        settings = list(part)
+        first, met = settings[0], sum(goal["met"] for goal in settings)
+        bound = f"at most {first['most']:g}" if "most" in first else f"at least {first['least']:g}"
+        low, high = (_number(extreme(g["median"] for g in settings)) for extreme in (min, max))
+        found = low if low == high else f"{low} to {high}"
+        verdict = {0: "not reached", len(settings): "reached"}.get(met, f"reached in {met}")
+        where = f"{len(settings)} settings" if len(settings) > 1 else first["setting"]
+        name = VARIANTS.get(about[0], f"`{about[0]}`")
+        lines.append(f"- {name}, {about[1]}: {found} ({where}), aim {bound}: **{verdict}**")
+    return lines
 
 
 def _table(quantity: str, rows: list[dict[str, Any]]) -> list[str]:

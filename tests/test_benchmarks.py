@@ -213,6 +213,7 @@ def test_the_page_shows_what_was_measured_and_says_what_was_not(
     text = costs.page(tmp_path)
     assert "| BERT-base, bf16 | 1.5 (1 to 2) |" in text
     assert "aim at most 1.03: **not reached**" in text
+    assert "- STEU, times the floor: 1.5 (BERT-base, bf16), aim at most 1.03" in text
     assert "trains 1.0% of the parameters" in text
     assert "takes 1 times as long" in text
     assert text.count("Not measured for this copy of the book.") == len(costs.TITLES) - 1
@@ -220,6 +221,32 @@ def test_the_page_shows_what_was_measured_and_says_what_was_not(
     assert set(drawn) == {"costs"}
     labels = [tick.get_text() for tick in drawn["costs"].axes[0].get_yticklabels()]
     assert labels == [*costs.VARIANTS.values()]
+
+
+def test_the_page_says_what_each_measure_brings(measure: ModuleType, tmp_path: Path) -> None:
+    rows = [
+        measure.row([value], setting="here", variant=way, quantity="times steu")
+        for way, value in (("plain", 6), ("groups", 3), ("steu", 1))
+    ]
+    measures = {"plain": "", "groups": "notes in groups", "steu": "bf16"}
+    measure.report("whole", rows, folder=tmp_path, settings=measures)
+    text = costs.page(tmp_path)
+    assert "- *groups*: notes in groups, 2 times as fast as the way before" in text
+    assert "- *steu*: bf16, 3 times as fast as the way before" in text
+
+
+def test_an_aim_in_several_settings_is_one_line(measure: ModuleType, tmp_path: Path) -> None:
+    rows = [
+        measure.row([value], setting=f"{n} notes", variant="ours", quantity="speed")
+        for n, value in enumerate([0.5, 1.5, 2.0])
+    ]
+    aims = [measure.Goal("ours", "speed", least=least) for least in (0.1, 1, 3)]
+    measure.report("encoding", rows, folder=tmp_path, settings={}, goals=aims[1:2])
+    said = "- `ours`, speed: 0.5 to 2 (3 settings), aim at least 1: **reached in 2**"
+    assert said in costs.page(tmp_path)
+    for aim, verdict in zip(aims[::2], ("reached", "not reached"), strict=True):
+        measure.report("encoding", rows, folder=tmp_path, settings={}, goals=[aim])
+        assert f"aim at least {aim.least:g}: **{verdict}**" in costs.page(tmp_path)
 
 
 def test_growth_is_drawn_against_the_number_of_notes(measure: ModuleType, tmp_path: Path) -> None:
