@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from typing import Literal
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from torch import nn
@@ -76,7 +78,9 @@ def start_from_probe(
         network = MLPClassifier(
             layers[0].out_features, solver="lbfgs", alpha=1.0, max_iter=2000, random_state=seed
         )
-        network.fit(features / scale, labels.astype(int))
+        with catch_warnings():  # a place to start from need not be the optimum
+            simplefilter("ignore", ConvergenceWarning)
+            network.fit(features / scale, labels.astype(int))
         values = [(w.T, b) for w, b in zip(network.coefs_, network.intercepts_, strict=True)]
     values[0] = (values[0][0] / scale, values[0][1])
     for layer, (weight, bias) in zip(layers, values, strict=True):

@@ -277,11 +277,18 @@ def by_token_count(rows: pd.DataFrame, ax: Axes, *, metrics: dict[str, str]) -> 
         ax.plot(part["n_tokens"], part["value"], "o-", markersize=4, color=colour, label=label)
         ax.fill_between(part["n_tokens"], part["low"], part["high"], color=colour, alpha=0.15)
     ax.set_xscale("symlog", linthresh=positive[0] if positive else 1)
-    ax.set_xticks([0, *positive], ["0", *(f"{k:,}" for k in positive)])
+    ticks = _apart([0, *positive])
+    ax.set_xticks(ticks, [f"{k:,}" for k in ticks])
     ax.minorticks_off()
     ax.set(xlabel="tokens edited, k", ylim=(0, 1.03))
     ax.legend(frameon=False, loc="best", fontsize=8)
     return ax
+
+
+def _apart(counts: list[int]) -> list[int]:
+    """Of rising counts those that a logarithmic axis has room for: none just below another."""
+    following = [*counts[1:], np.inf]
+    return [k for k, after in zip(counts, following, strict=True) if k == 0 or after > 1.5 * k]
 
 
 def parameter_axis(rows: pd.DataFrame, ax: Axes) -> None:
@@ -290,7 +297,8 @@ def parameter_axis(rows: pd.DataFrame, ax: Axes) -> None:
     above = ax.twiny()
     above.set_xscale("symlog", linthresh=changed.loc[changed["n_tokens"] > 0, "n_tokens"].min())
     above.set_xlim(ax.get_xlim())
-    above.set_xticks(changed["n_tokens"], [_short(value) for value in changed["value"]])
+    shown = changed[changed["n_tokens"].isin(_apart(list(changed["n_tokens"])))]
+    above.set_xticks(shown["n_tokens"], [_short(value) for value in shown["value"]])
     above.minorticks_off()
     above.grid(visible=False)
     above.tick_params(labelsize=7)

@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from steu.plots import COLOURS, intervals, metric_panels
+from steu.plots import COLOURS, by_token_count, intervals, metric_panels
 
 COLUMNS = ["method", "metric", "cell", "value", "low", "high"]
 
@@ -41,3 +41,11 @@ def test_panels_that_share_an_axis_share_its_lines():
     places = [ax.containers[0][0].get_ydata().tolist() for ax in axes]
     assert places == [[0, 1, 2], [0, 2]]
     assert [label.get_text() for label in axes[0].get_yticklabels()] == ["a", "b", "c"]
+
+
+def test_a_count_just_below_the_last_is_drawn_but_not_labelled():
+    rows = [("probe_auroc", k, 0.9, 0.8, 1.0) for k in (0, 16, 1024, 1041)]
+    frame = pd.DataFrame(rows, columns=["metric", "n_tokens", "value", "low", "high"])
+    ax = by_token_count(frame, Figure().subplots(), metrics={"probe_auroc": "probe"})
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["0", "16", "1,041"]
+    assert ax.get_lines()[0].get_xdata().tolist() == [0, 16, 1024, 1041]
