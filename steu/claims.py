@@ -17,7 +17,7 @@ Verdict = Literal["holds", "does not hold", "mixed", "not tested here"]
 
 SILENT = 0.05  # a forget F1 below this counts as "no longer predicted"
 MARGIN = 0.02  # a score that differs by less than this counts as the same
-A_TENTH = 0.1  # two divergences that differ by a smaller share count as the same
+NEAR = 1.1  # a divergence of fewer times another counts as the same
 CHANCE = 0.6  # an AUROC below this counts as near to chance
 DENSE = ("direct_suppression", "gradient_ascent", "influence_weighted")
 READINGS = ("relabelled", "dropped", "masked")
@@ -197,12 +197,12 @@ STATEMENTS = (
     ),
     Statement(
         "beyond the paper: on the other classes STEU is as near to a retrained model as the "
-        "original was (Jensen-Shannon divergence, within a tenth)",
+        f"original was (Jensen-Shannon divergence, less than {NEAR:g} times the original's)",
         "–",
         "no retrained model is reported",
         "notebooks/05b_references",
         lambda values: values["steu_tuned", JS_RETAIN] / values["original", JS_RETAIN],
-        lambda ratio: ratio < 1 + A_TENTH,
+        lambda ratio: ratio < NEAR,
     ),
 )
 

@@ -16,6 +16,8 @@ from steu.files import atomic_path, read_json, write_json
 from steu.labels import RESERVED, label_index
 from steu.splits import SPLITS
 
+BATCH = 1024  # stays whose texts are taken together
+
 
 @dataclass(frozen=True)
 class Cohort:
@@ -141,7 +143,7 @@ class Cohort:
         return cohort
 
 
-def iter_texts(folder: str | Path, *, batch_size: int = 1024) -> Iterator[list[str]]:
+def iter_texts(folder: str | Path, *, batch_size: int = BATCH) -> Iterator[list[str]]:
     """Yield the texts of a written cohort in order, a batch at a time."""
     for frame in _stream(Path(folder) / "cohort.parquet", batch_size=batch_size):
         yield frame["text"].tolist()
@@ -160,8 +162,8 @@ def fingerprint_of(frames: Iterable[pd.DataFrame], labels: Sequence[str]) -> str
     for frame in frames:
         if "text" not in frame:
             raise ValueError("a cohort without text has no fingerprint; read it with text=True")
-        for start in range(0, len(frame), 1024):  # hashed together, but not all texts of a cohort
-            digest.update(b"".join(_fields(frame[columns].iloc[start : start + 1024])))
+        for start in range(0, len(frame), BATCH):  # hashed together, but not a whole cohort
+            digest.update(b"".join(_fields(frame[columns].iloc[start : start + BATCH])))
     return digest.hexdigest()
 
 

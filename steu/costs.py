@@ -38,7 +38,8 @@ EXPLAINED = {
 INTRODUCTION = """\
 # What it costs
 
-**Question.** An edit of 0.19 % of the parameters is small to store. Is it also quick to find?
+**Question.** An edit of 0.19 % of the parameters [A]{.grade} is small to store. Is it also quick to
+find?
 
 Speeds are judged as ratios within one run: what is compared took turns, so that whatever slowed the
 machine down slowed all of it. A number stands with the least and the largest of its rounds. This

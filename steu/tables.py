@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from isal import igzip
 from isal.igzip_lib import IsalError
 
-from steu.blocks import ahead, read_blocks
+from steu.blocks import BLOCK, ahead, read_blocks
 from steu.spool import Spool
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
@@ -198,7 +198,7 @@ def naming(path: Path) -> Iterator[None]:
         if message.startswith("Out of Memory Error"):
             raise MemoryError(f"{path} needs more than DuckDB was given: {first}") from None
         if "straddling" in first:
-            first = "a row is longer than 8 MB; is a quotation mark missing?"
+            first = f"a row is longer than {BLOCK:,} bytes; is a quotation mark missing?"
         if "CSV parse error" in first:  # and then the row, which may hold a note
             first = ":".join(first.split(":")[:2])
         raise ValueError(f"{path} cannot be read as a table: {first}") from None

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from steu.blocks import BLOCK
 from steu.cohort import Cohort, iter_texts
 from steu.reading import build_cohort, write_cohort
 from steu.splits import SPLITS, split_patients
@@ -231,6 +232,15 @@ def _spoil_the_sum(packed: bytes) -> bytes:
 
 
 NOTES, CODES = "note/discharge.csv.gz", "hosp/diagnoses_icd.csv.gz"
+
+
+def test_a_row_that_no_block_can_hold_is_named(folder: Path, tmp_path: Path) -> None:
+    header = gzip.decompress((folder / NOTES).read_bytes()).splitlines()[0] + b"\n"
+    columns = header.count(b",") + 1
+    long = b"1," * (columns - 1) + b'"' + b"x" * (2 * BLOCK) + b'"\n'
+    (folder / NOTES).write_bytes(gzip.compress(header + long, 1))
+    with pytest.raises(ValueError, match="gz cannot be read as a table: a row is longer than 8,"):
+        write_cohort(tmp_path, "mimic_iv", folder, labels=LABELS, name="x", restricted=True)
 
 
 @pytest.mark.parametrize(
