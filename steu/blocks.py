@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from isal import igzip
 from pyarrow.csv import ConvertOptions, ParseOptions, ReadOptions, open_csv
 
-Item = TypeVar("Item")
 ROWS = 1024  # of a Parquet file that are read at a time
 BLOCK = 2**23  # bytes of a block, of which Arrow unpacks up to 32 ahead; no row may be longer
 
@@ -61,16 +58,6 @@ def _csv(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
             f"{path} cannot be read as a table: it ends between quotation marks, so a part is "
             "missing; get the whole file again"
         )
-
-
-def ahead(items: Iterable[Item]) -> Iterator[Item]:
-    """The items in order; while one is used, a thread makes the next."""
-    iterator = iter(items)
-    with ThreadPoolExecutor(1) as aside:
-        upcoming = aside.submit(list, islice(iterator, 1))
-        while one := upcoming.result():
-            upcoming = aside.submit(list, islice(iterator, 1))
-            yield from one
 
 
 class _Quotes(io.RawIOBase):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from steu.files import atomic_path, read_json, write_json
@@ -72,7 +74,15 @@ class Cohort:
         """SHA-256 over labels and rows; the same content gives the same value on any machine."""
         if self._digest:
             return self._digest
-        return fingerprint_of([self.frame], self.labels)
+        if "text" not in self.frame:
+            raise ValueError("a cohort without text has no fingerprint; read it with text=True")
+        digest = new_digest(self.labels)
+        for start in range(0, len(self.frame), BATCH):
+            rows = self.frame.iloc[start : start + BATCH]
+            table = pa.Table.from_pandas(rows, schema_of(self.labels), preserve_index=False)
+            for batch in table.to_batches():
+                add_rows(digest, batch, self.labels)
+        return digest.hexdigest()
 
     def index_of(self, label: str) -> int:
         """Column of a label in `targets`; an unknown one is refused, with the nearest named."""
@@ -155,25 +165,40 @@ def _stream(path: Path, *, batch_size: int) -> Iterator[pd.DataFrame]:
             yield batch.to_pandas()
 
 
-def fingerprint_of(frames: Iterable[pd.DataFrame], labels: Sequence[str]) -> str:
-    """SHA-256 over the label names and the rows of the frames, one after the other."""
-    digest = hashlib.sha256(repr(tuple(labels)).encode())
-    columns = ["subject_id", "stay_id", "text", "split", *labels]
-    for frame in frames:
-        if "text" not in frame:
-            raise ValueError("a cohort without text has no fingerprint; read it with text=True")
-        for start in range(0, len(frame), BATCH):  # hashed together, but not a whole cohort
-            digest.update(b"".join(_fields(frame[columns].iloc[start : start + BATCH])))
-    return digest.hexdigest()
+def schema_of(labels: Sequence[str]) -> pa.Schema:
+    """Columns of cohort.parquet."""
+    names = ["subject_id", "stay_id", "text", *labels, "split"]
+    return pa.schema([(n, pa.bool_() if n in labels else pa.string()) for n in names])
 
 
-def _fields(frame: pd.DataFrame) -> Iterator[bytes]:
+def new_digest(labels: Sequence[str]) -> hashlib._Hash:
+    """SHA-256 over the label names; once all rows are added it is a cohort's fingerprint."""
+    return hashlib.sha256(repr(tuple(labels)).encode())
+
+
+def add_rows(digest: hashlib._Hash, rows: pa.RecordBatch, labels: Sequence[str]) -> None:
+    """Go on with the digest over the next rows of a cohort, with the columns of `schema_of`."""
+    for part in _fields(rows, labels):
+        digest.update(part)
+
+
+def _fields(batch: pa.RecordBatch, labels: Sequence[str]) -> Iterator[bytes | memoryview]:
     """Four texts a row and its flags, each with its length in front: "ab", "c" is not "a", "bc"."""
-    for row in frame.itertuples(index=False, name=None):
-        for part in (*row[:4], "".join("01"[bool(value)] for value in row[4:])):
-            data = part.encode()
-            yield len(data).to_bytes(8, "big")
-            yield data
+    flags = np.array([batch.column(name).to_numpy(False) for name in labels]) + np.uint8(ord("0"))
+    columns = [_encoded(batch.column(name)) for name in ("subject_id", "stay_id", "text", "split")]
+    for row in zip(*columns, (one.tobytes() for one in flags.T), strict=True):
+        for part in row:
+            yield len(part).to_bytes(8, "big")
+            yield part
+
+
+def _encoded(texts: pa.StringArray) -> Iterator[memoryview]:
+    """The bytes of each text as they lie in memory: long ones are not copied."""
+    texts = texts.cast(pa.large_string())
+    _, offsets, letters = texts.buffers()
+    limits = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1]
+    data = memoryview(letters or b"")
+    return (data[start:end] for start, end in pairwise(limits))
 
 
 def summary_of(cohort: Cohort, fingerprint: str) -> dict[str, Any]:
@@ -206,6 +231,13 @@ def _validate(frame: pd.DataFrame, labels: Sequence[str], name: str) -> None:
         raise ValueError(
             f"cohort {name}: {len(twice)} stays come more than once, first {twice.iloc[0]!r}; "
             "expected one document a stay"
+        )
+    stays = frame["stay_id"].to_numpy()
+    late = stays[1:][stays[1:] < stays[:-1]]
+    if len(late):
+        raise ValueError(
+            f"cohort {name}: stay {late[0]!r} comes after a later one; expected rows ordered by "
+            "stay_id; sort them"
         )
     if "text" in frame:
         empty = np.flatnonzero(frame["text"].fillna("").str.strip().eq("").to_numpy())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,18 +13,18 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from steu.cohort import Cohort, fingerprint_of, summary_of
+from steu.cohort import Cohort, add_rows, new_digest, schema_of, summary_of
 from steu.files import atomic_path, naming_full_disk, write_json
 from steu.labels import check_labels, indicator_sql
 from steu.layouts import LAYOUTS, Mimic, read_eicu, read_mimic
 from steu.plain import read_plain
 from steu.splits import SPLITS, check_fractions, split_patients
 from steu.spool import Spool
-from steu.tables import identifier, naming, scratch_database
+from steu.tables import identifier, literal, naming, scratch_database
 
-ROW_GROUP = 1024  # stays written at a time: some 10 MB of discharge summaries
+BATCH = 512  # stays whose texts are read together: some 5 MB of discharge summaries
+ROW_GROUP = 2048  # stays at most in a part of the Parquet file
 
 
 def build_cohort(layout: str, path: str | Path, **settings: Any) -> Cohort:
@@ -86,10 +85,11 @@ def write_cohort(
         names, excluded = _tabulate(connection, layout, path, labels, options, spool)
         _assign_splits(connection, names, fractions, seed)
         rows = _ordered_rows(connection, names)
-        cohort = Cohort(rows, names, name, layout, restricted, excluded)
+        frame = rows.drop_columns(["places", "sizes"]).to_pandas()
+        cohort = Cohort(frame, names, name, layout, restricted, excluded)
         with atomic_path(folder / "cohort.parquet") as beside:
-            frames = _with_texts(connection, rows, spool)
-            fingerprint = fingerprint_of(_written(frames, names, beside), names)
+            batches = _with_texts(rows, spool, schema_of(names))
+            fingerprint = _write_rows(connection, batches, names, beside)
             write_json(folder / "cohort.json", summary_of(cohort, fingerprint))
 
 
@@ -132,7 +132,7 @@ def spool_documents(connection: duckdb.DuckDBPyConnection, spool: Spool) -> None
     """Make `pieces` of `documents`, one each, unless the reader has spooled its texts itself."""
     if "pieces" not in _tables(connection):
         query = "SELECT subject_id, stay_id, 1 AS nth, text FROM documents"
-        reader = connection.cursor().sql(query).to_arrow_reader(ROW_GROUP)
+        reader = connection.cursor().sql(query).to_arrow_reader(BATCH)
         spool.take(connection, reader, reader.schema, into="pieces")
 
 
@@ -200,50 +200,47 @@ def _assign_splits(
     connection.unregister("chosen")
 
 
-def _ordered_rows(connection: duckdb.DuckDBPyConnection, labels: Sequence[str]) -> pd.DataFrame:
-    """All of the cohort but its text, ordered by stay."""
+def _ordered_rows(connection: duckdb.DuckDBPyConnection, labels: Sequence[str]) -> pa.Table:
+    """The cohort ordered by stay; instead of a text the places and sizes of its pieces."""
     columns = ", ".join(f"coalesce({identifier(n)}, false) AS {identifier(n)}" for n in labels)
-    return connection.execute(
-        f"""SELECT subject_id, stay_id, {columns}, split FROM written
-        JOIN indicators USING (stay_id) JOIN splits USING (subject_id) ORDER BY stay_id"""
-    ).df()
+    return connection.sql(
+        f"""SELECT subject_id, stay_id, {columns}, split, places, sizes FROM written
+        JOIN indicators USING (stay_id) JOIN splits USING (subject_id) JOIN (
+            SELECT stay_id, list(place ORDER BY nth) AS places, list(size ORDER BY nth) AS sizes
+            FROM pieces WHERE size > 0 GROUP BY stay_id
+        ) USING (stay_id) ORDER BY stay_id"""
+    ).to_arrow_table()
 
 
-def _with_texts(
-    connection: duckdb.DuckDBPyConnection, rows: pd.DataFrame, spool: Spool
-) -> Iterator[pd.DataFrame]:
-    """Yield `rows` with their texts, `ROW_GROUP` at a time."""
-    found = connection.execute(
-        "SELECT stay_id, place, size FROM pieces WHERE size > 0 ORDER BY stay_id, nth"
+def _with_texts(rows: pa.Table, spool: Spool, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Yield `rows` with their texts, `BATCH` at a time."""
+    for start in range(0, len(rows), BATCH):
+        part = rows.slice(start, BATCH).combine_chunks()
+        texts = spool.read(*(part.column(name).chunk(0) for name in ("places", "sizes")))
+        yield from part.append_column("text", texts).select(schema.names).cast(schema).to_batches()
+
+
+def _write_rows(
+    connection: duckdb.DuckDBPyConnection,
+    batches: Iterable[pa.RecordBatch],
+    labels: Sequence[str],
+    target: Path,
+) -> str:
+    """Write the rows to one Parquet file, in order, and return their fingerprint."""
+    digest = new_digest(labels)
+
+    def hashed() -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            add_rows(digest, batch, labels)
+            yield batch
+
+    connection.execute("SET preserve_insertion_order = true")
+    connection.register("rows", pa.RecordBatchReader.from_batches(schema_of(labels), hashed()))
+    connection.execute(
+        f"""COPY (FROM rows) TO {literal(str(target))} (
+        FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE {ROW_GROUP})"""
     )
-    pieces: dict[str, list[tuple[int, int]]] = {}
-    while batch := found.fetchmany(ROW_GROUP):
-        for stay, at, size in batch:
-            pieces.setdefault(stay, []).append((at, size))
-    for start in range(0, len(rows), ROW_GROUP):
-        part = rows.iloc[start : start + ROW_GROUP]
-        texts = [spool.read(pieces[stay]) for stay in part["stay_id"]]
-        # As objects, the texts are neither copied nor looked through.
-        yield part.assign(text=pd.Series(texts, index=part.index, dtype=object))
-
-
-def _written(
-    frames: Iterable[pd.DataFrame], labels: Sequence[str], target: Path
-) -> Iterator[pd.DataFrame]:
-    """Write the frames to one Parquet file, a row group each, and hand them on."""
-    names = ["subject_id", "stay_id", "text", *labels, "split"]
-    schema = pa.schema([(n, pa.bool_() if n in labels else pa.string()) for n in names])
-    # Hardly a text comes twice: looking for repeated ones would take most of the time.
-    repeated = [name for name in names if name != "text"]
-    options: dict[str, Any] = {"compression": "zstd", "use_dictionary": repeated}
-    with pq.ParquetWriter(target, schema, **options) as writer, ThreadPoolExecutor(1) as aside:
-        written = aside.submit(lambda: None)
-        for frame in frames:  # compressed aside, while whoever asked looks at the frame
-            table = pa.Table.from_pandas(frame[names], schema=schema, preserve_index=False)
-            written.result()
-            written = aside.submit(writer.write_table, table)
-            yield frame
-        written.result()
+    return digest.hexdigest()
 
 
 @contextmanager

@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 from isal import igzip
 from isal.igzip_lib import IsalError
 
-from steu.blocks import BLOCK, ahead, read_blocks
+from steu.aside import ahead
+from steu.blocks import BLOCK, read_blocks
 from steu.spool import Spool
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
@@ -32,6 +33,7 @@ def scratch_database(folder: Path, *, memory: str = "1GB") -> Iterator[duckdb.Du
         # Rows are ordered once, at the end; keeping the files' order would hold tables in memory.
         connection.execute("SET preserve_insertion_order = false")
         connection.execute("SET threads = 2")
+        connection.execute("SET enable_progress_bar = false")  # it would stand in a notebook's page
         yield connection
     finally:
         connection.close()

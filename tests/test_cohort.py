@@ -194,6 +194,10 @@ def _no_positive(frame: pd.DataFrame) -> None:
         (_no_positive, r"label 'sepsis' has no positive in the validation split \(\d+ of 80"),
         (lambda f: f.__setitem__("stay_id", "1"), "79 stays come more than once, first '1'"),
         (lambda f: f.__setitem__("text", ["ok"] * 79 + [" "]), "1 stays have an empty text"),
+        (
+            lambda f: f.__setitem__("stay_id", [*f["stay_id"][:0:-1], f["stay_id"][0]]),
+            "a later one",
+        ),
         (lambda f: f.__setitem__("split", "dev"), "unknown split 'dev'"),
         (lambda f: f.pop("sepsis"), "no column sepsis; found subject_id"),
         (lambda f: setattr(f, "index", list(f["stay_id"])), "rows must be numbered"),

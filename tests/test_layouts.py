@@ -39,10 +39,14 @@ def spool() -> Spool:
 
 def documents(connection: duckdb.DuckDBPyConnection, spool: Spool) -> dict[str, tuple[str, str]]:
     spool_documents(connection, spool)
-    rows = connection.execute(
-        "SELECT stay_id, min(subject_id), list([place, size] ORDER BY nth) FROM pieces GROUP BY ALL"
-    ).fetchall()
-    return {stay: (subject, spool.read(pieces)) for stay, subject, pieces in rows}
+    rows = connection.sql(
+        """SELECT stay_id, min(subject_id) AS subject_id, list(place ORDER BY nth) AS places,
+        list(size ORDER BY nth) AS sizes FROM pieces GROUP BY stay_id"""
+    ).to_arrow_table()
+    stays, subjects, places, sizes = (column.combine_chunks() for column in rows.columns)
+    texts = spool.read(places, sizes).to_pylist()
+    documents = zip(subjects.to_pylist(), texts, strict=True)
+    return dict(zip(stays.to_pylist(), documents, strict=True))
 
 
 def codes(connection: duckdb.DuckDBPyConnection) -> set[tuple[str, int, str]]:

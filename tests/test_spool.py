@@ -1,3 +1,4 @@
+import errno
 import io
 import re
 from pathlib import Path
@@ -5,6 +6,8 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from steu.spool import Spool
 
@@ -24,7 +27,14 @@ def taken(connection, spool, texts, *, into, size=100, **options):
     spool.take(connection, table.to_batches(size), table.schema, into=into, **options)
 
 
-@pytest.mark.parametrize("size", [2, 100])
+def read(spool, *texts):
+    """Texts of lists of (place, size), one as it is, several as a list."""
+    columns = ([[piece[k] for piece in pieces] for pieces in texts] for k in (0, 1))
+    found = spool.read(*(pa.array(c, pa.list_(pa.int64())) for c in columns)).to_pylist()
+    return found if len(texts) > 1 else found[0]
+
+
+@pytest.mark.parametrize("size", [1, 2, 100])
 def test_every_text_is_found_again_whatever_the_batches(size):
     spool = Spool(io.BytesIO())
     with duckdb.connect() as connection:
@@ -32,7 +42,7 @@ def test_every_text_is_found_again_whatever_the_batches(size):
             taken(connection, spool, TEXTS, into=name, size=size)
         for name in ("once", "twice"):
             rows = connection.execute(f"SELECT id, place, size FROM {name} ORDER BY id").fetchall()
-            found = {i: spool.read([(place, size)]) for i, place, size in rows if size}
+            found = {i: read(spool, [(place, size)]) for i, place, size in rows if size}
             assert found == {0: "first", 3: "sécond\n\nline", 4: "x" * 5000}
             columns = connection.execute(f"DESCRIBE {name}").fetchall()
             assert [column[0] for column in columns] == ["id", "place", "size"]
@@ -68,16 +78,45 @@ def test_what_is_taken_after_a_text_was_read_overwrites_nothing():
     with duckdb.connect() as connection:
         for i, text in enumerate(("first", "second", "third")):
             taken(connection, spool, [text], into=f"t{i}")
-            assert (
-                spool.read(connection.execute("SELECT place, size FROM t0").fetchall()) == "first"
-            )
+            first = connection.execute("SELECT place, size FROM t0").fetchall()
+            assert read(spool, first) == "first"
         (piece,) = connection.execute("SELECT place, size FROM t1").fetchall()
-        assert spool.read([piece]) == "second"
+        assert read(spool, [piece]) == "second"
 
 
 def test_pieces_are_joined_by_an_empty_line():
     spool = Spool(io.BytesIO(b"one two "))
-    assert spool.read([(4, 4), (0, 4)]) == "two\n\none"
+    assert read(spool, [(4, 3), (0, 3)], [(0, 3)], [(4, 2)]) == ["two\n\none", "one", "tw"]
+    places = pa.array([[0], [4, 0]], pa.list_(pa.int64())).slice(1)
+    assert spool.read(places, pa.array([[3, 3]])).to_pylist() == ["two\n\none"]
+
+
+def test_bytes_that_are_no_text_are_refused():
+    with pytest.raises(pa.ArrowInvalid, match="UTF8"):
+        read(Spool(io.BytesIO(b"ok \xff")), [(0, 4)])
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.none() | st.text(" \t\n\r\f\v\xa0aé", max_size=9), max_size=9), st.integers(1, 9)
+)
+def test_what_is_read_is_the_text_without_white_space_around(texts, size):
+    spool = Spool(io.BytesIO())
+    with duckdb.connect() as connection:
+        taken(connection, spool, texts, into="t", size=size)
+        rows = connection.execute("SELECT place, size FROM t ORDER BY id").fetchall()
+    expected = [(text or "").strip(" \t\n\r\f") for text in texts]
+    assert [size for _, size in rows] == [len(text.encode()) for text in expected]
+    assert [read(spool, [row]) if row[1] else "" for row in rows] == expected
+
+
+def test_an_error_of_writing_is_the_callers():
+    class Full(io.BytesIO):
+        def write(self, data):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with duckdb.connect() as connection, pytest.raises(OSError, match="No space left"):
+        taken(connection, Spool(Full()), ["a"], into="t")
 
 
 def test_no_rows_make_an_empty_table():
