@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import numpy as np
@@ -57,11 +58,11 @@ def null_logits(logits: np.ndarray, forget: int) -> np.ndarray:
 
 
 def tfidf_logits(
-    train_texts: list[str], train_targets: np.ndarray, test_texts: list[list[str]]
+    train_texts: Iterable[str], train_targets: np.ndarray, test_texts: Iterable[Iterable[str]]
 ) -> list[np.ndarray]:
     """Log-odds by TF-IDF (words and word pairs) and one logistic regression a label.
 
-    Returns an array (n, C) for each list of texts; the bag-of-words yardstick of the classifier.
+    Returns an array (n, C) for each of `test_texts`; the bag-of-words yardstick of the classifier.
     """
     model = make_pipeline(
         TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True),

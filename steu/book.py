@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html.parser import HTMLParser
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -283,7 +282,7 @@ def check_privacy(run: Path, *, folders: list[Path]) -> None:
     restricted = list(_restricted_cohorts(run))
     shown = dict(_rendered(folders)) if restricted else {}
     for cohort in restricted:
-        found = note_text_in(shown, chain.from_iterable(iter_texts(cohort)))
+        found = note_text_in(shown, iter_texts(cohort))
         if found:
             raise ValueError(
                 f"{found[0].path} shows words of note {found[0].note} of the restricted dataset in "

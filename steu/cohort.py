@@ -18,7 +18,7 @@ from steu.files import atomic_path, read_json, write_json
 from steu.labels import RESERVED, label_index
 from steu.splits import SPLITS
 
-BATCH = 1024  # stays whose texts are taken together
+BATCH = 512  # stays whose texts are taken together
 
 
 @dataclass(frozen=True)
@@ -133,36 +133,63 @@ class Cohort:
         about = read_json(folder / "cohort.json")
         labels = tuple(about["labels"])
         columns = ["subject_id", "stay_id", *(["text"] if text else []), *labels, "split"]
-        path = folder / "cohort.parquet"
-        if not path.is_file():
-            raise ValueError(f"{path} does not exist; run notebooks/01_cohort first")
         cohort = cls(
-            pd.read_parquet(path, columns=columns),
+            pd.read_parquet(_stored(folder), columns=columns),
             labels,
             about["name"],
             about["layout"],
             about["restricted"],
             about["excluded"],
         )
-        if text and cohort.fingerprint != about["fingerprint"]:
-            raise ValueError(
-                f"{path} differs from the fingerprint in cohort.json beside it; run "
-                "notebooks/01_cohort again"
-            )
+        if text:
+            _check_digest(cohort.fingerprint, folder, about)
         object.__setattr__(cohort, "_digest", about["fingerprint"])
         return cohort
 
 
-def iter_texts(folder: str | Path, *, batch_size: int = BATCH) -> Iterator[list[str]]:
-    """Yield the texts of a written cohort in order, a batch at a time."""
-    for frame in _stream(Path(folder) / "cohort.parquet", batch_size=batch_size):
-        yield frame["text"].tolist()
+def iter_texts(folder: str | Path, *, rows: np.ndarray | None = None) -> Iterator[str]:
+    """Yield the texts of a written cohort in order, holding few at a time.
+
+    Parameters
+    ----------
+    rows
+        Positions of the stays whose texts are wanted, ascending; by default all.
+
+    Raises
+    ------
+    ValueError
+        If `rows` do not ascend; after the last text, if the file is not the one in cohort.json.
+    """
+    if rows is not None and (np.diff(rows) <= 0).any():
+        raise ValueError("rows must be positions in ascending order, each once; sort them")
+    folder = Path(folder)
+    about = read_json(folder / "cohort.json")
+    labels, start = about["labels"], 0
+    digest = new_digest(labels)
+    with pq.ParquetFile(_stored(folder)) as file:
+        for batch in file.iter_batches(BATCH, columns=schema_of(labels).names):
+            add_rows(digest, batch, labels)
+            texts, end = batch.column("text"), start + len(batch)
+            if rows is not None:
+                texts = texts.take(pa.array(rows[(start <= rows) & (rows < end)] - start))
+            yield from texts.to_pylist()
+            start = end
+    _check_digest(digest.hexdigest(), folder, about)
 
 
-def _stream(path: Path, *, batch_size: int) -> Iterator[pd.DataFrame]:
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=batch_size):
-            yield batch.to_pandas()
+def _stored(folder: Path) -> Path:
+    path = folder / "cohort.parquet"
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist; run notebooks/01_cohort first")
+    return path
+
+
+def _check_digest(found: str, folder: Path, about: Mapping[str, Any]) -> None:
+    if found != about["fingerprint"]:
+        raise ValueError(
+            f"{folder / 'cohort.parquet'} differs from the fingerprint in cohort.json beside it; "
+            "run notebooks/01_cohort again"
+        )
 
 
 def schema_of(labels: Sequence[str]) -> pa.Schema:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -70,10 +70,11 @@ class EncodedNotes:
             mask[position, : len(note)] = 1
         return torch.from_numpy(ids), torch.from_numpy(mask)
 
-    def texts(self, tokenizer: PreTrainedTokenizerBase) -> list[str]:
-        """What of each note lies within the window, as text again, without special tokens."""
-        notes = [self.ids[a:b].tolist() for a, b in pairwise(self.offsets)]
-        return tokenizer.batch_decode(notes, skip_special_tokens=True)
+    def texts(self, tokenizer: PreTrainedTokenizerBase, rows: Iterable[int]) -> Iterator[str]:
+        """What of given notes lies within the window, as text again, without special tokens."""
+        for row in rows:
+            note = self.ids[self.offsets[row] : self.offsets[row + 1]]
+            yield str(tokenizer.decode(note.tolist(), skip_special_tokens=True))
 
     def contains_any(self, token_ids: np.ndarray) -> np.ndarray:
         """Whether each note holds at least one of the tokens, shape (N,) bool."""
@@ -84,16 +85,23 @@ class EncodedNotes:
 
 
 def encode_notes(
-    texts: Sequence[str],
+    texts: Iterable[str],
     tokenizer: PreTrainedTokenizerBase,
     *,
     max_length: int,
     folder: str | Path,
+    content: str | None = None,
 ) -> EncodedNotes:
     """Encode `texts`, or map the file that already holds exactly this encoding.
 
     The file's name is a digest of the tokenizer, the window and the texts, so a stale encoding
     cannot be picked up and two processes that meet write the same thing: the first one's stays.
+
+    Parameters
+    ----------
+    content
+        Digest that stands for the texts, such as a cohort's fingerprint. With it they are streamed,
+        and not read where their encoding is there; without it they are held in memory.
 
     Raises
     ------
@@ -107,7 +115,10 @@ def encode_notes(
             f"found {max_length}"
         )
     fast = window_tokenizer(tokenizer, max_length)
-    target = Path(folder) / _digest(fast, texts)
+    if content is None:
+        texts = list(texts)
+        content = _digest(texts)
+    target = Path(folder) / _digest([fast.to_str(), content])[:24]
     if not (target / "encoding.json").is_file():
         # What is there already but not whole has to go; what appears from now on is whole.
         with atomic_path(target, keep=not target.exists()) as beside:
@@ -138,7 +149,7 @@ def window_tokenizer(tokenizer: PreTrainedTokenizerBase, max_length: int) -> Tok
 
 
 def encode_window(
-    texts: Sequence[str], fast: Tokenizer, max_length: int
+    texts: Iterable[str], fast: Tokenizer, max_length: int
 ) -> Iterator[Sequence[int]]:
     """Ids of each text, without tokenising long texts far past the window.
 
@@ -146,9 +157,8 @@ def encode_window(
     white space that fills the window has the same first ids as the whole text. A prefix that does
     not fill it is done again in full.
     """
-    limit = CHARACTERS_PER_TOKEN * max_length
-    for start in range(0, len(texts), CHUNK):
-        chunk = list(texts[start : start + CHUNK])
+    limit, waiting = CHARACTERS_PER_TOKEN * max_length, iter(texts)
+    while chunk := list(islice(waiting, CHUNK)):
         cut = [_head(text, limit) for text in chunk]
         ids = [encoding.ids for encoding in fast.encode_batch_fast(cut)]
         short = [i for i in range(len(chunk)) if len(cut[i]) < len(chunk[i])]
@@ -167,29 +177,29 @@ def _head(text: str, limit: int) -> str:
     return words[0] if len(words) == 2 else text
 
 
-def _digest(fast: Tokenizer, texts: Sequence[str]) -> str:
-    digest = hashlib.sha256(fast.to_str().encode())
+def _digest(texts: Iterable[str]) -> str:
+    digest = hashlib.sha256()
     for text in texts:
         data = text.encode()
         digest.update(len(data).to_bytes(8, "little"))
         digest.update(data)
-    return digest.hexdigest()[:24]
+    return digest.hexdigest()
 
 
 def _write(
     folder: Path,
-    texts: Sequence[str],
+    texts: Iterable[str],
     fast: Tokenizer,
     tokenizer: PreTrainedTokenizerBase,
     max_length: int,
 ) -> None:
     dtype = np.uint16 if len(tokenizer) <= 2**16 else np.uint32
-    offsets = np.zeros(len(texts) + 1, dtype=np.int64)
+    lengths = [0]
     with (folder / "ids.bin").open("wb") as stream:
-        for row, ids in enumerate(encode_window(texts, fast, max_length)):
+        for ids in encode_window(texts, fast, max_length):
             stream.write(np.asarray(ids, dtype=dtype).tobytes())
-            offsets[row + 1] = offsets[row] + len(ids)
-    offsets.tofile(folder / "offsets.bin")
+            lengths.append(len(ids))
+    np.cumsum(lengths, dtype=np.int64).tofile(folder / "offsets.bin")
     facts = {
         "dtype": np.dtype(dtype).name,
         "vocab_size": len(tokenizer),

@@ -14,7 +14,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from steu.audits import linear_probe
-from steu.cohort import Cohort
+from steu.cohort import Cohort, iter_texts
 from steu.edit import SparseEdit
 from steu.encoding import EncodedNotes, encode_notes
 from steu.files import read_json
@@ -78,7 +78,7 @@ class Study:
         ValueError
             If a folder is missing, the label unknown, or the two do not belong together.
         """
-        data = Cohort.read(cohort)
+        data = Cohort.read(cohort, text=False)
         forget = data.index_of(forget_label)
         model, tokenizer = load_classifier(Path(classifier) / "model")
         facts = read_json(Path(classifier) / "model" / "classifier.json")
@@ -88,7 +88,11 @@ class Study:
                 "run notebooks/02_classifier.ipynb again"
             )
         notes = encode_notes(
-            data.frame["text"].tolist(), tokenizer, max_length=facts["max_length"], folder=encoded
+            iter_texts(cohort),
+            tokenizer,
+            max_length=facts["max_length"],
+            folder=encoded,
+            content=data.fingerprint,
         )
         device = "cuda" if torch.cuda.is_available() else "cpu"
         tags = {

@@ -33,7 +33,6 @@ def scratch_database(folder: Path, *, memory: str = "1GB") -> Iterator[duckdb.Du
         # Rows are ordered once, at the end; keeping the files' order would hold tables in memory.
         connection.execute("SET preserve_insertion_order = false")
         connection.execute("SET threads = 2")
-        connection.execute("SET enable_progress_bar = false")  # it would stand in a notebook's page
         yield connection
     finally:
         connection.close()

@@ -6,7 +6,7 @@ import csv
 import errno
 import gzip
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -134,8 +134,7 @@ def test_write_and_read(tmp_path: Path, cohort: Cohort, folder: Path) -> None:
     slim = Cohort.read(tmp_path / "b", text=False)
     assert "text" not in slim.frame
     assert slim.fingerprint == cohort.fingerprint
-    texts = [text for batch in iter_texts(tmp_path / "b", batch_size=7) for text in batch]
-    assert texts == cohort.frame["text"].tolist()
+    assert list(iter_texts(tmp_path / "b")) == cohort.frame["text"].tolist()
     with pytest.raises(ValueError, match="has no fingerprint; read it with text=True"):
         _ = replace(slim, name="x").fingerprint
 
@@ -146,9 +145,30 @@ def test_tampering_and_absence_are_noticed(tmp_path: Path, cohort: Cohort) -> No
     (tmp_path / "cohort.json").write_text(json.dumps(about | {"fingerprint": "0"}))
     with pytest.raises(ValueError, match="differs from the fingerprint"):
         Cohort.read(tmp_path)
+    texts = iter_texts(tmp_path)
+    assert [next(texts) for _ in cohort.frame.index] == cohort.frame["text"].tolist()
+    with pytest.raises(ValueError, match="differs from the fingerprint"):
+        next(texts)
     (tmp_path / "cohort.parquet").unlink()
-    with pytest.raises(ValueError, match="cohort.parquet does not exist"):
-        Cohort.read(tmp_path)
+    for read in (Cohort.read, lambda folder: next(iter_texts(folder))):
+        with pytest.raises(ValueError, match="cohort.parquet does not exist"):
+            read(tmp_path)
+
+
+@pytest.mark.parametrize("wanted", [[], [0], [79], [8, 9, 10, 31], range(80)])
+def test_texts_of_some_rows(
+    tmp_path: Path, cohort: Cohort, monkeypatch: pytest.MonkeyPatch, wanted: Sequence[int]
+) -> None:
+    cohort.write(tmp_path)
+    monkeypatch.setattr("steu.cohort.BATCH", 10)
+    rows = np.array(wanted, dtype=int)
+    assert list(iter_texts(tmp_path, rows=rows)) == cohort.frame["text"].iloc[rows].tolist()
+
+
+def test_rows_that_do_not_ascend_are_refused(tmp_path: Path, cohort: Cohort) -> None:
+    cohort.write(tmp_path)
+    with pytest.raises(ValueError, match="ascending order, each once; sort them"):
+        next(iter_texts(tmp_path, rows=np.array([3, 3])))
 
 
 def test_describe_counts(cohort: Cohort) -> None:

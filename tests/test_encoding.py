@@ -56,6 +56,22 @@ def test_the_second_encoding_is_the_file_of_the_first(tmp_path):
     assert len(list(tmp_path.iterdir())) == 3
 
 
+def test_texts_with_a_name_are_streamed_and_read_once(tmp_path, monkeypatch):
+    def never():
+        pytest.fail("the encoding is there already")
+        yield
+
+    monkeypatch.setattr(encoding, "CHUNK", 2)
+    named = {"max_length": 8, "folder": tmp_path, "content": "digest of the texts"}
+    texts = ["a b", "c", "no drug"]
+    first = encode_notes(iter(texts), TOKENIZER, **named)
+    again = encode_notes(never(), TOKENIZER, **named)
+    whole = encode_notes(iter(texts), TOKENIZER, max_length=8, folder=tmp_path)
+    for notes in (again, whole):
+        assert np.array_equal(notes.ids, first.ids) and np.array_equal(notes.offsets, first.offsets)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_contains_any_agrees_with_a_search(tmp_path):
     texts = ["insulin given", "no drug", "", "insulin insulin"]
     notes = encode_notes(texts, TOKENIZER, max_length=16, folder=tmp_path)
@@ -68,7 +84,7 @@ def test_the_text_of_the_window_is_what_was_encoded(tmp_path):
     notes = encode_notes(
         ["No evidence of pneumonia.", "x"], TOKENIZER, max_length=5, folder=tmp_path
     )
-    assert notes.texts(TOKENIZER) == ["no evidence of", "x"]
+    assert list(notes.texts(TOKENIZER, [1, 0])) == ["x", "no evidence of"]
 
 
 @pytest.mark.parametrize("length", [2, 513])
