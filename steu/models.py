@@ -75,14 +75,30 @@ class Classifier(nn.Module):
         """The encoder's token embedding, (V, H)."""
         return self.encoder.get_input_embeddings()
 
-    def features(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        """What the head sees, (B, H) float32."""
-        hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask)
+    def features(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, *, padded: bool = True
+    ) -> torch.Tensor:
+        """What the head sees, (B, H) float32.
+
+        `padded` says whether the mask hides any token; if it does not, attention needs no mask.
+        """
+        shown = self._pairs_shown(attention_mask) if padded else None
+        hidden = self.encoder(input_ids=input_ids, attention_mask=shown)
         hidden = hidden.last_hidden_state.float()  # (B, T, H)
         if self.pooling == "cls":
             return hidden[:, 0]
         weights = attention_mask.unsqueeze(-1).to(hidden.dtype)  # (B, T, 1)
         return (hidden * weights).sum(dim=1) / weights.sum(dim=1)
+
+    def _pairs_shown(self, attention_mask: torch.Tensor) -> torch.Tensor:
+        """The mask (B, 1, T, T) that Transformers makes of (B, T), but without waiting for a GPU.
+
+        Transformers looks whether anything is hidden, and for that the host has to wait.
+        """
+        if self.encoder.config._attn_implementation != "sdpa":
+            return attention_mask
+        length = attention_mask.shape[1]
+        return attention_mask.bool()[:, None, None, :].expand(-1, -1, length, -1)
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         """Logits, (B, C) float32."""

@@ -50,7 +50,9 @@ def features_of(
             mask = hide_tokens(mask, token_dropout)
         with autocast(device, precision):
             choose_attention(model, ids)
-            parts.append(model.features(on_device(ids, device), on_device(mask, device)))
+            padded = not mask.numpy().all()  # asked here, where the host holds the mask
+            given = (on_device(ids, device), on_device(mask, device))
+            parts.append(model.features(*given, padded=padded))
     if len(parts) == 1:
         return parts[0]
     return torch.cat(parts)[torch.from_numpy(np.argsort(np.concatenate(groups)))]
@@ -160,7 +162,7 @@ def extract_features(
     model.eval()
     for batch in length_batches(np.arange(len(rows)), notes.lengths[rows], batch_size):
         features = features_of(model, notes, rows[batch], precision=precision)
-        out[torch.from_numpy(batch).to(device)] = features
+        out[on_device(batch, device)] = features
     model.train(was_training)
     return out
 
