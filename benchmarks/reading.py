@@ -93,4 +93,5 @@ if __name__ == "__main__":
     if chosen.quick:
         run(chosen.output, sizes=(400,), rounds=2, characters=1_000)
     else:
-        run(chosen.output, sizes=SIZES + chosen.large * (LARGE,) + chosen.full * (LARGE, ALL_NOTES))
+        larger = chosen.full * (LARGE, ALL_NOTES) or chosen.large * (LARGE,)
+        run(chosen.output, sizes=SIZES + larger)
