@@ -39,8 +39,8 @@ def encode(_tables: Path, scratch: Path, window: int) -> float:
 
     tokenizer = load_tokenizer("minilm")
     started = time.perf_counter()
-    content = Cohort.read(scratch / "cohort", text=False).fingerprint
-    where = {"max_length": window, "folder": scratch / "encoded", "content": content}
+    digest = Cohort.read(scratch / "cohort", text=False).texts_digest
+    where = {"max_length": window, "folder": scratch / "encoded", "digest": digest}
     encode_notes(iter_texts(scratch / "cohort"), tokenizer, **where)
     return time.perf_counter() - started
 

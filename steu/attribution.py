@@ -9,7 +9,7 @@ import torch
 
 from steu.encoding import EncodedNotes
 from steu.models import Classifier
-from steu.passes import choose_attention, length_batches
+from steu.passes import choose_attention, hides_any, length_batches, on_device
 from steu.unlearn import frozen
 
 
@@ -101,11 +101,13 @@ def attributions(
     found: list[np.ndarray] = [np.empty(0)] * len(rows)
     with frozen(model):
         for batch in length_batches(np.arange(len(rows)), notes.lengths[rows], batch_size):
-            ids, mask = (tensor.to(device) for tensor in notes.batch(rows[batch]))
+            ids, mask = notes.batch(rows[batch])
+            padded = hides_any(mask)
+            ids, mask = on_device(ids, device), on_device(mask, device)
             embedded = model.get_input_embeddings()(ids)  # (B, T, H)
             slopes = torch.zeros_like(embedded)
             for point in points:
-                slopes += _slope(model, ids, mask, float(point) * embedded, label)
+                slopes += _slope(model, ids, mask, float(point) * embedded, label, padded=padded)
             shares = (embedded * slopes).sum(dim=-1) / len(points)  # (B, T)
             for position, share in zip(batch, shares.double().cpu().numpy(), strict=True):
                 found[position] = share[: notes.lengths[rows[position]]]
@@ -113,14 +115,20 @@ def attributions(
 
 
 def _slope(
-    model: Classifier, ids: torch.Tensor, mask: torch.Tensor, embedded: torch.Tensor, label: int
+    model: Classifier,
+    ids: torch.Tensor,
+    mask: torch.Tensor,
+    embedded: torch.Tensor,
+    label: int,
+    *,
+    padded: bool,
 ) -> torch.Tensor:
     """Gradient of the notes' logits of the class at the given word embeddings, (B, T, H)."""
     leaf = embedded.detach().requires_grad_()
     handle = model.get_input_embeddings().register_forward_hook(lambda *_: leaf)
     choose_attention(model, ids)
     try:
-        logits = model.head(model.features(ids, mask))[:, label]  # (B,)
+        logits = model.head(model.features(ids, mask, padded=padded))[:, label]  # (B,)
     finally:
         handle.remove()
     return torch.autograd.grad(logits.sum(), leaf)[0]

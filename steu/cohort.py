@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from steu.digests import TextDigest
 from steu.files import atomic_path, read_json, write_json
 from steu.labels import RESERVED, label_index
 from steu.splits import SPLITS
 
-BATCH = 512  # stays whose texts are taken together
+BATCH = 512  # stays whose texts are taken together: some 5 MB of discharge summaries
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Cohort:
     layout: str
     restricted: bool
     excluded: Mapping[str, int] = field(default_factory=dict)
-    _digest: str | None = field(default=None, init=False, repr=False, compare=False)
+    _texts: str | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         _validate(self.frame, self.labels, self.name)
@@ -70,19 +70,21 @@ class Cohort:
         return self.frame["subject_id"].to_numpy(dtype=str)
 
     @property
+    def texts_digest(self) -> str:
+        """SHA-256 over the texts in order, under which their encoding is kept."""
+        if self._texts:
+            return self._texts
+        if "text" not in self.frame:
+            raise ValueError("a cohort without text has no digest of it; read it with text=True")
+        digest = TextDigest()
+        for text in self.frame["text"]:
+            digest.add(text.encode())
+        return digest.hexdigest()
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 over labels and rows; the same content gives the same value on any machine."""
-        if self._digest:
-            return self._digest
-        if "text" not in self.frame:
-            raise ValueError("a cohort without text has no fingerprint; read it with text=True")
-        digest = new_digest(self.labels)
-        for start in range(0, len(self.frame), BATCH):
-            rows = self.frame.iloc[start : start + BATCH]
-            table = pa.Table.from_pandas(rows, schema_of(self.labels), preserve_index=False)
-            for batch in table.to_batches():
-                add_rows(digest, batch, self.labels)
-        return digest.hexdigest()
+        return fingerprint_of(self.frame, self.labels, self.texts_digest)
 
     def index_of(self, label: str) -> int:
         """Column of a label in `targets`; an unknown one is refused, with the nearest named."""
@@ -117,10 +119,11 @@ class Cohort:
     def write(self, folder: str | Path) -> None:
         """Write cohort.parquet and cohort.json into `folder`, each whole or not at all."""
         folder = Path(folder)
+        table = pa.Table.from_pandas(self.frame, schema_of(self.labels), preserve_index=False)
         with atomic_path(folder / "cohort.parquet") as beside:
-            self.frame.to_parquet(beside, index=False)
+            pq.write_table(table, beside)
             # Written first, so that a parquet file never stands beside another cohort's JSON.
-            write_json(folder / "cohort.json", summary_of(self, self.fingerprint))
+            write_json(folder / "cohort.json", summary_of(self, self.texts_digest))
 
     @classmethod
     def read(cls, folder: str | Path, *, text: bool = True) -> Cohort:
@@ -141,9 +144,11 @@ class Cohort:
             about["restricted"],
             about["excluded"],
         )
-        if text:
-            _check_digest(cohort.fingerprint, folder, about)
-        object.__setattr__(cohort, "_digest", about["fingerprint"])
+        # The digest of the texts is believed, but checked by whoever reads them.
+        texts = cohort.texts_digest if text else about.get("texts")
+        if fingerprint_of(cohort.frame, labels, str(texts)) != about["fingerprint"]:
+            raise ValueError(_differs(folder))
+        object.__setattr__(cohort, "_texts", texts)
         return cohort
 
 
@@ -158,23 +163,26 @@ def iter_texts(folder: str | Path, *, rows: np.ndarray | None = None) -> Iterato
     Raises
     ------
     ValueError
-        If `rows` do not ascend; after the last text, if the file is not the one in cohort.json.
+        If `rows` do not ascend or there is no such row; after the last text, if the texts are not
+        those that cohort.json speaks of.
     """
-    if rows is not None and (np.diff(rows) <= 0).any():
-        raise ValueError("rows must be positions in ascending order, each once; sort them")
     folder = Path(folder)
-    about = read_json(folder / "cohort.json")
-    labels, start = about["labels"], 0
-    digest = new_digest(labels)
+    expected, digest, start = read_json(folder / "cohort.json").get("texts"), TextDigest(), 0
     with pq.ParquetFile(_stored(folder)) as file:
-        for batch in file.iter_batches(BATCH, columns=schema_of(labels).names):
-            add_rows(digest, batch, labels)
-            texts, end = batch.column("text"), start + len(batch)
-            if rows is not None:
-                texts = texts.take(pa.array(rows[(start <= rows) & (rows < end)] - start))
-            yield from texts.to_pylist()
-            start = end
-    _check_digest(digest.hexdigest(), folder, about)
+        n = file.metadata.num_rows
+        rows = np.arange(n) if rows is None else rows
+        if (np.diff(rows, prepend=-1, append=n) <= 0).any():
+            raise ValueError(f"rows must be positions from 0 to {n - 1} in ascending order")
+        for batch in file.iter_batches(BATCH, columns=["text"]):
+            first, last = np.searchsorted(rows, [start, start + len(batch)])
+            wanted = set(rows[first:last].tolist())
+            for position, text in enumerate(batch.column("text").to_pylist(), start):
+                digest.add(text.encode())
+                if position in wanted:
+                    yield text
+            start += len(batch)
+    if digest.hexdigest() != expected:
+        raise ValueError(_differs(folder))
 
 
 def _stored(folder: Path) -> Path:
@@ -184,12 +192,11 @@ def _stored(folder: Path) -> Path:
     return path
 
 
-def _check_digest(found: str, folder: Path, about: Mapping[str, Any]) -> None:
-    if found != about["fingerprint"]:
-        raise ValueError(
-            f"{folder / 'cohort.parquet'} differs from the fingerprint in cohort.json beside it; "
-            "run notebooks/01_cohort again"
-        )
+def _differs(folder: Path) -> str:
+    return (
+        f"{folder / 'cohort.parquet'} differs from the fingerprint in cohort.json beside it; "
+        "run notebooks/01_cohort again"
+    )
 
 
 def schema_of(labels: Sequence[str]) -> pa.Schema:
@@ -198,38 +205,18 @@ def schema_of(labels: Sequence[str]) -> pa.Schema:
     return pa.schema([(n, pa.bool_() if n in labels else pa.string()) for n in names])
 
 
-def new_digest(labels: Sequence[str]) -> hashlib._Hash:
-    """SHA-256 over the label names; once all rows are added it is a cohort's fingerprint."""
-    return hashlib.sha256(repr(tuple(labels)).encode())
+def fingerprint_of(frame: pd.DataFrame, labels: Sequence[str], texts_digest: str) -> str:
+    """SHA-256 over the label names, the rows of a cohort without its texts, and their digest."""
+    digest = TextDigest()
+    digest.add(json.dumps([*labels, texts_digest]).encode())
+    for name in ("subject_id", "stay_id", "split"):
+        digest.add(json.dumps(frame[name].tolist()).encode())
+    digest.add(frame[list(labels)].to_numpy(dtype=bool).tobytes())
+    return digest.hexdigest()
 
 
-def add_rows(digest: hashlib._Hash, rows: pa.RecordBatch, labels: Sequence[str]) -> None:
-    """Go on with the digest over the next rows of a cohort, with the columns of `schema_of`."""
-    for part in _fields(rows, labels):
-        digest.update(part)
-
-
-def _fields(batch: pa.RecordBatch, labels: Sequence[str]) -> Iterator[bytes | memoryview]:
-    """Four texts a row and its flags, each with its length in front: "ab", "c" is not "a", "bc"."""
-    flags = np.array([batch.column(name).to_numpy(False) for name in labels]) + np.uint8(ord("0"))
-    columns = [_encoded(batch.column(name)) for name in ("subject_id", "stay_id", "text", "split")]
-    for row in zip(*columns, (one.tobytes() for one in flags.T), strict=True):
-        for part in row:
-            yield len(part).to_bytes(8, "big")
-            yield part
-
-
-def _encoded(texts: pa.StringArray) -> Iterator[memoryview]:
-    """The bytes of each text as they lie in memory: long ones are not copied."""
-    texts = texts.cast(pa.large_string())
-    _, offsets, letters = texts.buffers()
-    limits = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1]
-    data = memoryview(letters or b"")
-    return (data[start:end] for start, end in pairwise(limits))
-
-
-def summary_of(cohort: Cohort, fingerprint: str) -> dict[str, Any]:
-    """What cohort.json says of a cohort."""
+def summary_of(cohort: Cohort, texts_digest: str) -> dict[str, Any]:
+    """What cohort.json says of a cohort, whose frame may lack the texts."""
     return {
         "name": cohort.name,
         "layout": cohort.layout,
@@ -238,7 +225,8 @@ def summary_of(cohort: Cohort, fingerprint: str) -> dict[str, Any]:
         "stays": len(cohort.frame),
         "patients": int(cohort.frame["subject_id"].nunique()),
         "excluded": dict(cohort.excluded),
-        "fingerprint": fingerprint,
+        "texts": texts_digest,
+        "fingerprint": fingerprint_of(cohort.frame, cohort.labels, texts_digest),
     }
 
 
@@ -248,6 +236,14 @@ def _validate(frame: pd.DataFrame, labels: Sequence[str], name: str) -> None:
     if missing:
         raise ValueError(
             f"cohort {name}: no column {', '.join(missing)}; found {', '.join(frame.columns)}"
+        )
+    unset = [column for column in ("subject_id", "stay_id", "split") if frame[column].isna().any()]
+    if unset:
+        raise ValueError(f"cohort {name}: rows without {unset[0]}; leave them out")
+    flags = [label for label in labels if frame[label].dtype != bool]
+    if flags:
+        raise ValueError(
+            f"cohort {name}: label {flags[0]!r} holds {frame[flags[0]].dtype}; expected bool"
         )
     if not isinstance(frame.index, pd.RangeIndex):
         raise ValueError(

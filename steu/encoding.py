@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +13,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import AutoConfig, PreTrainedTokenizerBase
 
+from steu.digests import TextDigest
 from steu.files import atomic_path, read_json, write_json
 
 CHUNK = 256  # notes a tokenizer call: enough to keep its threads busy; 100 MB for a window of 512
@@ -90,7 +90,7 @@ def encode_notes(
     *,
     max_length: int,
     folder: str | Path,
-    content: str | None = None,
+    digest: str | None = None,
 ) -> EncodedNotes:
     """Encode `texts`, or map the file that already holds exactly this encoding.
 
@@ -99,14 +99,15 @@ def encode_notes(
 
     Parameters
     ----------
-    content
-        Digest that stands for the texts, such as a cohort's fingerprint. With it they are streamed,
-        and not read where their encoding is there; without it they are held in memory.
+    digest
+        `steu.digests.TextDigest` of the texts, where it is known, as of a cohort. With it they are
+        streamed, and not read where their encoding is there; without it they are held in memory.
 
     Raises
     ------
     ValueError
-        If `max_length` leaves no room for text or exceeds the model's window.
+        If `max_length` leaves no room for text or exceeds the model's window, or `digest` turns
+        out to be that of other texts.
     """
     longest = model_window(tokenizer)
     if not 3 <= max_length <= longest:
@@ -115,15 +116,15 @@ def encode_notes(
             f"found {max_length}"
         )
     fast = window_tokenizer(tokenizer, max_length)
-    if content is None:
+    if digest is None:
         texts = list(texts)
-        content = _digest(texts)
-    target = Path(folder) / _digest([fast.to_str(), content])[:24]
+        digest = _digest_of(texts)
+    target = Path(folder) / _digest_of([fast.to_str(), digest])[:24]
     if not (target / "encoding.json").is_file():
         # What is there already but not whole has to go; what appears from now on is whole.
         with atomic_path(target, keep=not target.exists()) as beside:
             beside.mkdir()
-            _write(beside, texts, fast, tokenizer, max_length)
+            _write(beside, texts, fast, tokenizer, max_length, digest)
     return map_notes(target)
 
 
@@ -177,13 +178,17 @@ def _head(text: str, limit: int) -> str:
     return words[0] if len(words) == 2 else text
 
 
-def _digest(texts: Iterable[str]) -> str:
-    digest = hashlib.sha256()
-    for text in texts:
-        data = text.encode()
-        digest.update(len(data).to_bytes(8, "little"))
-        digest.update(data)
+def _digest_of(texts: Iterable[str]) -> str:
+    digest = TextDigest()
+    for _ in _counted(texts, digest):
+        pass
     return digest.hexdigest()
+
+
+def _counted(texts: Iterable[str], digest: TextDigest) -> Iterator[str]:
+    for text in texts:
+        digest.add(text.encode())
+        yield text
 
 
 def _write(
@@ -192,13 +197,17 @@ def _write(
     fast: Tokenizer,
     tokenizer: PreTrainedTokenizerBase,
     max_length: int,
+    digest: str,
 ) -> None:
+    found = TextDigest()
     dtype = np.uint16 if len(tokenizer) <= 2**16 else np.uint32
     lengths = [0]
     with (folder / "ids.bin").open("wb") as stream:
-        for ids in encode_window(texts, fast, max_length):
+        for ids in encode_window(_counted(texts, found), fast, max_length):
             stream.write(np.asarray(ids, dtype=dtype).tobytes())
             lengths.append(len(ids))
+    if found.hexdigest() != digest:
+        raise ValueError("digest is that of other texts; give the digest of exactly these, or none")
     np.cumsum(lengths, dtype=np.int64).tofile(folder / "offsets.bin")
     facts = {
         "dtype": np.dtype(dtype).name,

@@ -88,7 +88,7 @@ def check_labels(labels: Mapping[str, Sequence[str]]) -> dict[str, list[tuple[Sy
 def check_names(names: Sequence[str]) -> None:
     """Raise ValueError unless the names are distinct, not empty and not a cohort column."""
     for name in names:
-        if not name or name in RESERVED:
+        if not name or name.lower() in RESERVED:
             raise ValueError(f"a label may not be called {name!r}; reserved: {', '.join(RESERVED)}")
     if len({name.lower() for name in names}) < len(names):
         raise ValueError(f"two labels have the same name up to case: {', '.join(names)}")

@@ -76,13 +76,20 @@ class Classifier(nn.Module):
         return self.encoder.get_input_embeddings()
 
     def features(
-        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, *, padded: bool = True
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        *,
+        padded: bool | None = None,
     ) -> torch.Tensor:
         """What the head sees, (B, H) float32.
 
-        `padded` says whether the mask hides any token; if it does not, attention needs no mask.
+        `padded` says whether the mask hides any token. Where that is not known Transformers looks,
+        and for that the host has to wait for a GPU.
         """
-        shown = self._pairs_shown(attention_mask) if padded else None
+        shown = attention_mask if padded is None else None
+        if padded:
+            shown = self._pairs_shown(attention_mask)
         hidden = self.encoder(input_ids=input_ids, attention_mask=shown)
         hidden = hidden.last_hidden_state.float()  # (B, T, H)
         if self.pooling == "cls":
@@ -91,11 +98,12 @@ class Classifier(nn.Module):
         return (hidden * weights).sum(dim=1) / weights.sum(dim=1)
 
     def _pairs_shown(self, attention_mask: torch.Tensor) -> torch.Tensor:
-        """The mask (B, 1, T, T) that Transformers makes of (B, T), but without waiting for a GPU.
+        """The mask (B, 1, T, T) that Transformers makes of (B, T) if it hides anything.
 
-        Transformers looks whether anything is hidden, and for that the host has to wait.
+        Not where the kernel takes other masks, or layers have windows of their own.
         """
-        if self.encoder.config._attn_implementation != "sdpa":
+        config = self.encoder.config
+        if config._attn_implementation != "sdpa" or getattr(config, "layer_types", None):
             return attention_mask
         length = attention_mask.shape[1]
         return attention_mask.bool()[:, None, None, :].expand(-1, -1, length, -1)

@@ -50,9 +50,8 @@ def features_of(
             mask = hide_tokens(mask, token_dropout)
         with autocast(device, precision):
             choose_attention(model, ids)
-            padded = not mask.numpy().all()  # asked here, where the host holds the mask
             given = (on_device(ids, device), on_device(mask, device))
-            parts.append(model.features(*given, padded=padded))
+            parts.append(model.features(*given, padded=hides_any(mask)))
     if len(parts) == 1:
         return parts[0]
     return torch.cat(parts)[torch.from_numpy(np.argsort(np.concatenate(groups)))]
@@ -83,6 +82,11 @@ def hide_tokens(mask: torch.Tensor, share: float) -> torch.Tensor:
     hidden = torch.rand(mask.shape) < share
     hidden[:, 0] = False
     return mask.masked_fill(hidden, 0)
+
+
+def hides_any(mask: torch.Tensor) -> bool:
+    """Whether a mask hides any token; to be asked while the host holds it."""
+    return not bool(mask.numpy().all())
 
 
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[Any]:

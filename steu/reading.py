@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +16,17 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from steu.cohort import Cohort, add_rows, new_digest, schema_of, summary_of
+from steu.cohort import BATCH, Cohort, schema_of, summary_of
+from steu.digests import TextDigest
 from steu.files import atomic_path, naming_full_disk, write_json
 from steu.labels import check_labels, indicator_sql
 from steu.layouts import LAYOUTS, Mimic, read_eicu, read_mimic
 from steu.plain import read_plain
 from steu.splits import SPLITS, check_fractions, split_patients
-from steu.spool import Spool
+from steu.spool import Spool, letters_of
 from steu.tables import identifier, literal, naming, scratch_database
 
-BATCH = 512  # stays whose texts are read together: some 5 MB of discharge summaries
-ROW_GROUP = 2048  # stays at most in a part of the Parquet file
+ROW_GROUP = 2048  # stays in a part of the Parquet file, about; DuckDB takes no less
 
 
 def build_cohort(layout: str, path: str | Path, **settings: Any) -> Cohort:
@@ -84,13 +86,12 @@ def write_cohort(
         spool = Spool(stream)
         names, excluded = _tabulate(connection, layout, path, labels, options, spool)
         _assign_splits(connection, names, fractions, seed)
-        rows = _ordered_rows(connection, names)
-        frame = rows.drop_columns(["places", "sizes"]).to_pandas()
+        rows, schema = _ordered_rows(connection, names), schema_of(names)
+        frame = rows.drop_columns(["text"]).to_pandas()
         cohort = Cohort(frame, names, name, layout, restricted, excluded)
         with atomic_path(folder / "cohort.parquet") as beside:
-            batches = _with_texts(rows, spool, schema_of(names))
-            fingerprint = _write_rows(connection, batches, names, beside)
-            write_json(folder / "cohort.json", summary_of(cohort, fingerprint))
+            digest = _write_rows(connection, schema, _with_texts(rows, spool, schema), beside)
+            write_json(folder / "cohort.json", summary_of(cohort, digest))
 
 
 def _tabulate(
@@ -201,45 +202,57 @@ def _assign_splits(
 
 
 def _ordered_rows(connection: duckdb.DuckDBPyConnection, labels: Sequence[str]) -> pa.Table:
-    """The cohort ordered by stay; instead of a text the places and sizes of its pieces."""
-    columns = ", ".join(f"coalesce({identifier(n)}, false) AS {identifier(n)}" for n in labels)
+    """The cohort ordered by stay; its text is the list of places and sizes of its pieces."""
+    columns = ", ".join(
+        f"coalesce(indicators.{identifier(n)}, false) AS {identifier(n)}" for n in labels
+    )
     return connection.sql(
-        f"""SELECT subject_id, stay_id, {columns}, split, places, sizes FROM written
+        f"""SELECT subject_id, stay_id, texts.text, {columns}, splits.split FROM written
         JOIN indicators USING (stay_id) JOIN splits USING (subject_id) JOIN (
-            SELECT stay_id, list(place ORDER BY nth) AS places, list(size ORDER BY nth) AS sizes
+            SELECT stay_id, list({{place: place, size: size}} ORDER BY nth, place) AS text
             FROM pieces WHERE size > 0 GROUP BY stay_id
-        ) USING (stay_id) ORDER BY stay_id"""
+        ) AS texts USING (stay_id) ORDER BY stay_id"""
     ).to_arrow_table()
 
 
 def _with_texts(rows: pa.Table, spool: Spool, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Yield `rows` with their texts, `BATCH` at a time."""
+    """Yield `rows` with their texts instead of the pieces, `BATCH` at a time."""
+    at = schema.get_field_index("text")
     for start in range(0, len(rows), BATCH):
         part = rows.slice(start, BATCH).combine_chunks()
-        texts = spool.read(*(part.column(name).chunk(0) for name in ("places", "sizes")))
-        yield from part.append_column("text", texts).select(schema.names).cast(schema).to_batches()
+        texts = spool.read(part.column(at).chunk(0))
+        yield from part.set_column(at, "text", texts).cast(schema).to_batches()
 
 
 def _write_rows(
     connection: duckdb.DuckDBPyConnection,
+    schema: pa.Schema,
     batches: Iterable[pa.RecordBatch],
-    labels: Sequence[str],
     target: Path,
 ) -> str:
-    """Write the rows to one Parquet file, in order, and return their fingerprint."""
-    digest = new_digest(labels)
+    """Write the rows to one Parquet file, in order, and return the digest of their texts."""
+    digest, causes = TextDigest(), list[Exception]()
 
-    def hashed() -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            add_rows(digest, batch, labels)
-            yield batch
+    def digested() -> Iterator[pa.RecordBatch]:
+        try:
+            for batch in batches:
+                letters, limits = letters_of(batch.column("text"))
+                for start, end in pairwise(limits):
+                    digest.add(letters[start:end])
+                yield batch
+        except Exception as error:  # DuckDB would hand on no more than its words
+            causes.append(error)
+            raise
 
     connection.execute("SET preserve_insertion_order = true")
-    connection.register("rows", pa.RecordBatchReader.from_batches(schema_of(labels), hashed()))
-    connection.execute(
-        f"""COPY (FROM rows) TO {literal(str(target))} (
-        FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE {ROW_GROUP})"""
-    )
+    connection.register("rows", pa.RecordBatchReader.from_batches(schema, digested()))
+    try:
+        connection.execute(
+            f"""COPY (FROM rows) TO {literal(str(target))} (
+            FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE {ROW_GROUP})"""
+        )
+    except duckdb.Error as error:
+        raise causes[0] if causes else OSError(errno.EIO, str(error)) from error
     return digest.hexdigest()
 
 

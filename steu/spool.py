@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from io import BufferedRandom, BytesIO
 
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from steu.aside import behind
 
-BLANK = np.isin(np.arange(256), list(b" \t\n\r\f"))
+BLANK = " \t\n\r\f"
 SLICE = 2**20  # bytes of a write: for larger ones the kernel looks long for free pages in a row
 BETWEEN = b"\n\n"  # pieces of one text
 
@@ -63,20 +65,23 @@ class Spool:
         for start in range(0, len(letters), SLICE):
             self._stream.write(letters[start : start + SLICE])
 
-    def read(self, places: pa.ListArray, sizes: pa.ListArray) -> pa.LargeStringArray:
+    def read(self, pieces: pa.ListArray) -> pa.LargeStringArray:
         """Texts of several pieces each, with an empty line between.
 
         Parameters
         ----------
-        places, sizes : list<int64>, one list a text, at least one piece in each
+        pieces : list<struct<place: int64, size: int64>>, at least one in each list
 
         Raises
         ------
+        OSError
+            If the stream ends before a piece does.
         pa.ArrowInvalid
             If a text is not UTF-8.
         """
-        place, size = (x.flatten().to_numpy() for x in (places, sizes))
-        last = np.cumsum(places.value_lengths().to_numpy()) - 1  # piece of each text
+        flat = pieces.flatten()
+        place, size = (flat.field(name).to_numpy() for name in ("place", "size"))
+        last = np.cumsum(pieces.value_lengths().to_numpy()) - 1  # piece of each text
         gaps = np.full(len(size), len(BETWEEN))
         gaps[last] = 0
         ends = np.cumsum(size + gaps)
@@ -84,10 +89,11 @@ class Spool:
         view = memoryview(letters).cast("B")
         for at, n, end, gap in zip(place, size, ends, gaps, strict=True):
             self._stream.seek(at)
-            self._stream.readinto(view[end - gap - n : end - gap])
+            if self._stream.readinto(view[end - gap - n : end - gap]) != n:
+                raise OSError(errno.EIO, "the file of texts ended early")
             view[end - gap : end] = BETWEEN[:gap]
-        offsets = pa.py_buffer(np.concatenate([[0], ends[last]]))
-        texts = pa.Array.from_buffers(pa.large_string(), len(places), [None, offsets, letters])
+        limits = pa.py_buffer(np.concatenate([[0], ends[last]]))
+        texts = pa.Array.from_buffers(pa.large_string(), len(pieces), [None, limits, letters])
         texts.validate(full=True)
         return texts
 
@@ -107,16 +113,20 @@ def _wanted(
 
 def _extents(texts: pa.StringArray) -> tuple[memoryview, np.ndarray, np.ndarray]:
     """All bytes of B texts, and where in them each starts and ends without blanks around, (B,)."""
+    letters, limits = letters_of(texts)
+    inner = pc.ascii_ltrim(texts.fill_null(""), BLANK)
+    starts = limits[1:] - _lengths(inner)
+    starts = np.where(texts.is_valid().to_numpy(False), starts, limits[:-1])
+    return letters, starts, starts + _lengths(pc.ascii_rtrim(inner, BLANK))
+
+
+def letters_of(texts: pa.StringArray) -> tuple[memoryview, np.ndarray]:
+    """All bytes of B texts as they lie in memory, and the limits of each in them, (B + 1,)."""
     texts = texts.cast(pa.large_string())
-    _, offsets, letters = texts.buffers()
-    limits = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1]
-    data = memoryview(letters or b"")[limits[0] : limits[-1]]
-    starts, ends = limits[:-1] - limits[0], limits[1:] - limits[0]
-    ends = np.where(texts.is_valid().to_numpy(False), ends, starts)
-    characters = np.frombuffer(data, np.uint8)
-    for edge, step, inside in ((starts, 1, 0), (ends, -1, -1)):
-        left = np.arange(len(texts))
-        while len(left := left[starts[left] < ends[left]]):
-            left = left[BLANK[characters[edge[left] + inside]]]
-            edge[left] += step
-    return data, starts, ends
+    _, limits, letters = texts.buffers()
+    limits = np.frombuffer(limits, np.int64)[texts.offset : texts.offset + len(texts) + 1]
+    return memoryview(letters or b"")[limits[0] : limits[-1]], limits - limits[0]
+
+
+def _lengths(texts: pa.StringArray) -> np.ndarray:
+    return pc.binary_length(texts).to_numpy(False).astype(np.int64)

@@ -92,7 +92,7 @@ class Study:
             tokenizer,
             max_length=facts["max_length"],
             folder=encoded,
-            content=data.fingerprint,
+            digest=data.texts_digest,
         )
         device = "cuda" if torch.cuda.is_available() else "cpu"
         tags = {

@@ -31,6 +31,14 @@ def test_an_error_comes_where_its_item_would():
         next(found)
 
 
+def test_the_caller_goes_on_while_a_call_is_made():
+    gone_on, waited = threading.Event(), []
+    with behind() as call:
+        call(lambda: waited.append(gone_on.wait(timeout=60)))
+        gone_on.set()
+    assert waited == [True]
+
+
 def test_calls_are_made_in_order_beside_the_caller_and_done_in_the_end():
     done, here = [], threading.get_ident()
     with behind() as call:

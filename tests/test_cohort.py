@@ -6,6 +6,7 @@ import csv
 import errno
 import gzip
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -135,7 +138,7 @@ def test_write_and_read(tmp_path: Path, cohort: Cohort, folder: Path) -> None:
     assert "text" not in slim.frame
     assert slim.fingerprint == cohort.fingerprint
     assert list(iter_texts(tmp_path / "b")) == cohort.frame["text"].tolist()
-    with pytest.raises(ValueError, match="has no fingerprint; read it with text=True"):
+    with pytest.raises(ValueError, match="has no digest of it; read it with text=True"):
         _ = replace(slim, name="x").fingerprint
 
 
@@ -145,10 +148,17 @@ def test_tampering_and_absence_are_noticed(tmp_path: Path, cohort: Cohort) -> No
     (tmp_path / "cohort.json").write_text(json.dumps(about | {"fingerprint": "0"}))
     with pytest.raises(ValueError, match="differs from the fingerprint"):
         Cohort.read(tmp_path)
+    (tmp_path / "cohort.json").write_text(json.dumps(about | {"texts": "0"}))
     texts = iter_texts(tmp_path)
     assert [next(texts) for _ in cohort.frame.index] == cohort.frame["text"].tolist()
     with pytest.raises(ValueError, match="differs from the fingerprint"):
         next(texts)
+    (tmp_path / "cohort.json").write_text(json.dumps(about))
+    frame = pd.read_parquet(tmp_path / "cohort.parquet")
+    frame["sepsis"] = ~frame["sepsis"]  # the texts are those that were written
+    frame.to_parquet(tmp_path / "cohort.parquet")
+    with pytest.raises(ValueError, match="differs from the fingerprint"):
+        Cohort.read(tmp_path, text=False)
     (tmp_path / "cohort.parquet").unlink()
     for read in (Cohort.read, lambda folder: next(iter_texts(folder))):
         with pytest.raises(ValueError, match="cohort.parquet does not exist"):
@@ -165,10 +175,13 @@ def test_texts_of_some_rows(
     assert list(iter_texts(tmp_path, rows=rows)) == cohort.frame["text"].iloc[rows].tolist()
 
 
-def test_rows_that_do_not_ascend_are_refused(tmp_path: Path, cohort: Cohort) -> None:
+@pytest.mark.parametrize("rows", [[3, 3], [4, 3], [-1, 2], [0, 80]])
+def test_rows_that_are_not_there_or_do_not_ascend_are_refused(
+    tmp_path: Path, cohort: Cohort, rows: list[int]
+) -> None:
     cohort.write(tmp_path)
-    with pytest.raises(ValueError, match="ascending order, each once; sort them"):
-        next(iter_texts(tmp_path, rows=np.array([3, 3])))
+    with pytest.raises(ValueError, match="positions from 0 to 79 in ascending order"):
+        next(iter_texts(tmp_path, rows=np.array(rows)))
 
 
 def test_describe_counts(cohort: Cohort) -> None:
@@ -218,6 +231,8 @@ def _no_positive(frame: pd.DataFrame) -> None:
             lambda f: f.__setitem__("stay_id", [*f["stay_id"][:0:-1], f["stay_id"][0]]),
             "a later one",
         ),
+        (lambda f: f.__setitem__("subject_id", [None] * 80), "rows without subject_id; leave"),
+        (lambda f: f.__setitem__("sepsis", 1), "label 'sepsis' holds int64; expected bool"),
         (lambda f: f.__setitem__("split", "dev"), "unknown split 'dev'"),
         (lambda f: f.pop("sepsis"), "no column sepsis; found subject_id"),
         (lambda f: setattr(f, "index", list(f["stay_id"])), "rows must be numbered"),
@@ -355,6 +370,51 @@ def test_layouts_are_checked(folder: Path) -> None:
         build_cohort("mimic", folder, labels=LABELS, name="x", restricted=False)
     with pytest.raises(ValueError, match="layout 'table': option 'text' is missing"):
         build_cohort("table", folder, labels=LABELS, name="x", restricted=False)
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO])
+def test_what_fails_while_duckdb_writes_is_said_as_it_is(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, error: int
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr("steu.reading.Spool.read", fail)
+    with pytest.raises(OSError, match="space left on disk for|Input/output error") as caught:
+        write_cohort(tmp_path / "out", "mimic_iv", folder, labels=LABELS, name="x", restricted=True)
+    assert caught.value.errno == error
+    assert not (tmp_path / "out").exists()
+
+
+def test_duckdb_that_cannot_write_names_the_file(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("steu.reading.literal", lambda _: "'/proc/no/such/place'")
+    with pytest.raises(OSError, match="/proc/no/such/place"):
+        write_cohort(tmp_path / "out", "mimic_iv", folder, labels=LABELS, name="x", restricted=True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_note_that_is_not_utf8_is_named(tmp_path: Path, folder: Path) -> None:
+    notes = pa.Table.from_pandas(pd.read_csv(folder / NOTES))
+    texts = notes["text"].combine_chunks().cast(pa.binary()).to_pylist()
+    broken = pa.array([b"caf\xe9", *texts[1:]]).view(pa.string())
+    (folder / NOTES).unlink()
+    at = notes.schema.get_field_index("text")
+    pq.write_table(notes.set_column(at, "text", broken), folder / "note" / "discharge.parquet")
+    with pytest.raises(ValueError, match="is not UTF-8"):
+        write_cohort(tmp_path / "out", "mimic_iv", folder, labels=LABELS, name="x", restricted=True)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["place", "sizes", "texts", "splits"])
+def test_a_label_may_have_the_name_of_anything_but_a_column(folder: Path, name: str) -> None:
+    labels = {name: LABELS["sepsis"], "heart_failure": LABELS["heart_failure"]}
+    renamed = build(folder, labels=labels).frame
+    known = build(folder, labels={"sepsis": LABELS["sepsis"], **labels}).frame
+    assert renamed[name].equals(known["sepsis"].rename(name))
+    with pytest.raises(ValueError, match="may not be called 'Text'"):
+        build(folder, labels={"Text": LABELS["sepsis"]})
 
 
 @pytest.mark.parametrize("way", ["write", "build"])

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
 from steu import encoding
+from steu.digests import TextDigest
 from steu.encoding import encode_notes, encode_window, model_window, window_tokenizer
 from steu.models import load_backbone, load_tokenizer
 
@@ -62,14 +63,20 @@ def test_texts_with_a_name_are_streamed_and_read_once(tmp_path, monkeypatch):
         yield
 
     monkeypatch.setattr(encoding, "CHUNK", 2)
-    named = {"max_length": 8, "folder": tmp_path, "content": "digest of the texts"}
     texts = ["a b", "c", "no drug"]
+    digest = TextDigest()
+    for text in texts:
+        digest.add(text.encode())
+    named = {"max_length": 8, "folder": tmp_path, "digest": digest.hexdigest()}
+    with pytest.raises(ValueError, match="digest is that of other texts"):
+        encode_notes(iter(texts[1:]), TOKENIZER, **named)
+    assert not list(tmp_path.iterdir())
     first = encode_notes(iter(texts), TOKENIZER, **named)
     again = encode_notes(never(), TOKENIZER, **named)
     whole = encode_notes(iter(texts), TOKENIZER, max_length=8, folder=tmp_path)
     for notes in (again, whole):
         assert np.array_equal(notes.ids, first.ids) and np.array_equal(notes.offsets, first.offsets)
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_contains_any_agrees_with_a_search(tmp_path):

@@ -40,11 +40,11 @@ def spool() -> Spool:
 def documents(connection: duckdb.DuckDBPyConnection, spool: Spool) -> dict[str, tuple[str, str]]:
     spool_documents(connection, spool)
     rows = connection.sql(
-        """SELECT stay_id, min(subject_id) AS subject_id, list(place ORDER BY nth) AS places,
-        list(size ORDER BY nth) AS sizes FROM pieces GROUP BY stay_id"""
+        """SELECT stay_id, min(subject_id) AS subject_id,
+        list({place: place, size: size} ORDER BY nth) AS pieces FROM pieces GROUP BY stay_id"""
     ).to_arrow_table()
-    stays, subjects, places, sizes = (column.combine_chunks() for column in rows.columns)
-    texts = spool.read(places, sizes).to_pylist()
+    stays, subjects, pieces = (column.combine_chunks() for column in rows.columns)
+    texts = spool.read(pieces).to_pylist()
     documents = zip(subjects.to_pylist(), texts, strict=True)
     return dict(zip(stays.to_pylist(), documents, strict=True))
 

@@ -1,4 +1,7 @@
-"""No step waits for a GPU: the operations that would make it wait are counted, here on the CPU."""
+"""No training step waits for a GPU.
+
+Without one, operations are counted that would make the host wait; with one, PyTorch says it itself.
+"""
 
 import traceback
 
@@ -7,12 +10,24 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from toys import QUICK, make_toy
+from transformers import ModernBertConfig, ModernBertModel
 
+from steu.models import Classifier
+from steu.passes import features_of, on_device
 from steu.training import TrainConfig, fine_tune
-from steu.unlearn import Teacher, UnlearnConfig, unlearn
+from steu.unlearn import UnlearnConfig, unlearn
 
 # A value or a number of values that the host asks of a tensor.
 WAITING = ("_local_scalar_dense", "is_nonzero", "nonzero", "masked_select", "_unique2", "equal")
+INDEXING = ("index", "index_put", "index_put_")  # by a mask, whose number of hits is asked
+
+
+def is_mask(value):
+    return isinstance(value, torch.Tensor) and value.dtype == torch.bool
+
+
+def flatten(arguments):
+    return torch.utils._pytree.tree_leaves(arguments[1:2])
 
 
 class Waits(TorchDispatchMode):
@@ -23,7 +38,8 @@ class Waits(TorchDispatchMode):
         self.count = 0
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        if func.overloadpacket.__name__ in WAITING:
+        name = func.overloadpacket.__name__
+        if name in WAITING or (name in INDEXING and any(map(is_mask, flatten(args)))):
             callers = (frame.filename for frame in traceback.extract_stack(limit=12))
             self.count += not any("torch/optim" in name for name in callers)
         return func(*args, **(kwargs or {}))
@@ -37,29 +53,40 @@ def toy(request, tmp_path_factory):
 def test_what_waits_is_counted():
     with Waits() as seen:
         assert torch.ones(2).sum().item() == 2 and torch.ones(2).all()
-    assert seen.count == 2
+        assert len(torch.ones(2)[torch.tensor([True, False])]) == 1
+    assert seen.count == 3
 
 
 def test_steps_of_unlearning_do_not_wait(toy):
-    tokens = np.unique(toy.notes.ids)
-    tokens = tokens[~np.isin(tokens, toy.notes.special_ids)].astype(np.int64)
-    teacher = Teacher.of(toy.model, toy.notes, toy.train, precision="fp32")
+    tokens = np.setdiff1d(toy.notes.ids, toy.notes.special_ids).astype(np.int64)
     counts = []
     for size in (32, 4):
         with Waits() as seen:
-            _, history = unlearn(
-                toy.model,
-                toy.notes,
-                toy.targets,
-                rows=toy.train,
-                forget=0,
-                token_ids=tokens,
-                config=UnlearnConfig(epochs=1, batch_size=size, precision="fp32"),
-                teacher=teacher,
-            )
+            history = unlearned(toy, tokens, size)
         counts.append(seen.count)
     assert len(history) > 10
     assert counts[0] == counts[1]  # what checks the input once does not grow with the steps
+
+
+def unlearned(toy, tokens, size):
+    config = UnlearnConfig(epochs=1, batch_size=size, precision="fp32")
+    given = {"rows": toy.train, "forget": 0, "token_ids": tokens, "config": config}
+    return unlearn(toy.model, toy.notes, toy.targets, **given)[1]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch sees no GPU here")
+def test_a_gpu_is_not_waited_for(toy):
+    toy.model.cuda()
+    ids, mask = toy.notes.batch(toy.train[:8])
+    given = on_device(ids, torch.device("cuda")), on_device(mask, torch.device("cuda"))
+    features_of(toy.model, toy.notes, toy.train[:8])  # what is set up once may wait
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        features_of(toy.model, toy.notes, toy.train[:8]).sum().backward()
+        toy.model.features(*given, padded=True).sum().backward()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+        toy.model.cpu()
 
 
 def test_steps_of_fine_tuning_do_not_wait(toy):
@@ -81,13 +108,29 @@ def test_features_are_those_of_the_mask_that_transformers_makes(toy, kernel):
     ids, mask = toy.notes.batch(toy.test)
     ids, mask = ids[:, :16], mask[:, :16]  # some notes fill that, others are padded
     full = mask.all(dim=1)
-    for some, padded in ((full, False), (full, True), (~full, True)):
+    assert full.any() and not full.all()
+    for some, padded in ((full, False), (full, None), (~full, True), (~full, None)):
         given = ids[some], mask[some]
         hidden = model.encoder(input_ids=given[0], attention_mask=given[1]).last_hidden_state
         weights = given[1].unsqueeze(-1).float()
         expected = (hidden * weights).sum(1) / weights.sum(1)
-        found = model.features(*given, padded=padded)
-        if padded and full[some].all():  # a mask that hides nothing, another kernel
-            torch.testing.assert_close(found, expected)
-        else:
-            assert torch.equal(found, expected)
+        assert torch.equal(model.features(*given, padded=padded), expected)
+
+
+def test_windows_of_single_layers_are_left_to_transformers():
+    config = ModernBertConfig(
+        vocab_size=99,
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        local_attention=4,
+        global_attn_every_n_layers=2,
+        pad_token_id=0,
+    )
+    torch.manual_seed(0)
+    model = Classifier(ModernBertModel(config), ("a",)).eval()
+    ids, mask = torch.randint(1, 99, (2, 24)), torch.ones(2, 24, dtype=torch.int64)
+    mask[1, 20:] = 0
+    together = model.features(ids, mask, padded=True)[0]
+    torch.testing.assert_close(together, model.features(ids[:1], mask[:1], padded=False)[0])

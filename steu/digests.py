@@ -1,0 +1,21 @@
+"""One name for many texts: the same texts in the same order have it on any machine."""
+
+from __future__ import annotations
+
+import hashlib
+
+
+class TextDigest:
+    """SHA-256 over texts, each with its length in front: "ab", "c" is not "a", "bc"."""
+
+    def __init__(self) -> None:
+        self._sha = hashlib.sha256()
+
+    def add(self, text: bytes | memoryview) -> None:
+        """Go on with the next text, in UTF-8."""
+        self._sha.update(len(text).to_bytes(8, "big"))
+        self._sha.update(text)
+
+    def hexdigest(self) -> str:
+        """The name of the texts so far."""
+        return self._sha.hexdigest()
