@@ -33,7 +33,9 @@ def read_blocks(path: Path, columns: list[str], schema: pa.Schema) -> Iterator[p
 
 def _parquet(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
     with pq.ParquetFile(path) as file:
-        yield from file.iter_batches(ROWS, columns=columns)
+        for part in file.iter_batches(ROWS, columns=columns):
+            part.validate(full=True)  # that texts are UTF-8, which Arrow believes of Parquet
+            yield part
 
 
 def _csv(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:

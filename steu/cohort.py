@@ -13,10 +13,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from steu.digests import TextDigest
-from steu.files import atomic_path, read_json, write_json
+from steu.digests import digest_of
+from steu.files import atomic_path, read_json, sha256, write_json
 from steu.labels import RESERVED, label_index
 from steu.splits import SPLITS
+from steu.spool import BLANK
 
 BATCH = 512  # stays whose texts are taken together: some 5 MB of discharge summaries
 
@@ -72,14 +73,11 @@ class Cohort:
     @property
     def texts_digest(self) -> str:
         """SHA-256 over the texts in order, under which their encoding is kept."""
-        if self._texts:
-            return self._texts
-        if "text" not in self.frame:
+        if "text" in self.frame:
+            return digest_of(self.frame["text"])
+        if self._texts is None:
             raise ValueError("a cohort without text has no digest of it; read it with text=True")
-        digest = TextDigest()
-        for text in self.frame["text"]:
-            digest.add(text.encode())
-        return digest.hexdigest()
+        return self._texts
 
     @property
     def fingerprint(self) -> str:
@@ -122,8 +120,9 @@ class Cohort:
         table = pa.Table.from_pandas(self.frame, schema_of(self.labels), preserve_index=False)
         with atomic_path(folder / "cohort.parquet") as beside:
             pq.write_table(table, beside)
-            # Written first, so that a parquet file never stands beside another cohort's JSON.
-            write_json(folder / "cohort.json", summary_of(self, self.texts_digest))
+            # Killed in between, the two do not belong together, and `read` refuses them.
+            about = summary_of(self, self.texts_digest) | {"sha256": sha256(beside)}
+            write_json(folder / "cohort.json", about)
 
     @classmethod
     def read(cls, folder: str | Path, *, text: bool = True) -> Cohort:
@@ -133,22 +132,24 @@ class Cohort:
         then streams it in the same order.
         """
         folder = Path(folder)
-        about = read_json(folder / "cohort.json")
+        about, path = read_json(folder / "cohort.json"), _stored(folder)
+        if sha256(path) != about.get("sha256"):
+            raise ValueError(
+                f"{path} is not the file that cohort.json beside it speaks of; run "
+                "notebooks/01_cohort again"
+            )
         labels = tuple(about["labels"])
         columns = ["subject_id", "stay_id", *(["text"] if text else []), *labels, "split"]
         cohort = cls(
-            pd.read_parquet(_stored(folder), columns=columns),
+            pd.read_parquet(path, columns=columns),
             labels,
             about["name"],
             about["layout"],
             about["restricted"],
             about["excluded"],
         )
-        # The digest of the texts is believed, but checked by whoever reads them.
-        texts = cohort.texts_digest if text else about.get("texts")
-        if fingerprint_of(cohort.frame, labels, str(texts)) != about["fingerprint"]:
-            raise ValueError(_differs(folder))
-        object.__setattr__(cohort, "_texts", texts)
+        if not text:
+            object.__setattr__(cohort, "_texts", about["texts"])
         return cohort
 
 
@@ -163,26 +164,18 @@ def iter_texts(folder: str | Path, *, rows: np.ndarray | None = None) -> Iterato
     Raises
     ------
     ValueError
-        If `rows` do not ascend or there is no such row; after the last text, if the texts are not
-        those that cohort.json speaks of.
+        If `rows` do not ascend or there is no such row.
     """
-    folder = Path(folder)
-    expected, digest, start = read_json(folder / "cohort.json").get("texts"), TextDigest(), 0
-    with pq.ParquetFile(_stored(folder)) as file:
+    start = 0
+    with pq.ParquetFile(_stored(Path(folder))) as file:
         n = file.metadata.num_rows
         rows = np.arange(n) if rows is None else rows
         if (np.diff(rows, prepend=-1, append=n) <= 0).any():
             raise ValueError(f"rows must be positions from 0 to {n - 1} in ascending order")
         for batch in file.iter_batches(BATCH, columns=["text"]):
             first, last = np.searchsorted(rows, [start, start + len(batch)])
-            wanted = set(rows[first:last].tolist())
-            for position, text in enumerate(batch.column("text").to_pylist(), start):
-                digest.add(text.encode())
-                if position in wanted:
-                    yield text
+            yield from batch.column("text").take(pa.array(rows[first:last] - start)).to_pylist()
             start += len(batch)
-    if digest.hexdigest() != expected:
-        raise ValueError(_differs(folder))
 
 
 def _stored(folder: Path) -> Path:
@@ -190,13 +183,6 @@ def _stored(folder: Path) -> Path:
     if not path.is_file():
         raise ValueError(f"{path} does not exist; run notebooks/01_cohort first")
     return path
-
-
-def _differs(folder: Path) -> str:
-    return (
-        f"{folder / 'cohort.parquet'} differs from the fingerprint in cohort.json beside it; "
-        "run notebooks/01_cohort again"
-    )
 
 
 def schema_of(labels: Sequence[str]) -> pa.Schema:
@@ -207,12 +193,9 @@ def schema_of(labels: Sequence[str]) -> pa.Schema:
 
 def fingerprint_of(frame: pd.DataFrame, labels: Sequence[str], texts_digest: str) -> str:
     """SHA-256 over the label names, the rows of a cohort without its texts, and their digest."""
-    digest = TextDigest()
-    digest.add(json.dumps([*labels, texts_digest]).encode())
-    for name in ("subject_id", "stay_id", "split"):
-        digest.add(json.dumps(frame[name].tolist()).encode())
-    digest.add(frame[list(labels)].to_numpy(dtype=bool).tobytes())
-    return digest.hexdigest()
+    ids = (json.dumps(frame[name].tolist()) for name in ("subject_id", "stay_id", "split"))
+    flags = frame[list(labels)].to_numpy(dtype=int)
+    return digest_of([json.dumps([*labels, texts_digest]), *ids, json.dumps(flags.tolist())])
 
 
 def summary_of(cohort: Cohort, texts_digest: str) -> dict[str, Any]:
@@ -263,7 +246,7 @@ def _validate(frame: pd.DataFrame, labels: Sequence[str], name: str) -> None:
             "stay_id; sort them"
         )
     if "text" in frame:
-        empty = np.flatnonzero(frame["text"].fillna("").str.strip().eq("").to_numpy())
+        empty = np.flatnonzero(frame["text"].fillna("").str.strip(BLANK).eq("").to_numpy())
         if len(empty):
             raise ValueError(
                 f"cohort {name}: {len(empty)} stays have an empty text, first in row {empty[0]}; "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
 
 class TextDigest:
@@ -19,3 +20,11 @@ class TextDigest:
     def hexdigest(self) -> str:
         """The name of the texts so far."""
         return self._sha.hexdigest()
+
+
+def digest_of(texts: Iterable[str]) -> str:
+    """The name of all the texts."""
+    digest = TextDigest()
+    for text in texts:
+        digest.add(text.encode())
+    return digest.hexdigest()

@@ -13,7 +13,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import AutoConfig, PreTrainedTokenizerBase
 
-from steu.digests import TextDigest
+from steu.digests import TextDigest, digest_of
 from steu.files import atomic_path, read_json, write_json
 
 CHUNK = 256  # notes a tokenizer call: enough to keep its threads busy; 100 MB for a window of 512
@@ -118,8 +118,8 @@ def encode_notes(
     fast = window_tokenizer(tokenizer, max_length)
     if digest is None:
         texts = list(texts)
-        digest = _digest_of(texts)
-    target = Path(folder) / _digest_of([fast.to_str(), digest])[:24]
+        digest = digest_of(texts)
+    target = Path(folder) / digest_of([fast.to_str(), digest])[:24]
     if not (target / "encoding.json").is_file():
         # What is there already but not whole has to go; what appears from now on is whole.
         with atomic_path(target, keep=not target.exists()) as beside:
@@ -176,13 +176,6 @@ def _head(text: str, limit: int) -> str:
         return text
     words = text[:limit].rsplit(None, 1)
     return words[0] if len(words) == 2 else text
-
-
-def _digest_of(texts: Iterable[str]) -> str:
-    digest = TextDigest()
-    for _ in _counted(texts, digest):
-        pass
-    return digest.hexdigest()
 
 
 def _counted(texts: Iterable[str], digest: TextDigest) -> Iterator[str]:

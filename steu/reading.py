@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from steu.cohort import BATCH, Cohort, schema_of, summary_of
 from steu.digests import TextDigest
-from steu.files import atomic_path, naming_full_disk, write_json
+from steu.files import atomic_path, naming_full_disk, sha256, write_json
 from steu.labels import check_labels, indicator_sql
 from steu.layouts import LAYOUTS, Mimic, read_eicu, read_mimic
 from steu.plain import read_plain
@@ -91,7 +91,8 @@ def write_cohort(
         cohort = Cohort(frame, names, name, layout, restricted, excluded)
         with atomic_path(folder / "cohort.parquet") as beside:
             digest = _write_rows(connection, schema, _with_texts(rows, spool, schema), beside)
-            write_json(folder / "cohort.json", summary_of(cohort, digest))
+            about = summary_of(cohort, digest) | {"sha256": sha256(beside)}
+            write_json(folder / "cohort.json", about)
 
 
 def _tabulate(
@@ -231,7 +232,7 @@ def _write_rows(
     target: Path,
 ) -> str:
     """Write the rows to one Parquet file, in order, and return the digest of their texts."""
-    digest, causes = TextDigest(), list[Exception]()
+    digest, causes = TextDigest(), list[BaseException]()
 
     def digested() -> Iterator[pa.RecordBatch]:
         try:
@@ -240,7 +241,7 @@ def _write_rows(
                 for start, end in pairwise(limits):
                     digest.add(letters[start:end])
                 yield batch
-        except Exception as error:  # DuckDB would hand on no more than its words
+        except (Exception, KeyboardInterrupt) as error:  # DuckDB hands on no more than its words
             causes.append(error)
             raise
 
@@ -252,7 +253,11 @@ def _write_rows(
             FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE {ROW_GROUP})"""
         )
     except duckdb.Error as error:
-        raise causes[0] if causes else OSError(errno.EIO, str(error)) from error
+        if causes:
+            raise causes[0] from error
+        if isinstance(error, duckdb.IOException):
+            raise OSError(errno.EIO, str(error)) from error
+        raise
     return digest.hexdigest()
 
 

@@ -102,10 +102,11 @@ def _wanted(
     connection: duckdb.DuckDBPyConnection, batch: pa.RecordBatch, where: str
 ) -> tuple[pa.RecordBatch, pa.StringArray]:
     """The rows that satisfy `where`, and their texts; the database is not shown the texts."""
-    others, texts = batch.drop_columns(["text"]), batch.column("text")
-    numbered = others.append_column("_row", pa.array(np.arange(len(batch))))
-    connection.register("arrived", pa.Table.from_batches([numbered]))
-    found = connection.sql(f"SELECT _row FROM arrived WHERE {where}").fetchnumpy()["_row"]
+    others, texts, found = batch.drop_columns(["text"]), batch.column("text"), np.arange(len(batch))
+    if where != "true":
+        numbered = others.append_column("_row", pa.array(found))
+        connection.register("arrived", pa.Table.from_batches([numbered]))
+        found = connection.sql(f"SELECT _row FROM arrived WHERE {where}").fetchnumpy()["_row"]
     rows = pa.array(np.sort(found))
     # What is taken is copied: left as it came, a column can keep the whole batch in memory.
     return others.take(rows), texts if len(rows) == len(batch) else texts.take(rows)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import errno
 import gzip
-import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -22,6 +21,7 @@ from hypothesis import strategies as st
 
 from steu.blocks import BLOCK
 from steu.cohort import Cohort, iter_texts
+from steu.digests import digest_of
 from steu.reading import build_cohort, write_cohort
 from steu.splits import SPLITS, split_patients
 from steu.tables import scratch_database
@@ -144,21 +144,13 @@ def test_write_and_read(tmp_path: Path, cohort: Cohort, folder: Path) -> None:
 
 def test_tampering_and_absence_are_noticed(tmp_path: Path, cohort: Cohort) -> None:
     cohort.write(tmp_path)
-    about = json.loads((tmp_path / "cohort.json").read_text())
-    (tmp_path / "cohort.json").write_text(json.dumps(about | {"fingerprint": "0"}))
-    with pytest.raises(ValueError, match="differs from the fingerprint"):
-        Cohort.read(tmp_path)
-    (tmp_path / "cohort.json").write_text(json.dumps(about | {"texts": "0"}))
-    texts = iter_texts(tmp_path)
-    assert [next(texts) for _ in cohort.frame.index] == cohort.frame["text"].tolist()
-    with pytest.raises(ValueError, match="differs from the fingerprint"):
-        next(texts)
-    (tmp_path / "cohort.json").write_text(json.dumps(about))
     frame = pd.read_parquet(tmp_path / "cohort.parquet")
-    frame["sepsis"] = ~frame["sepsis"]  # the texts are those that were written
-    frame.to_parquet(tmp_path / "cohort.parquet")
-    with pytest.raises(ValueError, match="differs from the fingerprint"):
-        Cohort.read(tmp_path, text=False)
+    changed = frame.assign(text=frame["text"] + "."), frame.assign(sepsis=~frame["sepsis"])
+    for text in (True, False):
+        for other in changed:
+            other.to_parquet(tmp_path / "cohort.parquet")
+            with pytest.raises(ValueError, match="is not the file that cohort.json beside it"):
+                Cohort.read(tmp_path, text=text)
     (tmp_path / "cohort.parquet").unlink()
     for read in (Cohort.read, lambda folder: next(iter_texts(folder))):
         with pytest.raises(ValueError, match="cohort.parquet does not exist"):
@@ -182,6 +174,24 @@ def test_rows_that_are_not_there_or_do_not_ascend_are_refused(
     cohort.write(tmp_path)
     with pytest.raises(ValueError, match="positions from 0 to 79 in ascending order"):
         next(iter_texts(tmp_path, rows=np.array(rows)))
+
+
+def test_the_digest_is_that_of_the_texts_as_they_are_now(tmp_path: Path, cohort: Cohort) -> None:
+    cohort.write(tmp_path)
+    again = Cohort.read(tmp_path)
+    again.frame.loc[3, "text"] += "."
+    assert again.texts_digest == digest_of(again.frame["text"]) != cohort.texts_digest
+    assert Cohort.read(tmp_path, text=False).texts_digest == cohort.texts_digest
+
+
+def test_a_text_that_is_blank_to_one_is_blank_to_all(tmp_path: Path) -> None:
+    folder = tables(tmp_path / "tables")
+    notes = pd.read_csv(folder / NOTES, dtype=str)
+    notes.loc[[3, 4], "text"] = ["\xa0", " \f "]
+    notes.to_csv(folder / NOTES, index=False)
+    cohort = build(folder)
+    assert cohort.excluded["without_text"] == 2
+    assert "\xa0" in set(cohort.frame["text"])
 
 
 def test_describe_counts(cohort: Cohort) -> None:
@@ -402,7 +412,7 @@ def test_a_note_that_is_not_utf8_is_named(tmp_path: Path, folder: Path) -> None:
     (folder / NOTES).unlink()
     at = notes.schema.get_field_index("text")
     pq.write_table(notes.set_column(at, "text", broken), folder / "note" / "discharge.parquet")
-    with pytest.raises(ValueError, match="is not UTF-8"):
+    with pytest.raises(ValueError, match=r"discharge\.parquet is not UTF-8"):
         write_cohort(tmp_path / "out", "mimic_iv", folder, labels=LABELS, name="x", restricted=True)
     assert not (tmp_path / "out").exists()
 

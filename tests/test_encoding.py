@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
 from steu import encoding
-from steu.digests import TextDigest
+from steu.digests import digest_of
 from steu.encoding import encode_notes, encode_window, model_window, window_tokenizer
 from steu.models import load_backbone, load_tokenizer
 
@@ -64,10 +64,7 @@ def test_texts_with_a_name_are_streamed_and_read_once(tmp_path, monkeypatch):
 
     monkeypatch.setattr(encoding, "CHUNK", 2)
     texts = ["a b", "c", "no drug"]
-    digest = TextDigest()
-    for text in texts:
-        digest.add(text.encode())
-    named = {"max_length": 8, "folder": tmp_path, "digest": digest.hexdigest()}
+    named = {"max_length": 8, "folder": tmp_path, "digest": digest_of(texts)}
     with pytest.raises(ValueError, match="digest is that of other texts"):
         encode_notes(iter(texts[1:]), TOKENIZER, **named)
     assert not list(tmp_path.iterdir())

@@ -55,10 +55,18 @@ def test_every_text_is_found_again_whatever_the_batches(size):
             assert [column[0] for column in columns] == ["id", "place", "size"]
 
 
-def test_rows_that_are_not_wanted_are_not_written():
+@pytest.mark.parametrize("size", [1, 100])
+def test_rows_that_are_not_wanted_are_not_written(size):
     stream = io.BytesIO()
     with duckdb.connect() as connection:
-        taken(connection, Spool(stream), ["a" * 99, "b", "c" * 99], into="t", where="id % 2 = 1")
+        taken(
+            connection,
+            Spool(stream),
+            ["a" * 99, "b", "c" * 99],
+            into="t",
+            where="id % 2 = 1",
+            size=size,
+        )
         assert connection.execute("SELECT id, place, size FROM t").fetchall() == [(1, 0, 1)]
     assert stream.getvalue() == b"b"
 
