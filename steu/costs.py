@@ -214,8 +214,10 @@ def _goals(goals: list[dict[str, Any]]) -> list[str]:
     for about, part in groupby(goals, key=lambda goal: (goal["variant"], goal["quantity"])):
         settings = list(part)
         first, met = settings[0], sum(goal["met"] for goal in settings)
-        bound = f"at most {first['most']:g}" if "most" in first else f"at least {first['least']:g}"
-        low, high = (_number(extreme(g["median"] for g in settings)) for extreme in (min, max))
+        which, value = ("most", first["most"]) if "most" in first else ("least", first["least"])
+        bound = f"at {which} {_number(value, about[1])}"
+        extremes = (extreme(g["median"] for g in settings) for extreme in (min, max))
+        low, high = (_number(value, about[1]) for value in extremes)
         found = low if low == high else f"{low} to {high}"
         verdict = {0: "not reached", len(settings): "reached"}.get(met, f"reached in {met}")
         where = f"{len(settings)} settings" if len(settings) > 1 else first["setting"]
@@ -242,10 +244,13 @@ def _cell(row: dict[str, Any] | None) -> str:
     if row is None:
         return ""
     if row["min"] == row["max"]:
-        return _number(row["median"])
-    return f"{_number(row['median'])} ({_number(row['min'])} to {_number(row['max'])})"
+        return _number(row["median"], row["quantity"])
+    median, low, high = (_number(row[name], row["quantity"]) for name in ("median", "min", "max"))
+    return f"{median} ({low} to {high})"
 
 
-def _number(value: float) -> str:
-    """Three digits, thousands apart."""
+def _number(value: float, quantity: str = "") -> str:
+    """Three digits, thousands apart; many bytes as MB."""
+    if "bytes" in quantity and value >= 1e6:
+        return f"{_number(value / 1e6)} MB"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"

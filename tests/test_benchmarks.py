@@ -249,6 +249,15 @@ def test_an_aim_in_several_settings_is_one_line(measure: ModuleType, tmp_path: P
         assert f"aim at least {aim.least:g}: **{verdict}**" in costs.page(tmp_path)
 
 
+def test_many_bytes_are_said_in_megabytes(measure: ModuleType, tmp_path: Path) -> None:
+    peaks = measure.row([5e5, 259_547_136, 1.2e9], setting="a", variant="ours", quantity="bytes")
+    goal = measure.Goal("ours", "bytes", most=2e9)
+    measure.report("reading", [peaks], folder=tmp_path, settings={}, goals=[goal])
+    text = costs.page(tmp_path)
+    assert "- `ours`, bytes: 260 MB (a), aim at most 2,000 MB: **reached**" in text
+    assert "| a | 260 MB (500,000 to 1,200 MB) |" in text
+
+
 def test_growth_is_drawn_against_the_number_of_notes(measure: ModuleType, tmp_path: Path) -> None:
     rows = [
         measure.row([n / 1000], setting=f"{n:,} notes", variant=stage, quantity="seconds")
