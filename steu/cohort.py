@@ -121,8 +121,7 @@ class Cohort:
         with atomic_path(folder / "cohort.parquet") as beside:
             pq.write_table(table, beside)
             # Killed in between, the two do not belong together, and `read` refuses them.
-            about = summary_of(self, self.texts_digest) | {"sha256": sha256(beside)}
-            write_json(folder / "cohort.json", about)
+            write_json(folder / "cohort.json", summary_of(self, self.texts_digest, beside))
 
     @classmethod
     def read(cls, folder: str | Path, *, text: bool = True) -> Cohort:
@@ -198,8 +197,8 @@ def fingerprint_of(frame: pd.DataFrame, labels: Sequence[str], texts_digest: str
     return digest_of([json.dumps([*labels, texts_digest]), *ids, json.dumps(flags.tolist())])
 
 
-def summary_of(cohort: Cohort, texts_digest: str) -> dict[str, Any]:
-    """What cohort.json says of a cohort, whose frame may lack the texts."""
+def summary_of(cohort: Cohort, texts_digest: str, parquet: Path) -> dict[str, Any]:
+    """What cohort.json says of a cohort, whose frame may lack the texts, and of its file."""
     return {
         "name": cohort.name,
         "layout": cohort.layout,
@@ -208,6 +207,7 @@ def summary_of(cohort: Cohort, texts_digest: str) -> dict[str, Any]:
         "stays": len(cohort.frame),
         "patients": int(cohort.frame["subject_id"].nunique()),
         "excluded": dict(cohort.excluded),
+        "sha256": sha256(parquet),
         "texts": texts_digest,
         "fingerprint": fingerprint_of(cohort.frame, cohort.labels, texts_digest),
     }

@@ -119,12 +119,14 @@ def encode_notes(
     if digest is None:
         texts = list(texts)
         digest = digest_of(texts)
+    else:
+        texts = _checked(texts, digest)
     target = Path(folder) / digest_of([fast.to_str(), digest])[:24]
     if not (target / "encoding.json").is_file():
         # What is there already but not whole has to go; what appears from now on is whole.
         with atomic_path(target, keep=not target.exists()) as beside:
             beside.mkdir()
-            _write(beside, texts, fast, tokenizer, max_length, digest)
+            _write(beside, texts, fast, tokenizer, max_length)
     return map_notes(target)
 
 
@@ -178,10 +180,14 @@ def _head(text: str, limit: int) -> str:
     return words[0] if len(words) == 2 else text
 
 
-def _counted(texts: Iterable[str], digest: TextDigest) -> Iterator[str]:
+def _checked(texts: Iterable[str], digest: str) -> Iterator[str]:
+    """The texts; after the last one ValueError if their digest is another."""
+    found = TextDigest()
     for text in texts:
-        digest.add(text.encode())
+        found.add(text.encode())
         yield text
+    if found.hexdigest() != digest:
+        raise ValueError("digest is that of other texts; give the digest of exactly these, or none")
 
 
 def _write(
@@ -190,17 +196,13 @@ def _write(
     fast: Tokenizer,
     tokenizer: PreTrainedTokenizerBase,
     max_length: int,
-    digest: str,
 ) -> None:
-    found = TextDigest()
     dtype = np.uint16 if len(tokenizer) <= 2**16 else np.uint32
     lengths = [0]
     with (folder / "ids.bin").open("wb") as stream:
-        for ids in encode_window(_counted(texts, found), fast, max_length):
+        for ids in encode_window(texts, fast, max_length):
             stream.write(np.asarray(ids, dtype=dtype).tobytes())
             lengths.append(len(ids))
-    if found.hexdigest() != digest:
-        raise ValueError("digest is that of other texts; give the digest of exactly these, or none")
     np.cumsum(lengths, dtype=np.int64).tofile(folder / "offsets.bin")
     facts = {
         "dtype": np.dtype(dtype).name,

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from steu.cohort import BATCH, Cohort, schema_of, summary_of
 from steu.digests import TextDigest
-from steu.files import atomic_path, naming_full_disk, sha256, write_json
+from steu.files import atomic_path, naming_full_disk, write_json
 from steu.labels import check_labels, indicator_sql
 from steu.layouts import LAYOUTS, Mimic, read_eicu, read_mimic
 from steu.plain import read_plain
@@ -26,7 +26,7 @@ from steu.splits import SPLITS, check_fractions, split_patients
 from steu.spool import Spool, letters_of
 from steu.tables import identifier, literal, naming, scratch_database
 
-ROW_GROUP = 2048  # stays in a part of the Parquet file, about; DuckDB takes no less
+ROW_GROUP = 2048  # stays DuckDB may gather before it writes; by default they would fill its memory
 
 
 def build_cohort(layout: str, path: str | Path, **settings: Any) -> Cohort:
@@ -91,8 +91,7 @@ def write_cohort(
         cohort = Cohort(frame, names, name, layout, restricted, excluded)
         with atomic_path(folder / "cohort.parquet") as beside:
             digest = _write_rows(connection, schema, _with_texts(rows, spool, schema), beside)
-            about = summary_of(cohort, digest) | {"sha256": sha256(beside)}
-            write_json(folder / "cohort.json", about)
+            write_json(folder / "cohort.json", summary_of(cohort, digest, beside))
 
 
 def _tabulate(

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from steu.aside import behind
 
 BLANK = " \t\n\r\f"
-SLICE = 2**20  # bytes of a write: for larger ones the kernel looks long for free pages in a row
+SLICE = 2**20  # bytes of a write; larger ones were measured to be slower
 BETWEEN = b"\n\n"  # pieces of one text
 
 
