@@ -14,10 +14,10 @@ from itertools import islice
 from pathlib import Path
 from random import Random
 
-from steu.admissions import draw_stays
-from steu.files import atomic_path
-from steu.synthetic import write_corpus
-from steu.wording import compose
+from steu._io import atomic_path
+from steu.synthetic.admissions import draw_stays
+from steu.synthetic.corpus import write_corpus
+from steu.synthetic.note_text import compose
 
 CHARACTERS = 10_000
 WORDS = 600  # of sentences at most, as in `write_corpus`; values fill the rest

@@ -29,9 +29,9 @@ from measure import (
 from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer
 
-from steu.encoding import EncodedNotes, encode_notes, window_tokenizer
-from steu.models import load_tokenizer
-from steu.tokens import count_tokens, pmi_scores
+from steu.data.encoding import EncodedNotes, encode_notes, window_tokenizer
+from steu.models.loading import load_tokenizer
+from steu.selection.counts import count_tokens, pmi_scores
 
 WINDOW = 512
 SIZES = (500, 5_000)

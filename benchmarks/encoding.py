@@ -15,8 +15,8 @@ import numpy as np
 from corpus import CHARACTERS, draw_texts
 from measure import Goal, Rows, multiples, options, report, row, summarise, take_turns
 
-from steu.encoding import EncodedNotes, encode_notes, window_tokenizer
-from steu.models import load_tokenizer
+from steu.data.encoding import EncodedNotes, encode_notes, window_tokenizer
+from steu.models.loading import load_tokenizer
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
 BARE, FAST, OURS = "encode_batch", "encode_batch_fast", "encode_notes"

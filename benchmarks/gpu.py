@@ -16,7 +16,7 @@ from measure import Goal, Rows, multiples, options, report, row, summarise, take
 from torch.utils.flop_counter import FlopCounterMode
 from transformers.utils import logging
 
-from steu.models import Classifier
+from steu.models.loading import Classifier
 
 LENGTH, BATCH, ROUNDS = 512, 32, 10
 PEAK = {"H100 80GB HBM3": 989e12, "H200": 989e12, "A100": 312e12, "L4": 121e12}  # a second

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from steu.files import write_json
+from steu._io import write_json
 
 RESULTS = Path(__file__).parent / "results"
 TRIAL = Path("runs/bench")  # results of --quick: they show that it runs, not how fast

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from measure import RESULTS, Goal, Rows, report, row
 
-from steu.files import read_json
+from steu._io import read_json
 
 GOALS = (Goal("run", "share not in work", most=0.10),)
 

@@ -15,8 +15,8 @@ import pandas as pd
 from corpus import CHARACTERS, write_long
 from measure import Goal, Rows, in_child, multiples, options, report, row, summarise
 
-from steu.labels import DEFAULT_LABELS
-from steu.reading import write_cohort
+from steu.data.labels import DEFAULT_LABELS
+from steu.data.readers.cohort_tables import write_cohort
 
 TABLES = ("note/discharge", "hosp/diagnoses_icd")
 SIZES = (1_000, 10_000)

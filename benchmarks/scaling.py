@@ -16,7 +16,7 @@ from corpus import CHARACTERS, write_long
 from measure import Goal, Rows, in_child, options, report, row, slope, summarise
 from reading import ALL_NOTES, read
 
-from steu.cohort import Cohort, iter_texts
+from steu.data.cohort import Cohort, iter_texts
 
 WINDOW = 512
 SIZES = (1_000, 3_000, 10_000, 30_000)
@@ -34,8 +34,8 @@ def read_tables(tables: Path, scratch: Path, _window: int) -> float:
 
 def encode(_tables: Path, scratch: Path, window: int) -> float:
     """Seconds from the cohort to the file of ids; its texts are read as they are needed."""
-    from steu.encoding import encode_notes  # brings torch, which the reader must not hold
-    from steu.models import load_tokenizer
+    from steu.data.encoding import encode_notes  # brings torch, which the reader must not hold
+    from steu.models.loading import load_tokenizer
 
     tokenizer = load_tokenizer("minilm")
     started = time.perf_counter()
@@ -47,8 +47,8 @@ def encode(_tables: Path, scratch: Path, window: int) -> float:
 
 def count_and_score(_tables: Path, scratch: Path, _window: int) -> float:
     """Seconds from the file of ids to the scores of all tokens."""
-    from steu.encoding import map_notes
-    from steu.tokens import count_tokens, pmi_scores
+    from steu.data.encoding import map_notes
+    from steu.selection.counts import count_tokens, pmi_scores
 
     targets = Cohort.read(scratch / "cohort", text=False).targets
     (encoded,) = (scratch / "encoded").iterdir()

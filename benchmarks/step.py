@@ -22,12 +22,12 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from transformers import AutoModel, BertConfig, DistilBertConfig, PretrainedConfig
 from transformers.utils import logging
 
-from steu.edit import SparseEdit, replaced_rows
-from steu.encoding import EncodedNotes
-from steu.layers import last_layers
-from steu.memory import peak_bytes
-from steu.models import Classifier, build_classifier
-from steu.passes import features_of
+from steu.data.encoding import EncodedNotes
+from steu.experiments.peak_memory import peak_bytes
+from steu.models.inference import features_of
+from steu.models.loading import Classifier, build_classifier
+from steu.unlearning.dense_edit import last_layers
+from steu.unlearning.sparse_edit import SparseEdit, replaced_rows
 
 LABELS = tuple("abcdef")
 FIRST, N_TOKENS = 1_000, 256  # the edited tokens follow one another

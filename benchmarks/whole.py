@@ -2,7 +2,7 @@
 
 The plain way is in float32, pads every note to the window, asks a copy of the original model for
 its answers at every step, and takes the gradient of the whole embedding table, masked. One measure
-after another is added until nothing is left but `steu.unlearn.unlearn`. A round is a training seed,
+after another is added until nothing is left but `unlearn`. A round is a training seed,
 so the metrics have a range that a difference can be held against.
 """
 
@@ -21,17 +21,17 @@ from pandas import DataFrame
 from sklearn.metrics import roc_auc_score
 from transformers.utils import logging
 
-from steu.cohort import Cohort
-from steu.edit import SparseEdit, replaced_rows
-from steu.encoding import EncodedNotes, encode_notes
-from steu.labels import DEFAULT_LABELS
-from steu.models import Classifier, build_classifier
-from steu.passes import autocast, features_of, predict
-from steu.reading import build_cohort
-from steu.synthetic import write_corpus
-from steu.tokens import count_tokens, pmi_scores, rank_tokens, select_tokens
-from steu.training import TrainConfig, fine_tune
-from steu.unlearn import (
+from steu.data.cohort import Cohort
+from steu.data.encoding import EncodedNotes, encode_notes
+from steu.data.labels import DEFAULT_LABELS
+from steu.data.readers.cohort_tables import build_cohort
+from steu.models.fine_tuning import TrainConfig, fine_tune
+from steu.models.inference import autocast, features_of, predict
+from steu.models.loading import Classifier, build_classifier
+from steu.selection.counts import count_tokens, pmi_scores, rank_tokens, select_tokens
+from steu.synthetic.corpus import write_corpus
+from steu.unlearning.sparse_edit import SparseEdit, replaced_rows
+from steu.unlearning.training import (
     Losses,
     Teacher,
     UnlearnConfig,

@@ -84,7 +84,7 @@ def write_project(root: Path) -> Path:
 def steu(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command line in a project; a package that lies in it goes before this one."""
     return subprocess.run(
-        [sys.executable, "-m", "steu.cli", *arguments],
+        [sys.executable, "-m", "steu.workflow.cli", *arguments],
         cwd=root,
         env=os.environ | {"COLUMNS": "200", "NO_COLOR": "1", "PYTHONPATH": str(ROOT)},
         capture_output=True,

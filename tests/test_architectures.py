@@ -5,9 +5,9 @@ import pytest
 import torch
 from transformers import AutoModel, BertConfig, DistilBertConfig
 
-from steu.edit import SparseEdit
-from steu.layers import LayerEdit, last_layers
-from steu.models import Classifier
+from steu.models.loading import Classifier
+from steu.unlearning.dense_edit import LayerEdit, last_layers
+from steu.unlearning.sparse_edit import SparseEdit
 
 LABELS = tuple("abcdef")
 CONFIGS = {

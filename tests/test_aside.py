@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from steu.aside import ahead, behind
+from steu.data.readers.background import ahead, behind
 
 
 def test_items_come_in_order_and_at_most_one_is_made_ahead():

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from steu import costs
+from steu.reporting import cost_page
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -70,7 +70,7 @@ def test_encodings_that_differ_are_not_timed(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def _window(tokenizer: object, length: int) -> object:
-    return import_module("steu.encoding").window_tokenizer(tokenizer, length)
+    return import_module("steu.data.encoding").window_tokenizer(tokenizer, length)
 
 
 def test_counting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,25 +202,25 @@ def test_the_page_shows_what_was_measured_and_says_what_was_not(
 ) -> None:
     rows = [
         measure.row([1, 1.5, 2], setting="BERT-base, bf16", variant=variant, quantity=quantity)
-        for quantity in costs.PICTURE
-        for variant in costs.VARIANTS
+        for quantity in cost_page.PICTURE
+        for variant in cost_page.VARIANTS
     ]
     rows.append(measure.row([6], setting="here", variant="full", quantity="bytes stored"))
     few = next(r for r in rows if (r["variant"], r["quantity"]) == ("steu", "parameters trained"))
     few["median"] = 0.015  # of the 1.5 that the last layers have
     goal = measure.Goal("steu", "times the floor", most=1.03)
     measure.report("step", rows, folder=tmp_path, settings={"batch": 8, "rounds": 3}, goals=[goal])
-    text = costs.page(tmp_path)
+    text = cost_page.page(tmp_path)
     assert "| BERT-base, bf16 | 1.5 (1 to 2) |" in text
     assert "aim at most 1.03: **not reached**" in text
     assert "- STEU, times the floor: 1.5 (BERT-base, bf16), aim at most 1.03" in text
     assert "trains 1.0% of the parameters" in text
     assert "takes 1 times as long" in text
-    assert text.count("Not measured for this copy of the book.") == len(costs.TITLES) - 1
-    drawn = costs.pictures(tmp_path)
+    assert text.count("Not measured for this copy of the book.") == len(cost_page.TITLES) - 1
+    drawn = cost_page.pictures(tmp_path)
     assert set(drawn) == {"costs"}
     labels = [tick.get_text() for tick in drawn["costs"].axes[0].get_yticklabels()]
-    assert labels == [*costs.VARIANTS.values()]
+    assert labels == [*cost_page.VARIANTS.values()]
 
 
 def test_the_page_says_what_each_measure_brings(measure: ModuleType, tmp_path: Path) -> None:
@@ -230,7 +230,7 @@ def test_the_page_says_what_each_measure_brings(measure: ModuleType, tmp_path: P
     ]
     measures = {"plain": "", "groups": "notes in groups", "steu": "bf16"}
     measure.report("whole", rows, folder=tmp_path, settings=measures)
-    text = costs.page(tmp_path)
+    text = cost_page.page(tmp_path)
     assert "- *groups*: notes in groups, 2 times as fast as the way before" in text
     assert "- *steu*: bf16, 3 times as fast as the way before" in text
 
@@ -243,17 +243,17 @@ def test_an_aim_in_several_settings_is_one_line(measure: ModuleType, tmp_path: P
     aims = [measure.Goal("ours", "speed", least=least) for least in (0.1, 1, 3)]
     measure.report("encoding", rows, folder=tmp_path, settings={}, goals=aims[1:2])
     said = "- `ours`, speed: 0.5 to 2 (3 settings), aim at least 1: **reached in 2**"
-    assert said in costs.page(tmp_path)
+    assert said in cost_page.page(tmp_path)
     for aim, verdict in zip(aims[::2], ("reached", "not reached"), strict=True):
         measure.report("encoding", rows, folder=tmp_path, settings={}, goals=[aim])
-        assert f"aim at least {aim.least:g}: **{verdict}**" in costs.page(tmp_path)
+        assert f"aim at least {aim.least:g}: **{verdict}**" in cost_page.page(tmp_path)
 
 
 def test_many_bytes_are_said_in_megabytes(measure: ModuleType, tmp_path: Path) -> None:
     peaks = measure.row([5e5, 259_547_136, 1.2e9], setting="a", variant="ours", quantity="bytes")
     goal = measure.Goal("ours", "bytes", most=2e9)
     measure.report("reading", [peaks], folder=tmp_path, settings={}, goals=[goal])
-    text = costs.page(tmp_path)
+    text = cost_page.page(tmp_path)
     assert "- `ours`, bytes: 260 MB (a), aim at most 2,000 MB: **reached**" in text
     assert "| a | 260 MB (500,000 to 1,200 MB) |" in text
 
@@ -266,7 +266,7 @@ def test_growth_is_drawn_against_the_number_of_notes(measure: ModuleType, tmp_pa
     ]
     settings = {"rounds": 1, "characters": 10_000}
     measure.report("scaling", rows, folder=tmp_path, settings=settings)
-    assert "glued/growth.svg" in costs.page(tmp_path)
-    lines = costs.pictures(tmp_path)["growth"].axes[0].get_lines()
+    assert "glued/growth.svg" in cost_page.page(tmp_path)
+    lines = cost_page.pictures(tmp_path)["growth"].axes[0].get_lines()
     assert [list(line.get_xdata()) for line in lines] == [[1_000, 30_000]] * 2
     assert [list(line.get_ydata()) for line in lines] == [[1, 30]] * 2

@@ -15,9 +15,10 @@ import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from stubs import steu
 
-from steu import __version__, book
-from steu.cohort import Cohort
-from steu.profiles import load_profile
+from steu import __version__
+from steu.data.cohort import Cohort
+from steu.workflow import book
+from steu.workflow.profiles import load_profile
 
 ROOT = Path(__file__).resolve().parents[1]
 CHAPTERS = ("01_cohort", "02_classifier", "03_pmi", "04_unlearning", "09_reproduction")

@@ -1,8 +1,8 @@
 import pandas as pd
 import pytest
 
-from steu.claims import PAPER, ledger, seed_summary
-from steu.results import COLUMNS
+from steu.evaluation.results import COLUMNS
+from steu.reporting.ledger import PAPER, ledger, seed_summary
 
 
 def results(values, *, dataset="a"):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from stubs import ROOT, steu, write_notebook
 
-from steu.cli import parse_value
+from steu.workflow.cli import parse_value
 
 PARAMETERS = (
     "n_tokens: int = 256  # rows\nrate: float = 0.1\nname: str = 'a'\noutput: str = 'runs/x'"
@@ -121,7 +121,7 @@ def test_values_are_read_by_type(text: str, annotation: str, value: object) -> N
 
 def test_starting_imports_nothing_heavy() -> None:
     heavy = {"torch", "pandas", "papermill", "snakemake"}
-    code = f"import sys, steu.cli; print({heavy} & set(sys.modules))"
+    code = f"import sys, steu.workflow.cli; print({heavy} & set(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -129,6 +129,6 @@ def test_starting_imports_nothing_heavy() -> None:
 
 
 def test_every_command_has_help() -> None:
-    for command in ("run", "parameters", "workflow", "book", "data fetch", "data write"):
+    for command in ("run", "parameters", "workflow", "book", "data fetch"):
         done = steu(ROOT, *command.split(), "--help")
         assert done.returncode == 0 and "Usage" in done.stdout

@@ -12,8 +12,8 @@ import pytest
 import yaml
 from stubs import PROFILE, ROOT, ran, steu, write_project
 
-from steu.grid import Grid
-from steu.profiles import load_profile
+from steu.workflow.jobs import Grid
+from steu.workflow.profiles import load_profile
 
 PROFILES = sorted(path.stem for path in (ROOT / "profiles").glob("*.yaml"))
 SLURM = "workflow/slurm"

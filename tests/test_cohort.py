@@ -19,12 +19,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from steu.blocks import BLOCK
-from steu.cohort import Cohort, iter_texts
-from steu.digests import digest_of
-from steu.reading import build_cohort, write_cohort
-from steu.splits import SPLITS, split_patients
-from steu.tables import scratch_database
+from steu.data.cohort import Cohort, iter_texts
+from steu.data.readers.cohort_tables import build_cohort, write_cohort
+from steu.data.readers.record_batches import BLOCK
+from steu.data.readers.tables import scratch_database
+from steu.data.splits import SPLITS, split_patients
+from steu.data.texts import digest_of
 
 LABELS = {"heart_failure": ["428", "I50"], "sepsis": ["038", "A41"]}
 
@@ -109,7 +109,7 @@ def test_texts_that_the_database_could_not_sort_in_memory(
     notes["text"] = notes["text"].str.replace("note ", f"note {padding} ")
     notes.to_csv(path, index=False, compression={"method": "gzip", "compresslevel": 1})
     small = partial(scratch_database, memory="100MB")
-    monkeypatch.setattr("steu.reading.scratch_database", small)
+    monkeypatch.setattr("steu.data.readers.cohort_tables.scratch_database", small)
     long = build(tmp_path / "long").frame
     assert long["text"].str.replace(f"{padding} ", "").equals(short["text"])
     assert long.drop(columns="text").equals(short.drop(columns="text"))
@@ -162,7 +162,7 @@ def test_texts_of_some_rows(
     tmp_path: Path, cohort: Cohort, monkeypatch: pytest.MonkeyPatch, wanted: Sequence[int]
 ) -> None:
     cohort.write(tmp_path)
-    monkeypatch.setattr("steu.cohort.BATCH", 10)
+    monkeypatch.setattr("steu.data.cohort.BATCH", 10)
     rows = np.array(wanted, dtype=int)
     assert list(iter_texts(tmp_path, rows=rows)) == cohort.frame["text"].iloc[rows].tolist()
 
@@ -389,7 +389,7 @@ def test_what_fails_while_duckdb_writes_is_said_as_it_is(
     def fail(*_: object) -> None:
         raise OSError(error, os.strerror(error))
 
-    monkeypatch.setattr("steu.reading.Spool.read", fail)
+    monkeypatch.setattr("steu.data.readers.cohort_tables.Spool.read", fail)
     with pytest.raises(OSError, match="space left on disk for|Input/output error") as caught:
         write_cohort(tmp_path / "out", "mimic_iv", folder, labels=LABELS, name="x", restricted=True)
     assert caught.value.errno == error
@@ -399,7 +399,9 @@ def test_what_fails_while_duckdb_writes_is_said_as_it_is(
 def test_duckdb_that_cannot_write_names_the_file(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("steu.reading.literal", lambda _: "'/proc/no/such/place'")
+    monkeypatch.setattr(
+        "steu.data.readers.cohort_tables.literal", lambda _: "'/proc/no/such/place'"
+    )
     with pytest.raises(OSError, match="/proc/no/such/place"):
         write_cohort(tmp_path / "out", "mimic_iv", folder, labels=LABELS, name="x", restricted=True)
     assert not (tmp_path / "out").exists()
@@ -434,7 +436,7 @@ def test_a_full_disk_leaves_nothing(
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    for module in ("cohort", "reading"):
+    for module in ("data.cohort", "data.readers.cohort_tables"):
         monkeypatch.setattr(f"steu.{module}.write_json", full)  # after the parquet file
     out = tmp_path / "out"
     with pytest.raises(OSError, match=r"no space left on disk for .*out") as caught:

@@ -9,8 +9,8 @@ from scipy import sparse
 from scipy.stats import spearmanr
 from sklearn.metrics import f1_score, roc_auc_score
 
-from steu.cohort import Cohort
-from steu.collateral import (
+from steu.data.cohort import Cohort
+from steu.evaluation.collateral import (
     damage_rows,
     enough_patients,
     label_samples,
@@ -18,8 +18,8 @@ from steu.collateral import (
     rank_correlation,
     within_class_correlation,
 )
-from steu.metrics import patient_weights
-from steu.tokens import pmi_scores, rank_tokens
+from steu.evaluation.metrics import patient_weights
+from steu.selection.counts import pmi_scores, rank_tokens
 
 
 def make_cohort(n_rare: int) -> Cohort:
@@ -60,7 +60,7 @@ def test_patients_are_counted_and_not_notes():
 
 
 def test_unknown_names_and_nothing_left_are_said_in_words():
-    with pytest.raises(ValueError, match=r"unknown label 'rar'; did you mean 'rare'"):
+    with pytest.raises(ValueError, match=r"no label 'rar'; did you mean rare"):
         enough_patients(make_cohort(12), ["rar"])
     with pytest.raises(ValueError, match=r"forget \(rare\).*10 patients.*found common, other: low"):
         enough_patients(make_cohort(9), ["rare"], minimum=10)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from steu.comparisons import compare, holm
+from steu.evaluation.paired import compare, holm
 
 
 def test_holm_is_the_worked_example():

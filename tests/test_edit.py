@@ -9,10 +9,10 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from toys import make_toy
 
-from steu.baselines import null_edit
-from steu.edit import SparseEdit, replaced_rows
-from steu.passes import predict
-from steu.unlearn import UnlearnConfig, unlearn
+from steu.models.inference import predict
+from steu.unlearning.baselines import null_edit
+from steu.unlearning.sparse_edit import SparseEdit, replaced_rows
+from steu.unlearning.training import UnlearnConfig, unlearn
 
 K = 7
 

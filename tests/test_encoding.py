@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
-from steu import encoding
-from steu.digests import digest_of
-from steu.encoding import encode_notes, encode_window, model_window, window_tokenizer
-from steu.models import load_backbone, load_tokenizer
+from steu.data import encoding
+from steu.data.encoding import encode_notes, encode_window, model_window, window_tokenizer
+from steu.data.texts import digest_of
+from steu.models.loading import load_backbone, load_tokenizer
 
 TOKENIZER = load_tokenizer("minilm")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from stubs import steu
 
-from steu.fetch import OPEN_DATA, fetch
-from steu.files import sha256
+from steu._io import sha256
+from steu.data.download import OPEN_DATA, fetch
 
 
 @pytest.fixture

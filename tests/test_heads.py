@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from steu.heads import head_width, make_head, output_bias, start_from_probe, trainable_head
+from steu.models.heads import head_width, make_head, output_bias, start_from_probe, trainable_head
 
 
 @pytest.mark.parametrize("width", [0, 5])

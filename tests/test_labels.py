@@ -6,7 +6,7 @@ import duckdb
 import pytest
 from stubs import ROOT
 
-from steu.labels import (
+from steu.data.labels import (
     DEFAULT_LABELS,
     check_labels,
     check_names,
@@ -15,8 +15,8 @@ from steu.labels import (
     parse_code,
     parse_prefix,
 )
-from steu.parameters import notebook_parameters
-from steu.profiles import load_profile
+from steu.workflow.parameters import notebook_parameters
+from steu.workflow.profiles import load_profile
 
 PROFILES = sorted(path.stem for path in (ROOT / "profiles").glob("*.yaml"))
 
@@ -125,5 +125,5 @@ def test_names_are_checked() -> None:
 
 def test_label_index_names_the_nearest() -> None:
     assert label_index(("sepsis", "heart_failure"), "heart_failure") == 1
-    with pytest.raises(ValueError, match="did you mean 'heart_failure'"):
+    with pytest.raises(ValueError, match="did you mean heart_failure"):
         label_index(("sepsis", "heart_failure"), "hart_failure")

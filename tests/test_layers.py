@@ -8,12 +8,12 @@ import torch
 from sklearn.metrics import f1_score, roc_auc_score
 from toys import LABELS, make_toy
 
-from steu.baselines import edit_layers
-from steu.influence import influence_edit
-from steu.layers import LayerEdit, last_layers
-from steu.models import build_classifier
-from steu.passes import predict
-from steu.unlearn import UnlearnConfig
+from steu.models.inference import predict
+from steu.models.loading import build_classifier
+from steu.unlearning.baselines import edit_layers
+from steu.unlearning.dense_edit import LayerEdit, last_layers
+from steu.unlearning.influence import influence_edit
+from steu.unlearning.training import UnlearnConfig
 
 CONFIG = UnlearnConfig(epochs=8, precision="fp32", learning_rate_rows=2e-3, learning_rate_head=2e-2)
 

@@ -13,12 +13,12 @@ import duckdb
 import pandas as pd
 import pytest
 
-from steu.labels import DEFAULT_LABELS
-from steu.layouts import EICU, MIMIC_III, MIMIC_IV, Mimic, read_eicu, read_mimic
-from steu.plain import read_plain
-from steu.reading import build_cohort, spool_documents
-from steu.render import diagnosis_on_admission, drug, picked, treatment
-from steu.spool import Spool
+from steu.data.labels import DEFAULT_LABELS
+from steu.data.readers.cohort_tables import build_cohort, spool_documents
+from steu.data.readers.mimic import EICU, MIMIC_III, MIMIC_IV, Mimic, read_eicu, read_mimic
+from steu.data.readers.phrases import diagnosis_on_admission, drug, picked, treatment
+from steu.data.readers.table import read_plain
+from steu.data.readers.text_store import Spool
 
 P = "notes/Progress Notes/"
 
@@ -371,7 +371,7 @@ def test_delimited_labels_parquet_and_indicator_columns(tmp_path: Path) -> None:
         (
             {"column": "kind", "keep": ["Surgry"]},
             {"text": "body", "id": "id"},
-            "did you mean 'surgery'",
+            "did you mean surgery",
         ),
     ],
 )

@@ -2,7 +2,7 @@
 
 import torch
 
-from steu.memory import peak_bytes
+from steu.experiments.peak_memory import peak_bytes
 
 KB = 256  # float32 values in 1,024 bytes
 

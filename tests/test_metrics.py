@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
-from steu.metrics import (
+from steu.evaluation.metrics import (
     auprc,
     auroc,
     evaluate,

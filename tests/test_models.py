@@ -6,7 +6,8 @@ import torch
 from sklearn.metrics import roc_auc_score
 from toys import LABELS, make_toy, no_space
 
-from steu.models import (
+from steu.models.inference import autocast, predict
+from steu.models.loading import (
     Classifier,
     build_classifier,
     load_backbone,
@@ -14,7 +15,6 @@ from steu.models import (
     load_tokenizer,
     save_classifier,
 )
-from steu.passes import autocast, predict
 
 
 @pytest.fixture(scope="module", params=["random-bert", "random-distilbert"])
@@ -41,7 +41,7 @@ def test_saved_and_loaded_predict_the_same_bits(toy, tmp_path):
 def test_a_full_disk_leaves_no_half_a_classifier(toy, tmp_path, monkeypatch, full_disk, file):
     full_disk(file)
     if file == "head.safetensors":
-        monkeypatch.setattr("steu.models.save_file", no_space)
+        monkeypatch.setattr("steu.models.loading.save_file", no_space)
     with pytest.raises(OSError, match=r"no space left on disk for .*model; free some") as caught:
         save_classifier(toy.model, toy.tokenizer, tmp_path / "model")
     assert caught.value.errno == errno.ENOSPC

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from stubs import ROOT, steu
 
-from steu.parameters import notebook_parameters
+from steu.workflow.parameters import notebook_parameters
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 pytestmark = pytest.mark.skipif(not NOTEBOOKS, reason="there are no notebooks yet")

@@ -6,8 +6,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 from toys import LABELS, make_toy
 
-from steu.models import Classifier
-from steu.passes import (
+from steu.models.inference import (
     SCORES,
     autocast,
     extract_features,
@@ -17,6 +16,7 @@ from steu.passes import (
     length_groups,
     predict,
 )
+from steu.models.loading import Classifier
 
 
 @pytest.fixture(scope="module", params=["random-bert", "random-distilbert"])

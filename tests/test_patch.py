@@ -5,8 +5,8 @@ import pytest
 import torch
 from toys import make_toy, no_space
 
-from steu.edit import SparseEdit
-from steu.patch import load_edit, save_edit
+from steu.unlearning.serialisation import load_edit, save_edit
+from steu.unlearning.sparse_edit import SparseEdit
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_a_full_disk_leaves_no_half_an_edit(toy, tmp_path, monkeypatch, full_dis
     edit = SparseEdit.identity(toy.model, torch.tensor([2000]))
     full_disk(file)
     if file == "edit.safetensors":
-        monkeypatch.setattr("steu.patch.save_file", no_space)
+        monkeypatch.setattr("steu.unlearning.serialisation.save_file", no_space)
     with pytest.raises(OSError, match=r"no space left on disk for .*edit; free some") as caught:
         save_edit(edit, tmp_path / "edit", model=toy.model)
     assert caught.value.errno == errno.ENOSPC

@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from steu.plots import COLOURS, by_token_count, intervals, metric_panels
+from steu.reporting.figures import COLOURS, by_token_count, intervals, metric_panels
 
 COLUMNS = ["method", "metric", "cell", "value", "low", "high"]
 

@@ -7,7 +7,7 @@ import json
 import pandas as pd
 import pytest
 
-from steu.privacy import note_text_in, suppress_small_cells
+from steu.data.privacy import note_text_in, suppress_small_cells
 
 NOTE = "Pt is a 67 y/o man, admitted w/ worsening dyspnoea & leg swelling since Tuesday night."
 OTHER = "The quick brown fox jumps over the lazy dog again and again until dawn."

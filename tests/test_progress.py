@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stubs import write_project
 
-from steu.grid import Grid
-from steu.profiles import Profile
-from steu.progress import describe, durations, jobs_at_once, remaining, watch
+from steu.workflow.jobs import Grid
+from steu.workflow.profiles import Profile
+from steu.workflow.progress import describe, durations, jobs_at_once, remaining, watch
 
 
 @given(st.floats(1, 1e4), st.integers(1, 50), st.integers(1, 8))

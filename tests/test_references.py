@@ -5,11 +5,11 @@ import pytest
 from sklearn.metrics import roc_auc_score
 from toys import open_study
 
-from steu.distances import all_right, bernoulli_js, mean_js, tug_of_war
-from steu.heads import head_width
-from steu.references import distances, reference, without_class
-from steu.retraining import retrain
-from steu.unlearn import UnlearnConfig
+from steu.evaluation.divergences import all_right, bernoulli_js, mean_js, tug_of_war
+from steu.experiments.references import distances, reference, without_class
+from steu.experiments.retraining import retrain
+from steu.models.heads import head_width
+from steu.unlearning.training import UnlearnConfig
 
 FAST = {"learning_rate_rows": 0.02, "learning_rate_head": 0.02, "precision": "fp32"}
 TARGETS = np.array([[1, 0], [1, 1], [0, 1], [0, 0]], dtype=np.float32)

@@ -2,9 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from steu.files import atomic_path, read_json
-from steu.report import estimate, wide
-from steu.results import COLUMNS, collect, data_of, tagged, write_metrics
+from steu._io import atomic_path, read_json
+from steu.evaluation.results import COLUMNS, collect, data_of, tagged, write_metrics
+from steu.reporting.glue import estimate, wide
 
 
 def test_what_is_written_is_collected_in_tidy_columns(tmp_path):

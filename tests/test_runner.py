@@ -12,8 +12,8 @@ import nbformat
 import pytest
 from stubs import write_notebook
 
-from steu.parameters import check_type, notebook_parameters
-from steu.runner import NotebookError, run_notebook
+from steu.workflow.parameters import check_type, notebook_parameters
+from steu.workflow.runner import NotebookError, run_notebook
 
 PARAMETERS = """n_tokens: int = 256  # rows to edit
 rate: float = 0.1

@@ -9,10 +9,16 @@ from sklearn.feature_selection import chi2
 from sklearn.metrics import mutual_info_score, roc_auc_score
 from toys import make_toy, open_study
 
-from steu.attribution import attributions, gradient_scores, integrated_gradient_scores, midpoints
-from steu.audits import lexical_remainder
-from steu.passes import predict
-from steu.selectors import (
+from steu.evaluation.probes import lexical_remainder
+from steu.models.inference import predict
+from steu.selection.attribution import (
+    attributions,
+    gradient_scores,
+    integrated_gradient_scores,
+    midpoints,
+)
+from steu.selection.counts import count_tokens, pmi_scores, rank_tokens
+from steu.selection.scores import (
     SELECTORS,
     chi2_scores,
     log_odds_scores,
@@ -22,7 +28,6 @@ from steu.selectors import (
     score_tokens,
     tfidf_scores,
 )
-from steu.tokens import count_tokens, pmi_scores, rank_tokens
 
 BY_COUNTS = [log_odds_scores, chi2_scores, tfidf_scores, mutual_information_scores]
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from steu.spool import Spool
+from steu.data.readers.text_store import Spool
 
 NAMES = ["text", "id"]
 TEXTS = ["first", None, " \n\t ", "sécond\n\nline ", "x" * 5000, ""]

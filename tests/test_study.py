@@ -8,14 +8,14 @@ import torch
 from sklearn.metrics import roc_auc_score
 from toys import open_study
 
-from steu.audits import lexical_remainder, linear_probe
-from steu.baselines import tfidf_logits
-from steu.cohort import Cohort
-from steu.layers import LayerEdit, last_layers
-from steu.passes import extract_features, predict
-from steu.study import Study
-from steu.tokens import count_tokens
-from steu.unlearn import UnlearnConfig
+from steu.data.cohort import Cohort
+from steu.evaluation.probes import lexical_remainder, linear_probe
+from steu.experiments.study import Study
+from steu.models.inference import extract_features, predict
+from steu.selection.counts import count_tokens
+from steu.unlearning.baselines import tfidf_logits
+from steu.unlearning.dense_edit import LayerEdit, last_layers
+from steu.unlearning.training import UnlearnConfig
 
 
 def test_features_and_logits_under_an_edit_equal_the_attached_model(study_folder):
@@ -40,7 +40,7 @@ def test_what_was_read_under_an_edit_is_kept_for_that_edit_alone(study_folder, m
         read.append(len(arguments[2]))
         return extract_features(*arguments, **options)
 
-    monkeypatch.setattr("steu.study.extract_features", counted)
+    monkeypatch.setattr("steu.experiments.study.extract_features", counted)
     for edit, features in zip(edits, wanted, strict=True):
         study.features(study.test, edit)
         for _ in range(2):
@@ -104,7 +104,7 @@ def test_aimed_at_another_class_everything_else_is_shared(study_folder):
     np.testing.assert_array_equal(other.logits(other.test), study.logits(study.test))
     assert study.is_forget.tolist() == (study.targets[:, 0] == 1).tolist()
     assert other.is_forget.tolist() == (study.targets[:, 2] == 1).tolist()
-    with pytest.raises(ValueError, match=r"unknown label 'lungs'; did you mean 'lung'"):
+    with pytest.raises(ValueError, match=r"no label 'lungs'; did you mean lung"):
         study.aimed_at("lungs")
 
 

@@ -1,7 +1,7 @@
 import pandas as pd
 
-from steu.results import COLUMNS
-from steu.sweeps import first_seed, settings
+from steu.evaluation.results import COLUMNS
+from steu.reporting.ablations import first_seed, settings
 
 
 def row(**facts):

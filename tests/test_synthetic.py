@@ -19,13 +19,13 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score, roc_auc_score
 
-from steu import lexicon
-from steu.admissions import codes, draw_stays
-from steu.files import sha256
-from steu.labels import DEFAULT_LABELS, parse_code
-from steu.reading import build_cohort
-from steu.synthetic import write_corpus
-from steu.synthetic_tables import COLUMNS, open_tables
+from steu._io import sha256
+from steu.data.labels import DEFAULT_LABELS, parse_code
+from steu.data.readers.cohort_tables import build_cohort
+from steu.synthetic import lexicon
+from steu.synthetic.admissions import codes, draw_stays
+from steu.synthetic.corpus import write_corpus
+from steu.synthetic.tables import COLUMNS, open_tables
 
 LAYOUTS = tuple(COLUMNS)
 REAL = {
@@ -66,7 +66,7 @@ def test_same_seed_same_bytes_even_in_another_process(tmp_path: Path, layout: st
     write_corpus(tmp_path / "other", layout=layout, n_stays=40, seed=4)
     # Another hash seed, because sets of strings are ordered by it.
     script = (
-        f"from steu.synthetic import write_corpus; "
+        f"from steu.synthetic.corpus import write_corpus; "
         f"write_corpus({str(tmp_path / 'there')!r}, layout={layout!r}, n_stays=40, seed=3)"
     )
     subprocess.run(
@@ -273,7 +273,7 @@ def test_memory_does_not_grow(tmp_path: Path) -> None:
 def test_bad_arguments_and_nothing_half_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(ValueError, match="found 'mimic_4'; did you mean 'mimic_i"):
+    with pytest.raises(ValueError, match="no layout 'mimic_4'; did you mean mimic_i"):
         write_corpus(tmp_path / "t", layout="mimic_4", n_stays=10)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="n_stays must be at least 1, found 0"):
         write_corpus(tmp_path / "t", layout="mimic_iv", n_stays=0)
@@ -283,7 +283,7 @@ def test_bad_arguments_and_nothing_half_written(
     def fail(*_: object) -> str:
         raise OSError("disk full")
 
-    monkeypatch.setattr("steu.synthetic_mimic.compose", fail)
+    monkeypatch.setattr("steu.synthetic.mimic.compose", fail)
     with pytest.raises(OSError, match="disk full"):
         write_corpus(tmp_path / "t", layout="mimic_iv", n_stays=5)
     assert list(tmp_path.iterdir()) == []

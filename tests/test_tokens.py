@@ -7,10 +7,10 @@ from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer
 from stubs import ROOT, steu
 
-from steu.cohort import Cohort
-from steu.encoding import encode_notes
-from steu.models import load_tokenizer
-from steu.tokens import (
+from steu.data.cohort import Cohort
+from steu.data.encoding import encode_notes
+from steu.models.loading import load_tokenizer
+from steu.selection.counts import (
     count_tokens,
     pmi_scores,
     rank_tokens,

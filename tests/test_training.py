@@ -8,8 +8,8 @@ import torch
 from sklearn.metrics import roc_auc_score
 from toys import make_toy
 
-from steu.passes import hide_tokens, predict
-from steu.training import TrainConfig, fine_tune, known_cross_entropy, macro_auroc
+from steu.models.fine_tuning import TrainConfig, fine_tune, known_cross_entropy, macro_auroc
+from steu.models.inference import hide_tokens, predict
 
 
 def test_training_repeats_itself_and_leaves_the_global_generator_alone(tmp_path):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from toys import open_study
 
-from steu.baselines import edit_layers
-from steu.tuning import tune
-from steu.unlearn import UnlearnConfig
+from steu.experiments.tuning import tune
+from steu.unlearning.baselines import edit_layers
+from steu.unlearning.training import UnlearnConfig
 
 
 def test_the_search_keeps_the_setting_with_the_best_criterion(study_folder):

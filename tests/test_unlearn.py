@@ -6,10 +6,17 @@ import torch
 from sklearn.metrics import f1_score, roc_auc_score
 from toys import make_toy
 
-from steu.baselines import null_edit, null_logits
-from steu.passes import predict
-from steu.tokens import count_tokens, pmi_scores, rank_tokens, select_tokens
-from steu.unlearn import Teacher, UnlearnConfig, _features, forget_loss, unlearn, utility_loss
+from steu.models.inference import predict
+from steu.selection.counts import count_tokens, pmi_scores, rank_tokens, select_tokens
+from steu.unlearning.baselines import null_edit, null_logits
+from steu.unlearning.training import (
+    Teacher,
+    UnlearnConfig,
+    _features,
+    forget_loss,
+    unlearn,
+    utility_loss,
+)
 
 CONFIG = UnlearnConfig(
     epochs=15, precision="fp32", learning_rate_rows=0.02, learning_rate_head=0.02

@@ -14,9 +14,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from toys import QUICK, make_toy
 from transformers import ModernBertConfig, ModernBertModel
 
-from steu.models import Classifier
-from steu.training import TrainConfig, fine_tune
-from steu.unlearn import UnlearnConfig, unlearn
+from steu.models.fine_tuning import TrainConfig, fine_tune
+from steu.models.loading import Classifier
+from steu.unlearning.training import UnlearnConfig, unlearn
 
 # A value or a number of values that the host asks of a tensor.
 WAITING = ("_local_scalar_dense", "is_nonzero", "nonzero", "masked_select", "_unique2", "equal")

@@ -16,9 +16,9 @@ from threading import Timer
 import pytest
 from stubs import PROFILE, ROOT, ran, steu, write_notebook, write_project
 
-from steu.dependencies import modules_of
-from steu.grid import Grid
-from steu.profiles import load_profile
+from steu.workflow.code_dependencies import PackageCode
+from steu.workflow.jobs import Grid
+from steu.workflow.profiles import load_profile
 
 FIRST = ("classifier", "unlearning")
 PROFILES = sorted(path.stem for path in (ROOT / "profiles").glob("*.yaml"))
@@ -147,7 +147,7 @@ def test_a_killed_run_goes_on_and_repeats_nothing_finished(project: Path) -> Non
 
 def kill_after(root: Path, line: str, *, begun: Path) -> None:
     """Run the workflow and kill all of it once it has printed `line` and has written `begun`."""
-    command = [sys.executable, "-m", "steu.cli", "workflow", "toy", "--cores", "2"]
+    command = [sys.executable, "-m", "steu.workflow.cli", "workflow", "toy", "--cores", "2"]
     begun.unlink()
     with subprocess.Popen(
         command,
@@ -214,7 +214,6 @@ def test_each_profile_fits_the_notebooks(profile: str, tmp_path: Path, monkeypat
         values = made.parameters(stage, cell)
         for parameter in stage.parameters:
             parameter.check(values.get(parameter.name, parameter.default), where=stage.notebook)
-        assert "steu/__init__.py" not in modules_of(stage.notebook)
 
 
 @pytest.mark.parametrize(
@@ -316,20 +315,56 @@ def test_a_stage_that_another_needs_is_named(project: Path, monkeypatch) -> None
         Grid.of("audit")
 
 
-def test_modules_are_found_however_they_are_imported(tmp_path: Path, monkeypatch) -> None:
-    (tmp_path / "steu").mkdir()
-    for name in ("edit", "far", "tokens", "files", "plots"):
-        (tmp_path / "steu" / f"{name}.py").touch()
-    (tmp_path / "steu" / "edit.py").write_text("from steu.files import write_json\n")
-    source = "%matplotlib inline\nimport steu\nfrom steu import plots\n"
-    source += "from steu.edit import SparseEdit\nsteu.tokens.pmi"
-    path = write_notebook(tmp_path / "some_notebook.ipynb", "output: str = ''", source)
-    monkeypatch.chdir(tmp_path)
-    assert modules_of(str(path)) == [
-        f"steu/{name}.py" for name in ("edit", "files", "plots", "tokens")
-    ]
-    (tmp_path / "steu" / "plots.py").unlink()  # nothing is remembered of a package that changed
-    assert "steu/plots.py" not in modules_of(str(path))
+def files_of(root: Path, source: str) -> list[str]:
+    """What a notebook of such code depends on, asked in a project of its own."""
+    write_notebook(root / "some.ipynb", "output: str = ''", source)
+    asked = "from steu.workflow.code_dependencies import PackageCode as P; "
+    asked += "print(*P().files_of('some.ipynb'))"
+    done = subprocess.run(
+        [sys.executable, "-c", asked], cwd=root, capture_output=True, text=True, check=True
+    )
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import steu.data.labels",
+        "from steu.data import labels",
+        "from steu.data.labels import check_labels as check",
+        "%matplotlib inline\nimport steu\nsteu.data.labels.check_labels",
+    ],
+)
+def test_modules_are_found_however_they_are_imported(finished: Path, source: str) -> None:
+    found = files_of(finished, source)
+    assert found == ["steu/_errors.py", "steu/data/__init__.py", "steu/data/labels.py"]
+
+
+def test_a_change_in_any_room_is_seen_by_the_notebooks_that_use_it(monkeypatch) -> None:
+    monkeypatch.chdir(ROOT)
+    code = PackageCode()
+    users: dict[str, set[str]] = {}
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        for file in code.files_of(path):
+            users.setdefault(file, set()).add(path.stem)
+    every = {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")}
+    without_model = {"01_cohort", "09_reproduction"}
+    expected = {
+        "steu/_io.py": every,
+        "steu/data/splits.py": every - {"09_reproduction"},
+        "steu/data/readers/eicu.py": {"01_cohort"},
+        "steu/synthetic/lexicon.py": {"01_cohort"},
+        "steu/evaluation/results.py": every,
+        "steu/models/heads.py": every - without_model,
+        "steu/selection/attribution.py": {"06b_selectors"},
+        "steu/unlearning/influence.py": {"05_baselines"},
+        "steu/experiments/study.py": every - without_model - {"02_classifier", "03_pmi"},
+        "steu/reporting/figures.py": every,
+        "steu/reporting/ledger.py": {"09_reproduction"},
+    }
+    assert {file: users[file] for file in expected} == expected
+    assert not any(file.startswith("steu/workflow") for file in users)
+    assert "steu/__init__.py" not in users
 
 
 def test_the_last_page_reads_the_results_of_its_profile_and_no_others(monkeypatch) -> None:

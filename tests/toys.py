@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from safetensors import SafetensorError
 
-from steu.cohort import Cohort
-from steu.encoding import EncodedNotes, encode_notes
-from steu.models import Classifier, build_classifier, save_classifier
-from steu.study import Study
-from steu.training import TrainConfig, fine_tune
+from steu.data.cohort import Cohort
+from steu.data.encoding import EncodedNotes, encode_notes
+from steu.experiments.study import Study
+from steu.models.fine_tuning import TrainConfig, fine_tune
+from steu.models.loading import Classifier, build_classifier, save_classifier
 
 LABELS = ("diabetes", "kidney", "lung")
 QUICK: dict[str, Any] = {

@@ -1,0 +1,1 @@
+"""Notes with labels: a validated cohort, splits, token ids, and what keeps restricted text in."""

@@ -1,0 +1,275 @@
+"""One tidy validated frame (patient, stay, text, labels, split), in memory and on disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from steu._io import atomic_path, read_json, sha256, write_json
+from steu.data.labels import RESERVED, label_index
+from steu.data.splits import SPLITS
+from steu.data.texts import BLANK, digest_of
+
+BATCH = 512  # stays whose texts are taken together: some 5 MB of discharge summaries
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """One document a stay, with its labels and its part of the split.
+
+    Parameters
+    ----------
+    frame
+        Columns subject_id and stay_id (str), text (str), one bool column a label, and split
+        ("train", "validation" or "test"), ordered by stay_id; RangeIndex.
+    labels
+        Names of the label columns, in the order of `targets`.
+    name
+        Name of the dataset, such as "eicu_demo".
+    layout
+        "mimic_iv", "mimic_iii", "eicu" or "table".
+    restricted
+        Whether the data are credentialed, so that no text of a note may be rendered.
+    excluded
+        Number of stays left out, by reason.
+
+    Raises
+    ------
+    ValueError
+        If the frame breaks one of these promises, a stay comes twice, a text is empty, a patient
+        is in two splits or a label has no positive in a split.
+    """
+
+    frame: pd.DataFrame = field(repr=False)
+    labels: tuple[str, ...]
+    name: str
+    layout: str
+    restricted: bool
+    excluded: Mapping[str, int] = field(default_factory=dict)
+    _texts: str | None = field(default=None, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _validate(self.frame, self.labels, self.name)
+
+    @property
+    def targets(self) -> np.ndarray:
+        """Labels as float32, (N, C)."""
+        return self.frame[list(self.labels)].to_numpy(dtype=np.float32)
+
+    @property
+    def patients(self) -> np.ndarray:
+        """Patient of each stay, str (N,)."""
+        return self.frame["subject_id"].to_numpy(dtype=str)
+
+    @property
+    def texts_digest(self) -> str:
+        """SHA-256 over the texts in order, under which their encoding is kept."""
+        if "text" in self.frame:
+            return digest_of(self.frame["text"])
+        if self._texts is None:
+            raise ValueError("a cohort without text has no digest of it; read it with text=True")
+        return self._texts
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over labels and rows; the same content gives the same value on any machine."""
+        return fingerprint_of(self.frame, self.labels, self.texts_digest)
+
+    def index_of(self, label: str) -> int:
+        """Column of a label in `targets`; an unknown one is refused, with the nearest named."""
+        return label_index(self.labels, label)
+
+    def rows(self, split: str) -> np.ndarray:
+        """Positions of one split's stays, int64 (n,)."""
+        if split not in SPLITS:
+            raise ValueError(f"unknown split {split!r}; expected one of: {', '.join(SPLITS)}")
+        return np.flatnonzero((self.frame["split"] == split).to_numpy())
+
+    def describe(self) -> pd.DataFrame:
+        """One row a label and split: stays, patients, positives, their patients and prevalence."""
+        rows = []
+        for label in self.labels:
+            for split in SPLITS:
+                part = self.frame[self.frame["split"] == split]
+                with_label = part[part[label]]
+                rows.append(
+                    {
+                        "label": label,
+                        "split": split,
+                        "stays": len(part),
+                        "patients": part["subject_id"].nunique(),
+                        "positives": len(with_label),
+                        "positive_patients": with_label["subject_id"].nunique(),
+                        "prevalence": len(with_label) / len(part),
+                    }
+                )
+        return pd.DataFrame(rows)
+
+    def write(self, folder: str | Path) -> None:
+        """Write cohort.parquet and cohort.json into `folder`, each whole or not at all."""
+        folder = Path(folder)
+        table = pa.Table.from_pandas(self.frame, schema_of(self.labels), preserve_index=False)
+        with atomic_path(folder / "cohort.parquet") as beside:
+            pq.write_table(table, beside)
+            # Killed in between, the two do not belong together, and `read` refuses them.
+            write_json(folder / "cohort.json", summary_of(self, self.texts_digest, beside))
+
+    @classmethod
+    def read(cls, folder: str | Path, *, text: bool = True) -> Cohort:
+        """Read what `write` or `write_cohort` wrote.
+
+        `text=False` leaves the column text out, for corpora larger than memory; `iter_texts`
+        then streams it in the same order.
+        """
+        folder = Path(folder)
+        about, path = read_json(folder / "cohort.json"), _stored(folder)
+        if sha256(path) != about.get("sha256"):
+            raise ValueError(
+                f"{path} is not the file that cohort.json beside it speaks of; run "
+                "notebooks/01_cohort again"
+            )
+        labels = tuple(about["labels"])
+        columns = ["subject_id", "stay_id", *(["text"] if text else []), *labels, "split"]
+        cohort = cls(
+            pd.read_parquet(path, columns=columns),
+            labels,
+            about["name"],
+            about["layout"],
+            about["restricted"],
+            about["excluded"],
+        )
+        if not text:
+            object.__setattr__(cohort, "_texts", about["texts"])
+        return cohort
+
+
+def iter_texts(folder: str | Path, *, rows: np.ndarray | None = None) -> Iterator[str]:
+    """Yield the texts of a written cohort in order, holding few at a time.
+
+    Parameters
+    ----------
+    rows
+        Positions of the stays whose texts are wanted, ascending; by default all.
+
+    Raises
+    ------
+    ValueError
+        If `rows` do not ascend or there is no such row.
+    """
+    start = 0
+    with pq.ParquetFile(_stored(Path(folder))) as file:
+        n = file.metadata.num_rows
+        rows = np.arange(n) if rows is None else rows
+        if (np.diff(rows, prepend=-1, append=n) <= 0).any():
+            raise ValueError(f"rows must be positions from 0 to {n - 1} in ascending order")
+        for batch in file.iter_batches(BATCH, columns=["text"]):
+            first, last = np.searchsorted(rows, [start, start + len(batch)])
+            yield from batch.column("text").take(pa.array(rows[first:last] - start)).to_pylist()
+            start += len(batch)
+
+
+def _stored(folder: Path) -> Path:
+    path = folder / "cohort.parquet"
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist; run notebooks/01_cohort first")
+    return path
+
+
+def schema_of(labels: Sequence[str]) -> pa.Schema:
+    """Columns of cohort.parquet."""
+    names = ["subject_id", "stay_id", "text", *labels, "split"]
+    return pa.schema([(n, pa.bool_() if n in labels else pa.string()) for n in names])
+
+
+def fingerprint_of(frame: pd.DataFrame, labels: Sequence[str], texts_digest: str) -> str:
+    """SHA-256 over the label names, the rows of a cohort without its texts, and their digest."""
+    ids = (json.dumps(frame[name].tolist()) for name in ("subject_id", "stay_id", "split"))
+    flags = frame[list(labels)].to_numpy(dtype=int)
+    return digest_of([json.dumps([*labels, texts_digest]), *ids, json.dumps(flags.tolist())])
+
+
+def summary_of(cohort: Cohort, texts_digest: str, parquet: Path) -> dict[str, Any]:
+    """What cohort.json says of a cohort, whose frame may lack the texts, and of its file."""
+    return {
+        "name": cohort.name,
+        "layout": cohort.layout,
+        "restricted": cohort.restricted,
+        "labels": list(cohort.labels),
+        "stays": len(cohort.frame),
+        "patients": int(cohort.frame["subject_id"].nunique()),
+        "excluded": dict(cohort.excluded),
+        "sha256": sha256(parquet),
+        "texts": texts_digest,
+        "fingerprint": fingerprint_of(cohort.frame, cohort.labels, texts_digest),
+    }
+
+
+def _validate(frame: pd.DataFrame, labels: Sequence[str], name: str) -> None:
+    expected = [c for c in RESERVED if c != "text"] + list(labels)
+    missing = [column for column in expected if column not in frame]
+    if missing:
+        raise ValueError(
+            f"cohort {name}: no column {', '.join(missing)}; found {', '.join(frame.columns)}"
+        )
+    unset = [column for column in ("subject_id", "stay_id", "split") if frame[column].isna().any()]
+    if unset:
+        raise ValueError(f"cohort {name}: rows without {unset[0]}; leave them out")
+    flags = [label for label in labels if frame[label].dtype != bool]
+    if flags:
+        raise ValueError(
+            f"cohort {name}: label {flags[0]!r} holds {frame[flags[0]].dtype}; expected bool"
+        )
+    if not isinstance(frame.index, pd.RangeIndex):
+        raise ValueError(
+            f"cohort {name}: rows must be numbered 0, 1, …; use reset_index(drop=True)"
+        )
+    twice = frame.loc[frame["stay_id"].duplicated(), "stay_id"]
+    if len(twice):
+        raise ValueError(
+            f"cohort {name}: {len(twice)} stays come more than once, first {twice.iloc[0]!r}; "
+            "expected one document a stay"
+        )
+    stays = frame["stay_id"].to_numpy()
+    late = stays[1:][stays[1:] < stays[:-1]]
+    if len(late):
+        raise ValueError(
+            f"cohort {name}: stay {late[0]!r} comes after a later one; expected rows ordered by "
+            "stay_id; sort them"
+        )
+    if "text" in frame:
+        empty = np.flatnonzero(frame["text"].fillna("").str.strip(BLANK).eq("").to_numpy())
+        if len(empty):
+            raise ValueError(
+                f"cohort {name}: {len(empty)} stays have an empty text, first in row {empty[0]}; "
+                "leave them out"
+            )
+    _validate_split(frame, labels, name)
+
+
+def _validate_split(frame: pd.DataFrame, labels: Sequence[str], name: str) -> None:
+    odd = sorted(set(frame["split"]) - set(SPLITS))
+    if odd:
+        raise ValueError(f"cohort {name}: unknown split {odd[0]!r}; expected {', '.join(SPLITS)}")
+    splits = frame.groupby("subject_id")["split"].nunique()
+    shared = splits.index[splits > 1]
+    if len(shared):
+        raise ValueError(
+            f"cohort {name}: {len(shared)} patients are in more than one split, first "
+            f"{shared[0]!r}; split by patient, not by stay"
+        )
+    for label in labels:
+        for split in SPLITS:
+            if not frame.loc[frame["split"] == split, label].any():
+                raise ValueError(
+                    f"cohort {name}: label {label!r} has no positive in the {split} split "
+                    f"({int(frame[label].sum())} of {len(frame)} stays have it); give a broader "
+                    "label, another seed or a larger share to that split"
+                )

@@ -1,0 +1,227 @@
+"""Notes as token ids: encoded once, kept in a memory-mapped file, read by every later stage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from transformers import AutoConfig, PreTrainedTokenizerBase
+
+from steu._io import atomic_path, read_json, write_json
+from steu.data.texts import TextDigest, digest_of
+
+CHUNK = 256  # notes a tokenizer call: enough to keep its threads busy; 100 MB for a window of 512
+PAD_MULTIPLE = 16
+CHARACTERS_PER_TOKEN = 12  # a first guess of the text that fills the window; checked, never trusted
+
+
+@dataclass(frozen=True)
+class EncodedNotes:
+    """Token ids of N notes, end to end, each with its special tokens and cut at the window.
+
+    Attributes
+    ----------
+    ids : array of shape (total,), unsigned integer
+        All ids, memory-mapped in the smallest width that holds the vocabulary.
+    offsets : array of shape (N + 1,), int64
+        Note i is ``ids[offsets[i]:offsets[i + 1]]``.
+    vocab_size, pad_id, max_length : int
+    special_ids : tuple of int
+        Ids that are not text ([CLS], [SEP], [UNK], …); never counted and never edited.
+    """
+
+    ids: np.ndarray
+    offsets: np.ndarray
+    vocab_size: int
+    pad_id: int
+    special_ids: tuple[int, ...]
+    max_length: int
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """Tokens a note, special ones included, shape (N,)."""
+        return np.diff(self.offsets)
+
+    def padded(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Lengths of the given notes, rounded up to `PAD_MULTIPLE` within the window, (B,).
+
+        Few distinct shapes keep the caches of matrix kernels, and with them memory, small.
+        """
+        rounded = -(-self.lengths[rows] // PAD_MULTIPLE) * PAD_MULTIPLE
+        return np.minimum(rounded, self.max_length)
+
+    def batch(self, rows: Sequence[int] | np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        """Ids and attention mask of the given notes, (B, T); T is the longest, as `padded`."""
+        notes = [self.ids[self.offsets[row] : self.offsets[row + 1]] for row in rows]
+        shape = (len(notes), int(self.padded(rows).max()))
+        ids = np.full(shape, self.pad_id, dtype=np.int64)
+        mask = np.zeros_like(ids)
+        for position, note in enumerate(notes):
+            ids[position, : len(note)] = note
+            mask[position, : len(note)] = 1
+        return torch.from_numpy(ids), torch.from_numpy(mask)
+
+    def texts(self, tokenizer: PreTrainedTokenizerBase, rows: Iterable[int]) -> Iterator[str]:
+        """What of given notes lies within the window, as text again, without special tokens."""
+        for row in rows:
+            note = self.ids[self.offsets[row] : self.offsets[row + 1]]
+            yield str(tokenizer.decode(note.tolist(), skip_special_tokens=True))
+
+    def contains_any(self, token_ids: np.ndarray) -> np.ndarray:
+        """Whether each note holds at least one of the tokens, shape (N,) bool."""
+        wanted = np.zeros(self.vocab_size, dtype=bool)
+        wanted[token_ids] = True
+        hits = np.concatenate([[0], np.cumsum(wanted[self.ids])])
+        return hits[self.offsets[1:]] > hits[self.offsets[:-1]]
+
+
+def encode_notes(
+    texts: Iterable[str],
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    max_length: int,
+    folder: str | Path,
+    digest: str | None = None,
+) -> EncodedNotes:
+    """Encode `texts`, or map the file that already holds exactly this encoding.
+
+    The file's name is a digest of the tokenizer, the window and the texts, so a stale encoding
+    cannot be picked up and two processes that meet write the same thing: the first one's stays.
+
+    Parameters
+    ----------
+    digest
+        `TextDigest` of the texts, where it is known, as of a cohort. With it they are streamed, and
+        not read where their encoding is there; without it they are held in memory.
+
+    Raises
+    ------
+    ValueError
+        If `max_length` leaves no room for text or exceeds the model's window, or `digest` turns
+        out to be that of other texts.
+    """
+    longest = model_window(tokenizer)
+    if not 3 <= max_length <= longest:
+        raise ValueError(
+            f"max_length must lie between 3 and the model's window of {longest} tokens; "
+            f"found {max_length}"
+        )
+    fast = window_tokenizer(tokenizer, max_length)
+    if digest is None:
+        texts = list(texts)
+        digest = digest_of(texts)
+    else:
+        texts = _checked(texts, digest)
+    target = Path(folder) / digest_of([fast.to_str(), digest])[:24]
+    if not (target / "encoding.json").is_file():
+        # What is there already but not whole has to go; what appears from now on is whole.
+        with atomic_path(target, keep=not target.exists()) as beside:
+            beside.mkdir()
+            _write(beside, texts, fast, tokenizer, max_length)
+    return map_notes(target)
+
+
+def model_window(tokenizer: PreTrainedTokenizerBase) -> int:
+    """Tokens that both the tokenizer and the model it was loaded beside can take.
+
+    Many tokenizers do not know their window and name a huge number; the position embeddings end.
+    """
+    try:
+        config = AutoConfig.from_pretrained(tokenizer.name_or_path, local_files_only=True)
+    except (OSError, ValueError):  # no model lies beside this tokenizer or in the cache
+        return tokenizer.model_max_length
+    positions = getattr(config, "max_position_embeddings", tokenizer.model_max_length)
+    return min(tokenizer.model_max_length, positions)
+
+
+def window_tokenizer(tokenizer: PreTrainedTokenizerBase, max_length: int) -> Tokenizer:
+    """The Rust tokenizer alone, truncating to `max_length` and never padding."""
+    fast = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+    fast.enable_truncation(max_length)
+    fast.no_padding()
+    return fast
+
+
+def encode_window(
+    texts: Iterable[str], fast: Tokenizer, max_length: int
+) -> Iterator[Sequence[int]]:
+    """Ids of each text, without tokenising long texts far past the window.
+
+    BERT's pre-tokenizer splits at white space and treats words one by one, so a prefix cut at
+    white space that fills the window has the same first ids as the whole text. A prefix that does
+    not fill it is done again in full.
+    """
+    limit, waiting = CHARACTERS_PER_TOKEN * max_length, iter(texts)
+    while chunk := list(islice(waiting, CHUNK)):
+        cut = [_head(text, limit) for text in chunk]
+        ids = [encoding.ids for encoding in fast.encode_batch_fast(cut)]
+        short = [i for i in range(len(chunk)) if len(cut[i]) < len(chunk[i])]
+        short = [i for i in short if len(ids[i]) < max_length]
+        again = fast.encode_batch_fast([chunk[i] for i in short])
+        for i, encoding in zip(short, again, strict=True):
+            ids[i] = encoding.ids
+        yield from ids
+
+
+def _head(text: str, limit: int) -> str:
+    """The longest prefix of whole words within `limit` characters, or the text if there is none."""
+    if len(text) <= limit:
+        return text
+    words = text[:limit].rsplit(None, 1)
+    return words[0] if len(words) == 2 else text
+
+
+def _checked(texts: Iterable[str], digest: str) -> Iterator[str]:
+    """The texts; after the last one ValueError if their digest is another."""
+    found = TextDigest()
+    for text in texts:
+        found.add(text.encode())
+        yield text
+    if found.hexdigest() != digest:
+        raise ValueError("digest is that of other texts; give the digest of exactly these, or none")
+
+
+def _write(
+    folder: Path,
+    texts: Iterable[str],
+    fast: Tokenizer,
+    tokenizer: PreTrainedTokenizerBase,
+    max_length: int,
+) -> None:
+    dtype = np.uint16 if len(tokenizer) <= 2**16 else np.uint32
+    lengths = [0]
+    with (folder / "ids.bin").open("wb") as stream:
+        for ids in encode_window(texts, fast, max_length):
+            stream.write(np.asarray(ids, dtype=dtype).tobytes())
+            lengths.append(len(ids))
+    np.cumsum(lengths, dtype=np.int64).tofile(folder / "offsets.bin")
+    facts = {
+        "dtype": np.dtype(dtype).name,
+        "vocab_size": len(tokenizer),
+        "pad_id": tokenizer.pad_token_id,
+        "special_ids": sorted(tokenizer.all_special_ids),
+        "max_length": max_length,
+    }
+    write_json(folder / "encoding.json", facts)
+
+
+def map_notes(folder: Path) -> EncodedNotes:
+    """The encoding that `encode_notes` left in `folder`, memory-mapped; no text is compared."""
+    facts = read_json(folder / "encoding.json")
+    return EncodedNotes(
+        ids=np.memmap(folder / "ids.bin", dtype=facts["dtype"], mode="r"),
+        offsets=np.fromfile(folder / "offsets.bin", dtype=np.int64),
+        vocab_size=facts["vocab_size"],
+        pad_id=facts["pad_id"],
+        special_ids=tuple(facts["special_ids"]),
+        max_length=facts["max_length"],
+    )

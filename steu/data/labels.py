@@ -1,0 +1,107 @@
+"""Label sets as ICD-9 and ICD-10 prefixes; codes → indicator columns."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from steu._errors import check_choice
+
+System = Literal[9, 10]
+
+# Six frequent groups that all three databases hold, so that one label set serves every dataset.
+DEFAULT_LABELS: dict[str, list[str]] = {
+    "respiratory_failure": ["518.8", "J96"],
+    "kidney_failure": ["584", "585", "586", "N17", "N18", "N19"],
+    "sepsis": ["038", "995.9", "A40", "A41", "R65"],
+    "atrial_fibrillation": ["427.3", "I48"],
+    "heart_failure": ["428", "I50"],
+    "diabetes": ["250", "E08", "E09", "E10", "E11", "E12", "E13"],
+}
+
+# Columns of the cohort that a label may not take the name of.
+RESERVED = ("subject_id", "stay_id", "text", "split")
+
+_PREFIX = re.compile(r"(?:icd(9|10):)?([A-Z]?\d[0-9A-Z]{0,3})(?:\.([0-9A-Z]{1,4}))?", re.IGNORECASE)
+
+
+def parse_prefix(prefix: str) -> tuple[System, str]:
+    """Split a code prefix into its system and its characters without the dot.
+
+    A prefix that starts with a digit is ICD-9 and one that starts with a letter is ICD-10. The
+    supplementary ICD-9 codes start with a letter too and look like ICD-10 ("E08" is diabetes,
+    "V45" a transport accident): write them "icd9:V45".
+
+    Raises
+    ------
+    ValueError
+        If `prefix` is no such prefix.
+    """
+    match = _PREFIX.fullmatch(prefix.strip()) if isinstance(prefix, str) else None
+    if match is None:
+        raise ValueError(
+            f"{prefix!r} is not an ICD prefix; expected one such as '428', '518.8', 'I50' or "
+            "'icd9:V45', as a quoted string"
+        )
+    stem = (match[2] + (match[3] or "")).upper()
+    if match[1] == "10" and stem[0].isdigit():
+        raise ValueError(f"{prefix!r}: an ICD-10 code starts with a letter; write 'icd9:{stem}'")
+    if match[1]:
+        return (9 if match[1] == "9" else 10), stem
+    return (9 if stem[0].isdigit() else 10), stem
+
+
+def parse_code(code: str) -> tuple[System, str]:
+    """Guess the system of a dotted code where the table does not say it (eICU mixes both).
+
+    A leading digit is ICD-9. Of the ICD-9 supplementary codes, E has three digits before the dot
+    ("E980.2") where ICD-10 has two ("E08.1"), and V is read as ICD-9: ICD-10 uses V for transport
+    accidents, which the pick list of eICU does not offer.
+    """
+    stem, _, rest = code.strip().upper().partition(".")
+    supplementary = re.fullmatch(r"E\d{3}|V\d{2}", stem) is not None
+    return (9 if stem[:1].isdigit() or supplementary else 10), stem + rest
+
+
+def check_labels(labels: Mapping[str, Sequence[str]]) -> dict[str, list[tuple[System, str]]]:
+    """Parse every prefix of a label set, keeping its order.
+
+    Raises
+    ------
+    ValueError
+        If there is no label, a label has no prefix or a reserved name, or a prefix is malformed.
+    """
+    if not labels:
+        raise ValueError("no labels were given; expected a mapping such as {'sepsis': ['038']}")
+    check_names(list(labels))
+    parsed = {}
+    for name, prefixes in labels.items():
+        if isinstance(prefixes, str) or not prefixes:
+            raise ValueError(f"label {name!r} needs a list of ICD prefixes; found {prefixes!r}")
+        try:
+            parsed[name] = [parse_prefix(prefix) for prefix in prefixes]
+        except ValueError as error:
+            raise ValueError(f"label {name!r}: {error}") from error
+    return parsed
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raise ValueError unless the names are distinct, not empty and not a cohort column."""
+    for name in names:
+        if not name or name.lower() in RESERVED:
+            raise ValueError(f"a label may not be called {name!r}; reserved: {', '.join(RESERVED)}")
+    if len({name.lower() for name in names}) < len(names):
+        raise ValueError(f"two labels have the same name up to case: {', '.join(names)}")
+
+
+def indicator_sql(prefixes: Sequence[tuple[System, str]]) -> str:
+    """SQL over rows (system, code), true where any row starts with a prefix of its own system."""
+    tests = [f"(system = {system} AND starts_with(code, '{stem}'))" for system, stem in prefixes]
+    return f"bool_or({' OR '.join(tests)})"
+
+
+def label_index(labels: Sequence[str], forget_label: str) -> int:
+    """Column of `forget_label` among `labels`; ValueError naming the nearest one if absent."""
+    check_choice(forget_label, labels, what="label")
+    return list(labels).index(forget_label)

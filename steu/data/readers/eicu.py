@@ -1,0 +1,204 @@
+"""Where eICU keeps stays, codes and charted items, and how a document is rendered from them.
+
+The reader leaves the two tables that `steu.data.readers.mimic` describes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+
+from steu.data.labels import parse_code
+from steu.data.readers import phrases
+from steu.data.readers.tables import literal, load, refuse_duplicates, require_table
+
+
+@dataclass(frozen=True)
+class Section:
+    """One table of eICU that becomes one paragraph."""
+
+    table: str
+    title: str
+    columns: Mapping[str, str]  # offset, path and, where there are, value, reading, hicl, cancelled
+    phrase: Callable[[str, str], str | None]
+
+
+@dataclass(frozen=True)
+class Eicu:
+    """eICU: the table of stays, the diagnoses and the sections a document is rendered from."""
+
+    name: str
+    stays: str
+    diagnoses: str
+    sections: Mapping[str, Section] = field(repr=False)
+    default_sections: tuple[str, ...]
+
+
+EICU = Eicu(
+    name="eicu",
+    stays="patient",
+    diagnoses="diagnosis",
+    sections={
+        "pastHistory": Section(
+            "pasthistory",
+            "Past history",
+            {
+                "offset": "pasthistoryoffset",
+                "path": "pasthistorypath",
+                "value": "pasthistoryvalue",
+            },
+            phrases.picked,
+        ),
+        "physicalExam": Section(
+            "physicalexam",
+            "Physical exam",
+            {
+                "offset": "physicalexamoffset",
+                "path": "physicalexampath",
+                "value": "physicalexamvalue",
+                "reading": "physicalexamtext",
+            },
+            phrases.picked,
+        ),
+        "note": Section(
+            "note",
+            "Note",
+            {"offset": "noteoffset", "path": "notepath", "value": "notevalue"},
+            phrases.picked,
+        ),
+        "medication": Section(
+            "medication",
+            "Medications",
+            {
+                "offset": "drugstartoffset",
+                "path": "drugname",
+                "hicl": "drughiclseqno",
+                "cancelled": "drugordercancelled",
+            },
+            phrases.drug,
+        ),
+        "admissionDx": Section(
+            "admissiondx",
+            "Admission diagnosis",
+            {"offset": "admitdxenteredoffset", "path": "admitdxpath", "value": "admitdxname"},
+            phrases.diagnosis_on_admission,
+        ),
+        "treatment": Section(
+            "treatment",
+            "Treatment",
+            {"offset": "treatmentoffset", "path": "treatmentstring"},
+            phrases.treatment,
+        ),
+        "infusionDrug": Section(
+            "infusiondrug",
+            "Infusions",
+            {"offset": "infusionoffset", "path": "drugname"},
+            phrases.drug,
+        ),
+        "admissionDrug": Section(
+            "admissiondrug",
+            "Medications before admission",
+            {"offset": "drugoffset", "path": "drugname"},
+            phrases.drug,
+        ),
+        "allergy": Section(
+            "allergy",
+            "Allergies",
+            {"offset": "allergyoffset", "path": "allergyname"},
+            phrases.drug,
+        ),
+    },
+    # admissionDx and treatment nearly state the diagnosis, so they have to be asked for.
+    default_sections=("pastHistory", "physicalExam", "note", "medication"),
+)
+
+
+def read_eicu(
+    connection: duckdb.DuckDBPyConnection,
+    layout: Eicu,
+    folder: Path,
+    *,
+    sections: Sequence[str] | None = None,
+) -> None:
+    """Read one eICU folder; a document has one paragraph a section, in the order of `sections`."""
+    sections = tuple(sections or layout.default_sections)
+    for name in sections:
+        if name not in layout.sections:
+            raise ValueError(
+                f"eICU has no section {name!r}; expected some of: {', '.join(layout.sections)}"
+            )
+    stay = {"stay_id": "patientunitstayid"}
+    path = require_table(folder, layout.stays, purpose="the patient of each stay")
+    columns = stay | {"subject_id": "uniquepid"}
+    load(connection, path, columns, into="stays")
+    mend = "expected one row a stay: use the publisher's file unchanged"
+    refuse_duplicates(connection, "stays", "stay_id", path=path, columns=columns, mend=mend)
+    path = require_table(folder, layout.diagnoses, purpose="the diagnosis codes")
+    load(connection, path, stay | {"raw": "icd9code"}, into="diagnoses")
+    _eicu_codes(connection)
+    connection.execute("CREATE TABLE paragraphs (stay_id VARCHAR, section INT, paragraph VARCHAR)")
+    for rank, name in enumerate(sections):
+        section = layout.sections[name]
+        path = require_table(folder, section.table, purpose=f"the section {name}")
+        load(connection, path, stay | dict(section.columns), into="entries")
+        _eicu_paragraphs(connection, section, rank)
+    connection.execute(
+        """CREATE TABLE documents AS SELECT subject_id, stay_id,
+        string_agg(paragraph, chr(10) ORDER BY section) AS text
+        FROM paragraphs JOIN stays USING (stay_id) GROUP BY subject_id, stay_id"""
+    )
+
+
+def _eicu_codes(connection: duckdb.DuckDBPyConnection) -> None:
+    # One field lists codes of both systems, "428.0, I50.9"; a row without any still counts as a
+    # diagnosis, so that its stay is kept with no label.
+    connection.execute(
+        """CREATE TABLE listed AS SELECT stay_id,
+        upper(trim(unnest(string_split(coalesce(raw, ''), ',')))) AS raw FROM diagnoses"""
+    )
+    distinct = connection.execute("SELECT DISTINCT raw FROM listed ORDER BY raw").fetchall()
+    parsed = pd.DataFrame(
+        [(raw, *parse_code(raw)) for (raw,) in distinct], columns=["raw", "system", "code"]
+    )
+    connection.register("parsed", parsed)
+    connection.execute(
+        """CREATE TABLE codes AS SELECT subject_id, stay_id, system, code
+        FROM listed JOIN stays USING (stay_id) JOIN parsed USING (raw)"""
+    )
+    connection.unregister("parsed")
+
+
+def _eicu_paragraphs(connection: duckdb.DuckDBPyConnection, section: Section, rank: int) -> None:
+    for column in ("value", "reading", "hicl", "cancelled"):
+        connection.execute(f"ALTER TABLE entries ADD COLUMN IF NOT EXISTS {column} VARCHAR")
+    connection.execute("UPDATE entries SET value = coalesce(value, '')")
+    # Many hospitals send a drug's ingredient number without a name: others name the same number.
+    connection.execute(
+        """UPDATE entries SET path = named.name FROM (
+            SELECT hicl, min(path) AS name FROM (
+                SELECT hicl, path, count(*) AS n FROM entries
+                WHERE path IS NOT NULL AND hicl IS NOT NULL AND hicl <> '0' GROUP BY hicl, path
+                QUALIFY n = max(n) OVER (PARTITION BY hicl)
+            ) GROUP BY hicl
+        ) AS named WHERE entries.path IS NULL AND entries.hicl = named.hicl"""
+    )
+    phrases.add_phrases(connection, "entries", section.phrase)
+    # An item is written once, where it was first charted, with its first numeric reading.
+    connection.execute(
+        f"""INSERT INTO paragraphs
+        WITH items AS (
+            SELECT stay_id, phrase, min({{
+                'at': TRY_CAST("offset" AS BIGINT),
+                'reading': CASE WHEN regexp_full_match(reading, '-?[0-9.]+') AND reading <> value
+                THEN ' ' || reading ELSE '' END}}) AS first
+            FROM entries JOIN phrases USING (path, value)
+            WHERE coalesce(cancelled, '') <> 'Yes' GROUP BY stay_id, phrase
+        )
+        SELECT stay_id, {rank}, {literal(section.title)} || ': '
+        || string_agg(phrase || first.reading, '; ' ORDER BY first.at, phrase) || '.'
+        FROM items GROUP BY stay_id"""
+    )

@@ -1,0 +1,190 @@
+"""Where MIMIC-IV, MIMIC-III, eICU and plain tables keep text, codes and ids, and how to read them.
+
+Each reader leaves two tables in the DuckDB connection. One is of texts: `documents(subject_id,
+stay_id, text)` or, where they are too large for a database in memory, `pieces(subject_id, stay_id,
+nth, place, size)` of a spool. The other, for the layouts with diagnosis codes, is `codes(stay_id,
+system, code)`, codes without the dot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import duckdb
+
+from steu.data.readers import phrases
+from steu.data.readers.eicu import EICU, Eicu, read_eicu
+from steu.data.readers.tables import find_table, load, refuse_duplicates, require_table
+from steu.data.readers.text_store import Spool
+
+__all__ = ["EICU", "LAYOUTS", "MIMIC_III", "MIMIC_IV", "Mimic", "read_eicu", "read_mimic"]
+
+TextSource = Literal["notes", "orders"]
+
+
+@dataclass(frozen=True)
+class Mimic:
+    """One version of MIMIC: its tables, and where its columns differ."""
+
+    name: str
+    notes: str
+    note_columns: Mapping[str, str]  # order1, order2: reading order of the notes of a stay
+    note_filter: str
+    diagnoses: str
+    code: str
+    version: str | None  # the column saying ICD-9 or -10; None: every code is ICD-9
+    prescriptions: str
+    started: str
+    procedures: str
+    procedure_titles: str
+
+
+MIMIC_IV = Mimic(
+    name="mimic_iv",
+    notes="note/discharge",
+    note_columns={"order1": "charttime", "order2": "note_id"},
+    note_filter="true",
+    diagnoses="hosp/diagnoses_icd",
+    code="icd_code",
+    version="icd_version",
+    prescriptions="hosp/prescriptions",
+    started="starttime",
+    procedures="hosp/procedures_icd",
+    procedure_titles="hosp/d_icd_procedures",
+)
+
+MIMIC_III = Mimic(
+    name="mimic_iii",
+    notes="noteevents",
+    note_columns={
+        "order1": "chartdate",
+        "order2": "row_id",
+        "category": "category",
+        "iserror": "iserror",
+    },
+    # A note marked as an error was withdrawn by its author.
+    note_filter="trim(category) = 'Discharge summary' AND coalesce(iserror, '') <> '1'",
+    diagnoses="diagnoses_icd",
+    code="icd9_code",
+    version=None,
+    prescriptions="prescriptions",
+    started="startdate",
+    procedures="procedures_icd",
+    procedure_titles="d_icd_procedures",
+)
+
+LAYOUTS: dict[str, Mimic | Eicu] = {layout.name: layout for layout in (MIMIC_IV, MIMIC_III, EICU)}
+
+
+def read_mimic(
+    connection: duckdb.DuckDBPyConnection,
+    layout: Mimic,
+    folder: Path,
+    spool: Spool,
+    *,
+    text_source: TextSource = "notes",
+    notes: str | Path | None = None,
+) -> None:
+    """Read one MIMIC folder.
+
+    The notes of one stay, addenda among them, are pieces in the order they were charted, so that a
+    stay is always one document. `spool` takes their texts.
+
+    Parameters
+    ----------
+    text_source
+        "notes": discharge summaries. "orders": prescriptions and procedures rendered as a
+        document, for the open demos, which hold no notes.
+    notes
+        Folder of the note tables where they lie apart (MIMIC-IV-Note is a download of its own).
+    """
+    if text_source not in ("notes", "orders"):
+        raise ValueError(f"text_source is {text_source!r}; expected 'notes' or 'orders'")
+    columns = {"subject_id": "subject_id", "stay_id": "hadm_id", "raw": layout.code}
+    if layout.version:
+        columns["version"] = layout.version
+    path = require_table(folder, layout.diagnoses, purpose="the diagnosis codes")
+    load(connection, path, columns, into="diagnoses")
+    system = "TRY_CAST(version AS INTEGER)" if layout.version else "9"
+    connection.execute(
+        f"""CREATE TABLE codes AS SELECT subject_id, stay_id, {system} AS system,
+        upper(replace(trim(raw), '.', '')) AS code FROM diagnoses
+        WHERE stay_id IS NOT NULL"""
+    )
+    if text_source == "orders":
+        _mimic_orders(connection, layout, folder)
+    else:
+        _mimic_notes(connection, layout, Path(notes) if notes else folder, spool)
+
+
+def _mimic_notes(
+    connection: duckdb.DuckDBPyConnection, layout: Mimic, folder: Path, spool: Spool
+) -> None:
+    mend = (
+        f"{folder}: no notes to read in {layout.notes}; the open demos are published without "
+        "notes: use the credentialed table, or set text_source='orders' to render documents from "
+        "prescriptions and procedures"
+    )
+    path = find_table(folder, layout.notes) if folder.is_dir() else None
+    if path is None:
+        raise ValueError(f"{mend} (the table is missing)")
+    columns = {"subject_id": "subject_id", "stay_id": "hadm_id", "text": "text"}
+    columns |= layout.note_columns
+    where = f"stay_id IS NOT NULL AND {layout.note_filter}"
+    load(connection, path, columns, into="notes", where=where, spool=spool)
+    if not connection.execute("SELECT EXISTS (FROM notes)").fetchone()[0]:
+        raise ValueError(f"{mend} (the table has no discharge summaries)")
+    mend = "expected one row a note and one patient a stay: use the publisher's file unchanged"
+    refuse_duplicates(connection, "notes", "order2", path=path, columns=columns, mend=mend)
+    refuse_duplicates(
+        connection, "notes", "stay_id", of="subject_id", path=path, columns=columns, mend=mend
+    )
+    connection.execute(
+        """CREATE TABLE pieces AS SELECT subject_id, stay_id, place, size, row_number() OVER (
+        PARTITION BY stay_id ORDER BY order1, length(order2), order2) AS nth FROM notes"""
+    )
+
+
+def _mimic_orders(connection: duckdb.DuckDBPyConnection, layout: Mimic, folder: Path) -> None:
+    purpose = "the orders that text_source='orders' renders"
+    ids = {"subject_id": "subject_id", "stay_id": "hadm_id"}
+    path = require_table(folder, layout.prescriptions, purpose=purpose)
+    load(connection, path, ids | {"path": "drug", "began": layout.started}, into="drugs")
+    path = require_table(folder, layout.procedures, purpose=purpose)
+    version = {"version": layout.version} if layout.version else {}
+    load(connection, path, ids | {"code": layout.code, "began": "seq_num"} | version, into="done")
+    titles = find_table(folder, layout.procedure_titles)
+    connection.execute("CREATE TABLE titles (code VARCHAR, version VARCHAR, title VARCHAR)")
+    if titles:
+        load(
+            connection,
+            titles,
+            {"code": layout.code, "title": "long_title"} | version,
+            into="titles",
+        )
+    if not layout.version:
+        connection.execute("ALTER TABLE done ADD COLUMN version VARCHAR")
+        connection.execute("ALTER TABLE titles ADD COLUMN IF NOT EXISTS version VARCHAR")
+    phrases.add_phrases(connection, "drugs", phrases.drug)
+    connection.execute(
+        """CREATE TABLE documents AS
+        WITH items AS (
+            SELECT 0 AS section, 'Medications' AS title, subject_id, stay_id, phrase,
+            min(began) AS began FROM drugs JOIN phrases USING (path) GROUP BY ALL
+            UNION ALL
+            SELECT 1, 'Procedures', subject_id, stay_id,
+            coalesce(titles.title, 'procedure ' || done.code) AS phrase,
+            min(lpad(began, 6, '0')) FROM done
+            LEFT JOIN titles ON titles.code = done.code
+            AND titles.version IS NOT DISTINCT FROM done.version GROUP BY ALL
+        ), paragraphs AS (
+            SELECT section, subject_id, stay_id, any_value(title) || ': '
+            || string_agg(phrase, '; ' ORDER BY began, phrase) || '.' AS paragraph
+            FROM items WHERE stay_id IS NOT NULL GROUP BY section, subject_id, stay_id
+        )
+        SELECT subject_id, stay_id, string_agg(paragraph, chr(10) ORDER BY section) AS text
+        FROM paragraphs GROUP BY subject_id, stay_id"""
+    )

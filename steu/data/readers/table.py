@@ -1,0 +1,175 @@
+"""Any one CSV or Parquet table of texts and labels → documents and indicator columns."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from steu.data.labels import check_names, label_index
+from steu.data.readers.tables import (
+    SUFFIXES,
+    identifier,
+    literal,
+    load,
+    refuse_duplicates,
+    stripped,
+)
+
+_LABEL_KEYS = ("columns", "column", "delimiter", "top_n", "keep")
+
+
+def read_plain(
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    labels: Mapping[str, Any],
+    *,
+    text: str,
+    id: str | None = None,
+    subject: str | None = None,
+    group_by: str | None = None,
+) -> tuple[str, ...]:
+    """Leave `documents` and `indicators(stay_id, label, …)` in the connection; return the labels.
+
+    Parameters
+    ----------
+    labels
+        Either {"columns": [...]}: one column of 0/1 or true/false a label; or {"column": name}:
+        one column naming the label of a row, or several with "delimiter"; "top_n" keeps the most
+        frequent, "keep" the listed ones. Names of labels become lower_case_words.
+    text, id, subject
+        Columns of the text, of its id and of the patient to split by (default: each document by
+        itself). Without `id` and `group_by` a document's id is a hash of its text.
+    group_by
+        Column whose equal values make one document with the labels of all its rows: an id column,
+        or the text column where the same text is listed once a label.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, an id comes twice without `group_by`, one group has two subjects,
+        or no label is left.
+    """
+    unknown = sorted(set(labels) - set(_LABEL_KEYS))
+    if unknown or ("columns" in labels) == ("column" in labels):
+        raise ValueError(
+            "the labels of a table are {'columns': [...]} or {'column': name} with any of "
+            f"delimiter, top_n, keep; found {dict(labels)!r}"
+        )
+    path = _only_table(path)
+    label_columns = list(labels.get("columns", [labels.get("column")]))
+    columns = {"text": text, "id": id or text, "subject": subject or id or text}
+    columns |= {"key": group_by or id or text}
+    columns |= {f"label{i}": name for i, name in enumerate(label_columns)}
+    load(connection, path, columns, into="entries")
+    connection.execute(
+        f"""CREATE TABLE keyed AS SELECT
+        * REPLACE ({stripped("coalesce(text, '')")} AS text) FROM entries"""
+    )
+    by_text = (group_by or id or text) == text
+    key = "left(sha256(text), 16)" if by_text else "key"
+    connection.execute(f"UPDATE keyed SET key = {key}")
+    if not subject:
+        connection.execute("UPDATE keyed SET subject = key")
+    _refuse_duplicates(connection, path, columns, grouped=group_by is not None)
+    connection.execute(
+        """CREATE TABLE documents AS SELECT min(subject) AS subject_id, key AS stay_id,
+        string_agg(DISTINCT text, E'\\n\\n' ORDER BY text) AS text
+        FROM keyed WHERE key IS NOT NULL GROUP BY key"""
+    )
+    if "columns" in labels:
+        return _indicator_columns(connection, path, label_columns)
+    return _listed_labels(connection, path, labels)
+
+
+def slug(name: str) -> str:
+    """Turn " Cardiovascular / Pulmonary" into "cardiovascular_pulmonary", safe in a file name."""
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+
+
+def _only_table(path: Path) -> Path:
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        raise ValueError(f"{path} does not exist; expected a CSV or Parquet file, or its folder")
+    found = [entry for entry in sorted(path.iterdir()) if entry.name.lower().endswith(SUFFIXES)]
+    if len(found) != 1:
+        names = ", ".join(entry.name for entry in found) or "none"
+        raise ValueError(
+            f"{path}: expected one table ({', '.join(SUFFIXES)}), found {names}; name the file"
+        )
+    return found[0]
+
+
+def _refuse_duplicates(
+    connection: duckdb.DuckDBPyConnection, path: Path, columns: Mapping[str, str], *, grouped: bool
+) -> None:
+    mend = f"set group_by={columns['key']!r} to join the rows, or name another id column"
+    mend = f"expected one row a document: {mend}"
+    if grouped:
+        mend = "expected one patient a document: name another column to group by, or as subject"
+    of = "subject" if grouped else None
+    # Rows without a text make no document; told apart by their text, they would seem to be one.
+    rows = "(FROM keyed WHERE text <> '')" if columns["key"] == columns["text"] else "keyed"
+    refuse_duplicates(connection, rows, "key", of=of, path=path, columns=columns, mend=mend)
+
+
+def _indicator_columns(
+    connection: duckdb.DuckDBPyConnection, path: Path, columns: Sequence[str]
+) -> tuple[str, ...]:
+    names = tuple(slug(column) for column in columns)
+    check_names(names)
+    for i, column in enumerate(columns):
+        odd = connection.execute(
+            f"SELECT any_value(label{i}) FROM keyed WHERE label{i} IS NOT NULL "
+            f"AND TRY_CAST(label{i} AS DOUBLE) IS DISTINCT FROM 0 "
+            f"AND TRY_CAST(label{i} AS DOUBLE) IS DISTINCT FROM 1 "
+            f"AND lower(label{i}) NOT IN ('true', 'false')"
+        ).fetchone()[0]
+        if odd is not None:
+            raise ValueError(
+                f"{path}: column {column} holds {str(odd)[:40]!r}; expected 0, 1, true or false"
+            )
+    picked = ", ".join(
+        f"bool_or(coalesce(lower(label{i}) = 'true' OR TRY_CAST(label{i} AS DOUBLE) = 1, false)) "
+        f"AS {identifier(name)}"
+        for i, name in enumerate(names)
+    )
+    connection.execute(
+        f"CREATE TABLE indicators AS SELECT key AS stay_id, {picked} FROM keyed GROUP BY key"
+    )
+    return names
+
+
+def _listed_labels(
+    connection: duckdb.DuckDBPyConnection, path: Path, labels: Mapping[str, Any]
+) -> tuple[str, ...]:
+    delimiter = labels.get("delimiter")
+    parts = f"unnest(string_split(label0, {literal(delimiter)}))" if delimiter else "label0"
+    connection.create_function("slug", slug, ["VARCHAR"], "VARCHAR")
+    connection.execute(
+        f"""CREATE TABLE listed AS SELECT DISTINCT key, slug(label) AS label
+        FROM (SELECT key, {parts} AS label FROM keyed WHERE label0 IS NOT NULL)
+        WHERE trim(label) <> ''"""
+    )
+    counted = connection.execute(
+        "SELECT label FROM listed JOIN documents ON key = stay_id WHERE text <> '' "
+        "GROUP BY label ORDER BY count(*) DESC, label"
+    ).fetchall()
+    found = [label for (label,) in counted]
+    names = [slug(name) for name in labels.get("keep", found)][: labels.get("top_n")]
+    if not names:
+        raise ValueError(f"{path}: column {labels['column']} names no label")
+    check_names(names)
+    for name in names:
+        label_index(found, name)
+    picked = ", ".join(f"bool_or(label = {literal(n)}) AS {identifier(n)}" for n in names)
+    # Starting from the documents keeps those with none of the labels.
+    connection.execute(
+        f"""CREATE TABLE indicators AS SELECT stay_id, {picked} FROM documents
+        LEFT JOIN listed ON key = stay_id GROUP BY stay_id"""
+    )
+    return tuple(names)

@@ -1,0 +1,59 @@
+"""Paired comparisons of methods on the same resamples of patients, corrected for their number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from steu.evaluation.metrics import interval
+
+
+def compare(samples: Mapping[str, np.ndarray], *, against: str) -> pd.DataFrame:
+    """Difference of every method to one of them, with Holm-corrected p-values.
+
+    Parameters
+    ----------
+    samples : dict of method to array of shape (1 + n_bootstrap,)
+        A metric under the same bootstrap weights for all methods; the first entry is the estimate.
+    against : str
+        The method that is subtracted.
+
+    Returns
+    -------
+    DataFrame
+        method, value, low, high, p (two-sided, by how often the difference changes its sign among
+        the resamples; never below 2 / (1 + n_bootstrap)) and p_holm.
+    """
+    rows = []
+    for method, values in samples.items():
+        if method == against:
+            continue
+        difference = values - samples[against]
+        value, low, high = interval(difference)
+        rows.append(
+            {"method": method, "value": value, "low": low, "high": high, "p": _p_value(difference)}
+        )
+    table = pd.DataFrame(rows)
+    return table.assign(p_holm=holm(table["p"].to_numpy()))
+
+
+def holm(p_values: np.ndarray) -> np.ndarray:
+    """Adjusted p-values by Holm's step-down procedure (1979), in the order given.
+
+    Rejecting those below 0.05 keeps the chance of any false rejection below 0.05.
+    """
+    order = np.argsort(p_values, kind="stable")
+    factors = np.arange(len(p_values), 0, -1)
+    adjusted = np.empty(len(p_values))
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(factors * p_values[order]))
+    return adjusted
+
+
+def _p_value(difference: np.ndarray) -> float:
+    resampled = difference[1:][~np.isnan(difference[1:])]
+    if not len(resampled) or not resampled.any():
+        return 1.0  # the two methods are the same
+    below, above = (resampled <= 0).sum(), (resampled >= 0).sum()
+    return float(min(1.0, 2 * (1 + min(below, above)) / (1 + len(resampled))))

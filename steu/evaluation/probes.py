@@ -1,0 +1,57 @@
+"""Silenced or erased? What the frozen features still say of a class after the edit."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+from sklearn.feature_extraction.text import TfidfTransformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+
+def linear_probe(
+    train_features: np.ndarray, train_targets: np.ndarray, test_features: np.ndarray
+) -> np.ndarray:
+    """Log-odds of the class on the test notes by a logistic regression on features, shape (n,).
+
+    The probe is trained afresh on the training notes' features and true labels: it asks what a
+    linear reader could still learn, not what the model's own head still says.
+
+    Parameters
+    ----------
+    train_features, test_features : arrays of shape (N, H), (n, H)
+    train_targets : array of shape (N,), bool
+    """
+    # Unit spread as a whole, not one by one: a feature that hardly varied before an edit would
+    # otherwise drown all others after it.
+    scale = train_features.std()
+    probe = LogisticRegression(C=0.01, max_iter=2000)
+    probe.fit(train_features / scale, train_targets)
+    return probe.decision_function(test_features / scale)
+
+
+def lexical_remainder(
+    train_counts: sparse.csr_matrix,
+    train_targets: np.ndarray,
+    test_counts: sparse.csr_matrix,
+    token_ids: np.ndarray,
+) -> np.ndarray:
+    """Log-odds of the class by TF-IDF on the notes with `token_ids` struck out, shape (n,).
+
+    An edit of k rows can at most make the encoder blind to those k tokens. What a bag of the other
+    tokens still tells is evidence that stays in the input whatever values the rows take.
+
+    Parameters
+    ----------
+    train_counts, test_counts : sparse arrays of shape (N, V), (n, V)
+        Token counts, as `steu.selection.counts.count_tokens` gives them.
+    train_targets : array of shape (N,), bool
+    """
+    left = np.ones(train_counts.shape[1])
+    left[token_ids] = 0
+    keep = sparse.diags_array(left)
+    reader = make_pipeline(
+        TfidfTransformer(sublinear_tf=True), LogisticRegression(C=10.0, max_iter=2000)
+    )
+    reader.fit(train_counts @ keep, train_targets)
+    return reader.decision_function(test_counts @ keep)

@@ -1,0 +1,99 @@
+"""The one tidy table of measured numbers, in pieces (metrics.json) and whole."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from steu._io import read_json, write_json
+
+COLUMNS = (
+    "dataset",
+    "backbone",
+    "seed",
+    "forget_label",
+    "method",
+    "n_tokens",
+    "head",
+    "split",
+    "metric",
+    "label",
+    "value",
+    "low",
+    "high",
+    "n",
+)
+
+
+def tagged(rows: Iterable[dict[str, Any]], **tags: Any) -> list[dict[str, Any]]:
+    """The rows with the same tags (dataset, method, …) added to each.
+
+    Raises
+    ------
+    ValueError
+        If a name is not a column of the table.
+    """
+    out = [{**tags, **row} for row in rows]
+    for row in out:
+        unknown = sorted(set(row) - set(COLUMNS))
+        if unknown:
+            raise ValueError(
+                f"unknown column {unknown[0]!r}; expected some of {', '.join(COLUMNS)}"
+            )
+    return out
+
+
+def write_metrics(
+    folder: str | Path, rows: Iterable[dict[str, Any]], *, data: str, device: str = "cpu"
+) -> None:
+    """Write a stage's metrics.json: its last act, so that the file means the stage is done."""
+    table = [{name: _plain(row.get(name)) for name in COLUMNS} for row in tagged(rows)]
+    write_json(Path(folder) / "metrics.json", {"data": data, "device": device, "rows": table})
+
+
+def collect(files: str | Path | Sequence[str | Path]) -> pd.DataFrame:
+    """Every row of the given metrics.json files, columns in `COLUMNS`, sorted by path.
+
+    Parameters
+    ----------
+    files
+        The files of one run, or its folder: then all that lie below it.
+
+    Raises
+    ------
+    ValueError
+        If a file is missing or there is no row in any.
+    """
+    rows = [row for record in _records(files) for row in record["rows"]]
+    if not rows:
+        raise ValueError(
+            f"{files} holds no metrics.json with rows; run the earlier notebooks first"
+        )
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    for name in ("value", "low", "high"):
+        frame[name] = frame[name].astype(float)
+    for name in ("seed", "n_tokens", "n"):
+        frame[name] = frame[name].astype("Int64")
+    return frame
+
+
+def data_of(files: str | Path | Sequence[str | Path]) -> str:
+    """SHA-256 over the fingerprints of all data that the results come from."""
+    fingerprints = sorted({record["data"] for record in _records(files)})
+    return hashlib.sha256("\n".join(fingerprints).encode()).hexdigest()
+
+
+def _records(files: str | Path | Sequence[str | Path]) -> list[dict[str, Any]]:
+    below = Path(files).rglob("metrics.json") if isinstance(files, (str, Path)) else files
+    return [read_json(file) for file in sorted(below, key=str)]
+
+
+def _plain(value: Any) -> Any:
+    """A JSON value; numpy scalars unwrapped, NaN and infinities as null."""
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value

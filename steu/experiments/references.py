@@ -1,0 +1,81 @@
+"""Models that were trained as if the class had not been there, in three readings of these words."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from steu.evaluation.divergences import all_right, bernoulli_js, mean_js, tug_of_war
+from steu.evaluation.metrics import metric_row, patient_weights
+from steu.experiments.retraining import retrain
+from steu.experiments.study import Study
+from steu.unlearning.training import Teacher
+
+Reading = Literal["relabelled", "dropped", "masked"]
+
+
+def reference(study: Study, reading: Reading, *, seed: int | None = None) -> Teacher:
+    """Features and logits of all notes by a model trained anew without the class.
+
+    It starts from the same pretrained encoder with the same recipe as the study's classifier, and
+    with the same seed unless another is given. The class counts in none of its choices: early
+    stopping looks at the other labels. The readings are those of `without_class`; in "masked" the
+    output of the class itself is trained by nothing and means nothing.
+    """
+    targets, kept = without_class(study.targets, study.forget, reading)
+    changes = {} if seed is None else {"seed": seed}
+    return retrain(study, targets=targets, kept=kept, **changes).teacher
+
+
+def without_class(
+    targets: np.ndarray, forget: int, reading: Reading
+) -> tuple[np.ndarray, np.ndarray]:
+    """Labels (N, C) and which notes are kept (N,) in a world without the class.
+
+    - "relabelled": every note stays, the class is labelled 0 in all of them;
+    - "dropped": notes with the class are gone, and what they say of other classes with them;
+    - "masked": every note stays, the class is not known (NaN) in any and takes no part in the loss.
+
+    Raises
+    ------
+    ValueError
+        If the reading is none of the three.
+    """
+    if reading not in get_args(Reading):
+        raise ValueError(f"reading must be one of {get_args(Reading)}; found {reading!r}")
+    without, kept = targets.copy(), np.ones(len(targets), dtype=bool)
+    without[:, forget] = np.nan if reading == "masked" else 0.0
+    if reading == "dropped":
+        kept = targets[:, forget] == 0
+    return without, kept
+
+
+def distances(
+    study: Study, logits: np.ndarray, wanted: np.ndarray, reading: Reading
+) -> list[dict[str, Any]]:
+    """Rows of how far answers to all notes are from a reference's, both (N, C) logits.
+
+    ``js_forget_…`` and ``js_retain_…`` are mean Bernoulli Jensen-Shannon divergences on the test
+    notes, of the class and of the other labels (bits a label); ``tow_…`` is the Tug-of-War score,
+    from the accuracy of all labels at once on training notes with the class, training notes without
+    it, and test notes. A "masked" reference has no answer about the class: no number counts it.
+    """
+    kept = [c for c in range(logits.shape[1]) if c != study.forget]
+    test, forget = study.test, study.is_forget[study.train]
+    js = mean_js(bernoulli_js(logits[test], wanted[test]), study.weights)  # (S, C)
+    found = {"js_retain": js[:, kept].mean(axis=1)}
+    if reading != "masked":
+        found["js_forget"] = js[:, study.forget]
+    columns = kept if reading == "masked" else list(range(logits.shape[1]))
+    sets = {"forget": study.train[forget], "retain": study.train[~forget], "test": test}
+    right, right_there = (
+        {name: all_right(study.targets[rows], z[rows], columns) for name, rows in sets.items()}
+        for z in (logits, wanted)
+    )
+    weights = {
+        name: patient_weights(study.cohort.patients[rows], n_bootstrap=study.n_bootstrap)
+        for name, rows in sets.items()
+    }
+    found["tow"] = tug_of_war(right, right_there, weights)
+    return [metric_row(f"{name}_{reading}", values, len(test)) for name, values in found.items()]

@@ -1,0 +1,1 @@
+"""Sequence classifiers of transformers: loading, the head, inference, fine-tuning."""

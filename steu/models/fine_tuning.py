@@ -1,0 +1,167 @@
+"""Fine-tuning a classifier: the settings and the loop."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from sklearn.metrics import roc_auc_score
+from torch import nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from steu.data.encoding import EncodedNotes
+from steu.models.heads import start_from_probe
+from steu.models.inference import (
+    Precision,
+    extract_features,
+    features_of,
+    length_batches,
+    on_device,
+    predict,
+)
+from steu.models.loading import Classifier
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How a classifier is fine-tuned. The paper's values are not known; these are ours."""
+
+    epochs: int = 8  # an upper bound: early stopping usually ends sooner
+    batch_size: int = 16  # small sets need many steps more than they need large batches
+    learning_rate: float = 1e-4  # small encoders take more than the 2e-5 usual for BERT-base
+    head_learning_rate: float = 1e-3  # a head of a few thousand numbers bears larger steps
+    weight_decay: float = 0.01  # the customary value for BERT
+    warmup: float = 0.1  # share of steps with a rising rate; keeps the first updates gentle
+    patience: int = 2  # epochs without a better validation AUROC before stopping
+    max_grad_norm: float = 1.0  # one odd batch cannot undo an epoch
+    token_dropout: float = 0.1  # share of tokens hidden a step: few notes are soon known by heart
+    precision: Precision = "auto"  # bf16 where the hardware has it, else fp32
+    seed: int = 0  # order of the notes, dropout
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "learning_rate", "head_learning_rate", "patience"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be positive; found {getattr(self, name)}")
+        if not 0 <= self.token_dropout < 1:
+            raise ValueError(f"token_dropout must lie in [0, 1); found {self.token_dropout}")
+
+
+def fine_tune(
+    model: Classifier,
+    notes: EncodedNotes,
+    targets: np.ndarray,
+    *,
+    train: np.ndarray,
+    validation: np.ndarray,
+    config: TrainConfig,
+) -> list[dict[str, float]]:
+    """Train `model` in place on rows `train`; keep the epoch with the best validation AUROC.
+
+    The head starts fitted to the pretrained encoder's features: it costs one pass over the notes,
+    and the encoder is not led astray by a head that knows nothing yet (Kumar et al. 2022, arXiv
+    2202.10054). That start is epoch 0: kept if no later one is better.
+
+    Parameters
+    ----------
+    targets : array of shape (N, C), float32
+        NaN marks a label that is not known: it takes no part in the loss or in the choice.
+
+    Returns
+    -------
+    list of dict
+        An entry an epoch: epoch, loss (nats a label; NaN for epoch 0), validation_auroc (macro).
+    """
+    features = extract_features(model, notes, train, precision=config.precision)
+    start_from_probe(model.head, features.cpu().numpy(), targets[train], seed=config.seed)
+    generator = np.random.default_rng(config.seed)
+    optimizer, schedule = _optimizer(model, config, steps=-(-len(train) // config.batch_size))
+    history: list[dict[str, float]] = []
+    best, best_epoch, best_state = -1.0, 0, copy.deepcopy(model.state_dict())
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)  # dropout
+        for epoch in range(config.epochs + 1):
+            loss = float("nan")
+            if epoch:
+                order = length_batches(train, notes.lengths, config.batch_size, generator=generator)
+                loss = _train_epoch(model, notes, targets, order, optimizer, schedule, config)
+            logits = predict(model, notes, validation, precision=config.precision)
+            auroc = macro_auroc(targets[validation], logits)
+            history.append({"epoch": epoch, "loss": loss, "validation_auroc": auroc})
+            if auroc > best:
+                best, best_epoch, best_state = auroc, epoch, copy.deepcopy(model.state_dict())
+            elif epoch - best_epoch >= config.patience:
+                break
+    model.load_state_dict(best_state)
+    model.eval()
+    return history
+
+
+def _train_epoch(
+    model: Classifier,
+    notes: EncodedNotes,
+    targets: np.ndarray,
+    batches: Iterator[np.ndarray],
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+    config: TrainConfig,
+) -> float:
+    """One pass over the batches; the mean loss in nats a label."""
+    device = next(model.parameters()).device
+    model.train()
+    losses = []
+    for batch in batches:
+        wanted = on_device(targets[batch], device)  # (B, C)
+        features = features_of(
+            model, notes, batch, precision=config.precision, token_dropout=config.token_dropout
+        )  # (B, H)
+        logits = model.head(model.dropout(features))
+        loss = known_cross_entropy(logits, wanted)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), config.max_grad_norm)
+        optimizer.step()
+        schedule.step()
+        losses.append(loss.detach())
+    return float(torch.stack(losses).mean())
+
+
+def known_cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Mean binary cross-entropy over the labels (B, C) that are not NaN, in nats a label."""
+    known = ~targets.isnan()
+    total = binary_cross_entropy_with_logits(
+        logits, targets.nan_to_num(), weight=known.to(logits), reduction="sum"
+    )
+    return total / known.sum()
+
+
+def macro_auroc(targets: np.ndarray, scores: np.ndarray) -> float:
+    """Mean AUROC over the labels that are known and have both positives and negatives."""
+    both = (targets.min(axis=0) < 1) & (targets.max(axis=0) > 0)  # NaN is neither
+    return float(roc_auc_score(targets[:, both], scores[:, both], average="macro"))
+
+
+def _optimizer(
+    model: Classifier, config: TrainConfig, *, steps: int
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    """AdamW with two rates, a linear warm-up and a linear decay; no decay on vectors."""
+    encoder = list(model.encoder.parameters())
+    groups = [
+        {"params": [p for p in encoder if p.ndim > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in encoder if p.ndim <= 1], "weight_decay": 0.0},
+        {
+            "params": list(model.head.parameters()),
+            "lr": config.head_learning_rate,
+            "weight_decay": 0.0,
+        },
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
+    total = steps * config.epochs
+    rising = max(1, int(config.warmup * total))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer,
+        lambda step: min((step + 1) / rising, max(0.0, (total - step) / max(1, total - rising))),
+    )
+    return optimizer, schedule

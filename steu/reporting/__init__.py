@@ -1,0 +1,1 @@
+"""Figures, numbers for the prose, the ledger, the page on cost."""

@@ -1,0 +1,256 @@
+"""The page on cost: what `make bench` measured, as one MyST page and one picture."""
+
+from __future__ import annotations
+
+from itertools import groupby, pairwise
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from steu._io import read_json
+from steu.reporting import figures
+
+TITLES = {
+    "step": "One training step",
+    "whole": "A whole unlearning run",
+    "encoding": "Encoding notes",
+    "counting": "Counting and scoring tokens",
+    "reading": "Reading the tables",
+    "scaling": "From a thousand notes to all of them",
+    "overhead": "Notebooks and workflow around the work",
+    "gpu": "On a GPU",
+}
+EXPLAINED = {
+    "step": "The floor is a pass through the frozen encoder and back to its input, and nothing "
+    "else; no edit of embedding rows can do without it.",
+    "whole": "*plain* is the objective written down in the plainest way: float32, notes padded to "
+    "the window, the original model asked at every step, the gradient of the whole table with a "
+    "mask. Each way to its right has one measure more; the last is `steu.unlearning.training`.",
+    "encoding": "Beside the bare `tokenizers` library on the same text, with the same ids.",
+    "counting": "Beside scikit-learn's `CountVectorizer`, with the same counts.",
+    "reading": "MIMIC-IV, from `csv.gz` to a cohort, beside a bare DuckDB scan of the files.",
+    "scaling": "Slope of time over notes, both as logarithms: 1 is in proportion.",
+    "overhead": "Share of a finished run's time that is not spent in cells that compute.",
+    "gpu": "BERT-base; the floor is that of the first section, on the same card.",
+}
+INTRODUCTION = """\
+# What it costs
+
+**Question.** An edit of 0.19 % of the parameters [A]{.grade} is small to store. Is it also quick to
+find?
+
+Speeds are judged as ratios within one run: what is compared took turns, so that whatever slowed the
+machine down slowed all of it. A number stands with the least and the largest of its rounds. This
+page is made from what the programs in `benchmarks/` wrote and from nothing else; where nothing was
+written, it says so.
+"""
+PICTURE = {  # quantity of the benchmark of a step → title of its panel
+    "times the floor": "time,\ntimes the floor",
+    "peak bytes of a step": "memory at its peak,\nbytes",
+    "bytes stored": "on disk,\nbytes",
+    "parameters trained": "parameters\ntrained",
+}
+VARIANTS = {
+    "head": "head alone",
+    "steu": "STEU",
+    "peft_tokens": "STEU by PEFT",
+    "masked_dense": "STEU, masked table",
+    "last_three_layers": "last three layers",
+    "full": "everything",
+}
+
+
+def page(folder: Path) -> str:
+    """The text of the page; a benchmark without results is left out, and said to be."""
+    parts = [INTRODUCTION]
+    for name, title in TITLES.items():
+        path = folder / f"{name}.json"
+        if not path.is_file():
+            parts.append(f"## {title}\n\nNot measured for this copy of the book.\n")
+            continue
+        result = read_json(path)
+        answers = {"step": _answer, "whole": _measures, "scaling": _growth}
+        answer = answers.get(name, lambda _: "")(result)
+        parts.append(f"## {title}\n\n{EXPLAINED[name]}\n{answer}\n{_section(result)}")
+    return "\n".join(parts)
+
+
+def pictures(folder: Path) -> dict[str, Figure]:
+    """The figures of the page by name, as far as their benchmarks were run."""
+    figures.look()
+    made = {"costs": ("step", _step_picture), "growth": ("scaling", _growth_picture)}
+    return {
+        name: draw(read_json(folder / f"{benchmark}.json"))
+        for name, (benchmark, draw) in made.items()
+        if (folder / f"{benchmark}.json").is_file()
+    }
+
+
+def _step_picture(result: dict[str, Any]) -> Figure:
+    """Time, memory, disk and parameters of a step of each method, side by side, on log scales."""
+    rows = _of_one_setting(result)
+    rows = rows[rows["method"].isin(VARIANTS)]
+    rows["method"] = rows["method"].map(VARIANTS)
+    drawn = Figure(figsize=(8.6, 3))
+    axes = drawn.subplots(1, len(PICTURE), sharey=True)
+    for ax, (quantity, title) in zip(axes, PICTURE.items(), strict=True):
+        figures.intervals(rows[rows["quantity"] == quantity], ax)
+        ax.set_xscale("log")
+        ax.set_title(title, fontsize=10)
+    axes[0].axvline(1, color="#888888", linewidth=1, linestyle=":")
+    return drawn
+
+
+def _growth_picture(result: dict[str, Any]) -> Figure:
+    """Seconds of every stage against the number of notes, both on log scales."""
+    rows = pd.DataFrame(result["rows"])
+    rows = rows[rows["quantity"] == "seconds"]
+    rows["notes"] = rows["setting"].str.replace(",", "").str.extract(r"(\d+)")[0].astype(int)
+    drawn = Figure(figsize=(6.4, 3.4))
+    ax = drawn.subplots()
+    stages = rows.groupby("variant", sort=False)
+    for colour, (stage, part) in zip(figures.COLOURS, stages, strict=False):
+        ax.plot(part["notes"], part["median"], "o-", markersize=4, color=colour, label=stage)
+        ax.fill_between(part["notes"], part["min"], part["max"], color=colour, alpha=0.15)
+    ax.set(xscale="log", yscale="log", xlabel="notes", ylabel="seconds")
+    ax.legend(frameon=False)
+    return drawn
+
+
+def _of_one_setting(result: dict[str, Any]) -> pd.DataFrame:
+    """The rows of the largest model at its shortest length, in bf16 where it was measured."""
+    rows = pd.DataFrame(result["rows"])
+    settings = list(dict.fromkeys(rows["setting"]))
+    wanted = [s for s in settings if "BERT-base" in s] or settings
+    fast = [s for s in wanted if "bf16" in s] or wanted
+    rows = rows[rows["setting"] == fast[0]]
+    return rows.rename(
+        columns={"variant": "method", "median": "value", "min": "low", "max": "high"}
+    )
+
+
+def _answer(result: dict[str, Any]) -> str:
+    """The picture and the sentence under it, both made from the rows of a step."""
+    rows = _of_one_setting(result)
+    _require(rows)
+    at = rows.set_index(["quantity", "method"])["value"]
+    share = at["parameters trained", "steu"] / at["parameters trained", "last_three_layers"]
+    ratio = at["times the floor", "steu"] / at["times the floor", "last_three_layers"]
+    memory = at["peak bytes of a step", "steu"] / at["peak bytes of a step", "last_three_layers"]
+    verdict = ": **few parameters are not little work**" if ratio > 1 else ""
+    return f"""
+```{{figure}} glued/costs.svg
+:name: fig-costs
+:alt: Dots on log scales, a panel each for time, memory, disk and parameters of one step by method.
+
+One training step of each method, {rows["setting"].iloc[0]}, {result["settings"]["batch"]} notes a
+step. Time as a multiple of the floor, with the least and the largest of
+{result["settings"]["rounds"]} rounds; the others are exact counts.
+```
+A step of STEU trains {share:.1%} of the parameters that a step on the last three layers trains,
+takes {_number(ratio)} times as long and needs {_number(memory)} times the memory. Gradients have to
+pass every layer to reach the rows, while those of the last three layers stop there{verdict}. What
+is small is what has to be stored, sent and audited.
+"""
+
+
+def _require(rows: pd.DataFrame) -> None:
+    """Refuse results of a step that lack what the figure and its sentence show."""
+    found = set(zip(rows["quantity"], rows["method"], strict=True))
+    missing = [(q, m) for q in PICTURE for m in VARIANTS if (q, m) not in found]
+    if missing:
+        raise ValueError(
+            f"benchmarks/results/step.json: expected {missing[0][0]!r} of {missing[0][1]!r}, found "
+            "none; it is of another version: delete it, or run make bench again"
+        )
+
+
+def _measures(result: dict[str, Any]) -> str:
+    """What each measure is, and how many times faster it made the way before it."""
+    rows = [row for row in result["rows"] if row["quantity"] == "times steu"]
+    lines = [
+        f"- *{this['variant']}*: {result['settings'][this['variant']]}, "
+        f"{_number(before['median'] / this['median'])} times as fast as the way before"
+        for before, this in pairwise(rows)
+    ]
+    return "\n".join(["", *lines, ""])
+
+
+def _growth(result: dict[str, Any]) -> str:
+    n = result["settings"]["rounds"]
+    rounds = f"median with the least and the largest of {n} rounds" if n > 1 else "one round"
+    return f"""
+```{{figure}} glued/growth.svg
+:name: fig-growth
+:alt: Seconds against the number of notes on log scales, a line a stage.
+
+Time of each stage by the number of notes, {rounds}; notes of about
+{result["settings"]["characters"]:,} letters.
+```
+"""
+
+
+def _section(result: dict[str, Any]) -> str:
+    """Machine and goals of one benchmark; folded, a table a quantity with variants as columns."""
+    machine = result["machine"]
+    device = f"{machine['processor']}, {machine['cores']} cores"
+    device = machine["cuda"] if result["name"] == "gpu" else device
+    lines = [
+        f"Measured on {device}, {machine['memory_gb']:.0f} GB; PyTorch {machine['torch']}, "
+        f"threads: {machine['threads']}.\n",
+        *_goals(result["goals"]),
+        "\n````{admonition} All numbers\n:class: dropdown\n",
+    ]
+    for quantity in dict.fromkeys(row["quantity"] for row in result["rows"]):
+        lines += _table(quantity, [row for row in result["rows"] if row["quantity"] == quantity])
+    return "\n".join([*lines, "````"]) + "\n"
+
+
+def _goals(goals: list[dict[str, Any]]) -> list[str]:
+    """A line for each aim: the medians of its settings, and in how many of them it was reached."""
+    lines = []
+    for about, part in groupby(goals, key=lambda goal: (goal["variant"], goal["quantity"])):
+        settings = list(part)
+        first, met = settings[0], sum(goal["met"] for goal in settings)
+        which, value = ("most", first["most"]) if "most" in first else ("least", first["least"])
+        bound = f"at {which} {_number(value, about[1])}"
+        extremes = (extreme(g["median"] for g in settings) for extreme in (min, max))
+        low, high = (_number(value, about[1]) for value in extremes)
+        found = low if low == high else f"{low} to {high}"
+        verdict = {0: "not reached", len(settings): "reached"}.get(met, f"reached in {met}")
+        where = f"{len(settings)} settings" if len(settings) > 1 else first["setting"]
+        name = VARIANTS.get(about[0], f"`{about[0]}`")
+        lines.append(f"- {name}, {about[1]}: {found} ({where}), aim {bound}: **{verdict}**")
+    return lines
+
+
+def _table(quantity: str, rows: list[dict[str, Any]]) -> list[str]:
+    """One Markdown table: settings down, variants across."""
+    variants = list(dict.fromkeys(row["variant"] for row in rows))
+    found = {(row["setting"], row["variant"]): row for row in rows}
+    heads = [VARIANTS.get(variant, variant) for variant in variants]
+    lines = [f"**{quantity}**\n", "| | " + " | ".join(heads) + " |"]
+    lines.append("|---" * (len(variants) + 1) + "|")
+    for setting in dict.fromkeys(row["setting"] for row in rows):
+        cells = [_cell(found.get((setting, variant))) for variant in variants]
+        lines.append(f"| {setting} | " + " | ".join(cells) + " |")
+    return [*lines, ""]
+
+
+def _cell(row: dict[str, Any] | None) -> str:
+    """The median, with the range where there is one."""
+    if row is None:
+        return ""
+    if row["min"] == row["max"]:
+        return _number(row["median"], row["quantity"])
+    median, low, high = (_number(row[name], row["quantity"]) for name in ("median", "min", "max"))
+    return f"{median} ({low} to {high})"
+
+
+def _number(value: float, quantity: str = "") -> str:
+    """Three digits, thousands apart; many bytes as MB."""
+    if "bytes" in quantity and value >= 1e6:
+        return f"{_number(value / 1e6)} MB"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"

@@ -1,0 +1,312 @@
+"""Figures of the book: each takes a tidy frame and axes and returns the axes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+from steu.reporting.display_names import name
+
+# Okabe and Ito's colours: told apart by most colour-blind readers.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#666666")
+MARKERS = "osD^v"  # one each time the colours have been gone through
+
+
+def style() -> None:
+    """The look of all figures of a notebook, and SVG as their format."""
+    set_matplotlib_formats("svg")
+    look()
+
+
+def look() -> None:
+    """The look of all figures: quiet axes, the same ids in every run."""
+    sns.set_theme(context="notebook", style="whitegrid", palette=list(COLOURS))
+    mpl.rcParams.update(
+        {
+            "svg.hashsalt": "steu",
+            "figure.constrained_layout.use": True,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.titlelocation": "left",
+            "axes.titlesize": "medium",
+            "font.size": 10,
+        }
+    )
+
+
+def intervals(
+    frame: pd.DataFrame,
+    ax: Axes,
+    *,
+    y: str = "method",
+    hue: str | None = None,
+    levels: Iterable[str] = (),
+) -> Axes:
+    """Estimates as dots with their intervals as lines, one line of the axis per `y`.
+
+    `frame` has columns value, low, high, `y` and `hue`; the order of first appearance is kept,
+    unless `levels` names the lines of the axis.
+    """
+    levels = list(levels) or list(dict.fromkeys(frame[y]))
+    groups = [(None, frame)] if hue is None else list(frame.groupby(hue, sort=False))
+    for i, (label, group) in enumerate(groups):
+        shift = (i - (len(groups) - 1) / 2) * 0.7 / max(len(groups), 2)
+        position = np.array([levels.index(level) for level in group[y]]) + shift
+        around = [group["value"] - group["low"], group["high"] - group["value"]]
+        ax.errorbar(
+            group["value"],
+            position,
+            xerr=np.nan_to_num(np.clip(around, 0, None)),
+            fmt=MARKERS[i // len(COLOURS) % len(MARKERS)],
+            color=COLOURS[i % len(COLOURS)],
+            label=None if label is None else name(str(label)),
+            capsize=2,
+            markersize=5,
+        )
+    ax.set_yticks(range(len(levels)), [name(str(level)) for level in levels])
+    ax.set_ylim(len(levels) - 0.5, -0.5)
+    ax.grid(axis="y", visible=False)
+    return ax
+
+
+def metric_panels(
+    rows: pd.DataFrame,
+    axes: Iterable[Axes],
+    metrics: Iterable[str],
+    *,
+    y: str = "method",
+    hue: str | None = None,
+) -> None:
+    """One panel of `intervals` per metric, methods on the shared vertical axis; says if empty."""
+    for ax, metric in zip(axes, metrics, strict=True):
+        found = rows[rows["metric"] == metric]
+        if found.empty:
+            ax.text(0.5, 0.5, "not run", ha="center", va="center", transform=ax.transAxes)
+        else:
+            intervals(found, ax, y=y, hue=hue, levels=dict.fromkeys(rows[y]))
+        _unit_panel(ax, metric)
+
+
+def _unit_panel(ax: Axes, metric: str) -> None:
+    """Limits, few ticks and a title on two lines: five such panels share the width of a page."""
+    ax.set(xlim=(-0.05, 1.05), xticks=[0, 0.5, 1], xticklabels=["0", "½", "1"])
+    if "auroc" in metric:
+        ax.axvline(0.5, color="#888888", linewidth=1, linestyle=":")  # chance
+    ax.set_title(name(metric).replace(" ", "\n", 1), fontsize=10)
+
+
+def prevalence(counts: pd.DataFrame, ax: Axes) -> Axes:
+    """Share of notes that carry each label, by split; columns label, split, prevalence."""
+    order = list(counts.groupby("label")["prevalence"].mean().sort_values(ascending=False).index)
+    sns.barplot(counts, y="label", x="prevalence", hue="split", order=order, ax=ax)
+    ax.set_yticks(ax.get_yticks(), [name(label) for label in order])
+    ax.set(xlabel="share of notes", ylabel="")
+    ax.legend(title=None, frameon=False)
+    return ax
+
+
+def cooccurrence(targets: pd.DataFrame, ax: Axes, *, minimum: int = 0) -> Axes:
+    """P(column label | row label) as a heat map, from an indicator column per label.
+
+    Cells that rest on fewer than `minimum` rows stay blank.
+    """
+    values = targets.to_numpy(dtype=float)
+    together = values.T @ values
+    share = np.where(
+        together < minimum, np.nan, together / np.maximum(values.sum(axis=0)[:, None], 1)
+    )
+    share_map(pd.DataFrame(share, targets.columns, targets.columns), ax)
+    ax.set(title="share of notes with the row's label that also carry the column's")
+    return ax
+
+
+def share_map(shares: pd.DataFrame, ax: Axes) -> Axes:
+    """Shares between 0 and 1 as a heat map, rows down and columns across in the order given."""
+    table = shares.rename(index=name, columns=name).rename_axis(index=None, columns=None)
+    sns.heatmap(table, annot=True, fmt=".2f", cmap="Blues", vmin=0, vmax=1, cbar=False, ax=ax)
+    ax.set_xticks(
+        ax.get_xticks(), list(table.columns), rotation=35, ha="right", rotation_mode="anchor"
+    )
+    return ax
+
+
+def damage_scatter(frame: pd.DataFrame, ax: Axes) -> Axes:
+    """What every other label lost against how often its notes carry the forgotten class.
+
+    A dot with its interval is a pair, a colour and shape the class that was forgotten; columns
+    forget_label, share (P(forgotten class | label)), value, low and high.
+    """
+    for i, (label, part) in enumerate(frame.groupby("forget_label", sort=False)):
+        around = [part["value"] - part["low"], part["high"] - part["value"]]
+        ax.errorbar(
+            part["share"],
+            part["value"],
+            yerr=np.nan_to_num(np.clip(around, 0, None)),
+            fmt=MARKERS[i // len(COLOURS) % len(MARKERS)],
+            color=COLOURS[i % len(COLOURS)],
+            label=name(str(label)),
+            markersize=4,
+            elinewidth=0.7,
+        )
+    ax.axhline(0, color="#888888", linewidth=0.8)
+    low, high = ax.get_ylim()
+    # What is next to nothing looks like it; `auto` lets panels that share the axis widen it.
+    ax.set_ylim(min(low, -0.05), max(high, 0.05), auto=None)
+    return ax
+
+
+def damage_map(frame: pd.DataFrame, ax: Axes) -> Axes:
+    """Damage to the column's label when the row's class is forgotten, as a heat map around 0.
+
+    Columns forget_label, label and value, in the order wanted; red is a loss, blue a gain.
+    """
+    table = frame.pivot(index="forget_label", columns="label", values="value")
+    order = list(dict.fromkeys([*frame["forget_label"], *frame["label"]]))
+    table = table.reindex(
+        index=[label for label in order if label in table.index],
+        columns=[label for label in order if label in table.columns],
+    )
+    table = table.rename(index=name, columns=name).round(2) + 0.0  # -0.00 is 0.00
+    most = max(np.nanmax(np.abs(table.to_numpy(dtype=float))), 0.05)
+    sns.heatmap(
+        table,
+        annot=True,
+        fmt=".2f",
+        cmap="vlag",
+        vmin=-most,
+        vmax=most,
+        cbar=False,
+        ax=ax,
+    )
+    ax.set(xlabel="label that is left", ylabel="class that is withdrawn")
+    ax.set_xticks(
+        ax.get_xticks(), list(table.columns), rotation=40, ha="right", rotation_mode="anchor"
+    )
+    ax.grid(visible=False)
+    return ax
+
+
+def lengths(frame: pd.DataFrame, ax: Axes) -> Axes:
+    """Distribution of note lengths; column length."""
+    sns.histplot(frame, x="length", ax=ax, bins=40, color=COLOURS[0])
+    ax.set(ylabel="notes")
+    return ax
+
+
+def training(history: pd.DataFrame, ax: Axes, *, x: str, columns: dict[str, str]) -> Axes:
+    """One line per column of a training history against `x`."""
+    for colour, (column, label) in zip(COLOURS, columns.items(), strict=False):
+        ax.plot(history[x], history[column], marker="o", markersize=3, color=colour, label=label)
+    ax.set(xlabel=x)
+    ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))  # epochs, or steps
+    if len(columns) > 1:
+        ax.legend(frameon=False)
+    return ax
+
+
+def score_map(tokens: pd.DataFrame, ax: Axes, *, annotate: int = 12) -> Axes:
+    """Every token seen in a forget note: how often against how typical, the selected in colour.
+
+    Columns token, n_forget, pmi (bits), selected (bool), score.
+    """
+    for selected, colour, label in (
+        (False, "#BBBBBB", "not selected"),
+        (True, COLOURS[1], "selected"),
+    ):
+        part = tokens[tokens["selected"] == selected]
+        ax.scatter(part["n_forget"], part["pmi"], s=8, color=colour, label=label, rasterized=True)
+    best = tokens.nlargest(annotate, "score").sort_values("n_forget")
+    for place, row in zip(np.linspace(0.04, 0.92, len(best)), best.itertuples(), strict=True):
+        ax.annotate(  # names in a row above the points, so that none hides another
+            str(row.token),
+            (row.n_forget, row.pmi),
+            xytext=(place, 1.03),
+            textcoords="axes fraction",
+            fontsize=8,
+            rotation=35,
+            arrowprops={"arrowstyle": "-", "color": "#999999", "linewidth": 0.5},
+        )
+    ax.axhline(0, color="#888888", linewidth=0.8)
+    ax.set(
+        xscale="log",
+        xlabel="occurrences in forget notes",
+        ylabel="log2 P(t | forget) / P(t | all), bits",
+    )
+    ax.legend(frameon=False, loc="lower right")
+    return ax
+
+
+def coverage(frame: pd.DataFrame, ax: Axes) -> Axes:
+    """Share of notes that hold at least one of the k best tokens; columns k, share, notes."""
+    sns.lineplot(frame, x="k", y="share", hue="notes", marker="o", ax=ax)
+    ax.set(xscale="log", xlabel="tokens selected, k", ylabel="share of notes", ylim=(0, 1.03))
+    ax.legend(title=None, frameon=False)
+    return ax
+
+
+def seed_panels(rows: pd.DataFrame, axes: Iterable[Axes], metrics: Iterable[str]) -> None:
+    """One panel per metric: every seed as a dot with its interval, their mean as a short bar."""
+    methods = list(dict.fromkeys(rows["method"]))
+    for ax, metric in zip(axes, metrics, strict=True):
+        part = rows[rows["metric"] == metric]
+        run = "seed " + part["seed"].astype(str)
+        intervals(part.assign(run=run), ax, hue="run", levels=methods)
+        means = part.groupby("method")["value"].mean()
+        for position, method in enumerate(methods):
+            if method in means:
+                ax.vlines(means[method], position - 0.4, position + 0.4, color="#222222")
+        _unit_panel(ax, metric)
+
+
+def by_token_count(rows: pd.DataFrame, ax: Axes, *, metrics: dict[str, str]) -> Axes:
+    """One line with its interval as a band per metric, against the number of edited tokens.
+
+    `metrics` maps names in the column metric to what the legend says. 0 tokens has its own place
+    on the axis, which is linear up to the smallest other number and logarithmic beyond.
+    """
+    positive = sorted(k for k in rows["n_tokens"].unique() if k > 0)
+    for colour, (metric, label) in zip(COLOURS, metrics.items(), strict=False):
+        part = rows[rows["metric"] == metric].sort_values("n_tokens")
+        ax.plot(part["n_tokens"], part["value"], "o-", markersize=4, color=colour, label=label)
+        ax.fill_between(part["n_tokens"], part["low"], part["high"], color=colour, alpha=0.15)
+    ax.set_xscale("symlog", linthresh=positive[0] if positive else 1)
+    ticks = _apart([0, *positive])
+    ax.set_xticks(ticks, [f"{k:,}" for k in ticks])
+    ax.minorticks_off()
+    ax.set(xlabel="tokens edited, k", ylim=(0, 1.03))
+    ax.legend(frameon=False, loc="best", fontsize=8)
+    return ax
+
+
+def _apart(counts: list[int]) -> list[int]:
+    """Of rising counts those that a logarithmic axis has room for: none just below another."""
+    following = [*counts[1:], np.inf]
+    return [k for k, after in zip(counts, following, strict=True) if k == 0 or after > 1.5 * k]
+
+
+def parameter_axis(rows: pd.DataFrame, ax: Axes) -> None:
+    """A second axis above `ax` of `by_token_count`: parameters changed at each token count."""
+    changed = rows[rows["metric"] == "parameters_changed"].sort_values("n_tokens")
+    above = ax.twiny()
+    above.set_xscale("symlog", linthresh=changed.loc[changed["n_tokens"] > 0, "n_tokens"].min())
+    above.set_xlim(ax.get_xlim())
+    shown = changed[changed["n_tokens"].isin(_apart(list(changed["n_tokens"])))]
+    above.set_xticks(shown["n_tokens"], [_short(value) for value in shown["value"]])
+    above.minorticks_off()
+    above.grid(visible=False)
+    above.tick_params(labelsize=7)
+
+
+def _short(value: float) -> str:
+    """A count in at most four characters: 2,310 is 2.3k."""
+    for limit, unit in ((1e6, "M"), (1e3, "k")):
+        if value >= limit:
+            return f"{value / limit:.{0 if value >= 10 * limit else 1}f}{unit}"
+    return f"{value:.0f}"

@@ -1,0 +1,1 @@
+"""Which tokens speak of a class."""

@@ -1,0 +1,1 @@
+"""Edits of a classifier, what trains them, and how they are kept."""

@@ -1,0 +1,183 @@
+"""A sparse edit: k replacement rows of the token embedding and a replacement head.
+
+The edit never holds, and training it never allocates, anything of the size of the embedding table.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.functional import embedding
+
+from steu.data.encoding import EncodedNotes
+from steu.models.heads import head_width
+from steu.models.loading import Classifier
+
+
+@dataclass(frozen=True)
+class SparseEdit:
+    """Rows and head values that take the place of a classifier's own.
+
+    Attributes
+    ----------
+    token_ids : tensor of shape (k,), int64
+        Distinct rows of the embedding that are replaced; k may be 0.
+    rows : tensor of shape (k, H), float32
+        Their new values.
+    head : dict of str to tensor
+        New values of head parameters by name ("weight" (C, H), "bias" (C,)); parameters that are
+        not named keep their values.
+    """
+
+    token_ids: torch.Tensor
+    rows: torch.Tensor
+    head: dict[str, torch.Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.token_ids.ndim != 1 or self.rows.shape[:1] != self.token_ids.shape:
+            raise ValueError(
+                f"token_ids must be (k,) and rows (k, H) with the same k; found "
+                f"{tuple(self.token_ids.shape)} and {tuple(self.rows.shape)}"
+            )
+        if self.token_ids.unique().numel() != self.token_ids.numel():
+            raise ValueError("token_ids must be distinct; found a token twice")
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of scalars the edit holds: k × H in rows and the head's."""
+        return self.rows.numel() + sum(value.numel() for value in self.head.values())
+
+    def parameters_changed(self, model: Classifier) -> int:
+        """Number of scalars of `model` that the edit gives another value."""
+        own = SparseEdit.identity(model, self.token_ids)
+        changed = (own.rows != self.rows).sum()
+        return int(changed + sum((own.head[n] != v).sum() for n, v in self.head.items()))
+
+    @property
+    def bytes_stored(self) -> int:
+        """Bytes of ids, rows and head values as they are kept on disk."""
+        tensors = [self.token_ids, self.rows, *self.head.values()]
+        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+    @classmethod
+    def identity(
+        cls, model: Classifier, token_ids: torch.Tensor, *, head: bool = True
+    ) -> SparseEdit:
+        """The edit that replaces the rows (and the head) by what they already are."""
+        table = model.get_input_embeddings().weight
+        _check_ids(token_ids, table.shape[0])
+        token_ids = token_ids.to(table.device)
+        values = model.head.state_dict() if head else {}
+        return cls(
+            token_ids=token_ids,
+            rows=table.detach()[token_ids].clone(),
+            head={name: value.detach().clone() for name, value in values.items()},
+        )
+
+    def touched(self, notes: EncodedNotes) -> np.ndarray:
+        """Notes whose features it can change, (N,) bool: those that hold a selected token."""
+        return notes.contains_any(self.token_ids.cpu().numpy())
+
+    @contextmanager
+    def attached(self, model: Classifier) -> Iterator[Classifier]:
+        """The model as if edited, for the length of a `with` block; then bit for bit as it was."""
+        original = model.head
+        with replaced_rows(model.get_input_embeddings(), self.token_ids, self.rows):
+            try:
+                model.head = self.edited_head(original)
+                yield model
+            finally:
+                model.head = original
+
+    def edited_head(self, head: nn.Module) -> nn.Module:
+        """A copy of `head` that carries the edit's values."""
+        if not self.head:
+            return head
+        edited = copy.deepcopy(head)
+        _load_head(edited, self.head)
+        return edited
+
+    @torch.no_grad()
+    def merge(self, model: Classifier) -> SparseEdit:
+        """Write the edit into the model; the returned edit, merged, undoes it bit for bit."""
+        inverse = SparseEdit.identity(model, self.token_ids)
+        inverse = SparseEdit(
+            inverse.token_ids, inverse.rows, {name: inverse.head[name] for name in self.head}
+        )
+        _load_head(model.head, self.head)
+        table = model.get_input_embeddings().weight
+        table[inverse.token_ids] = self.rows.to(table)
+        return inverse
+
+
+@contextmanager
+def replaced_rows(
+    table: nn.Embedding, token_ids: torch.Tensor, rows: torch.Tensor
+) -> Iterator[None]:
+    """While open, `table` answers `rows[j]` for `token_ids[j]`; gradients reach `rows` only.
+
+    The look-up is done on (k, H) rows and selected elementwise, so values are exact copies, a
+    token that is absent from a batch gets a gradient of exactly 0, and nothing waits for the
+    device. The only thing as long as the vocabulary is one integer a token.
+
+    Raises
+    ------
+    ValueError
+        If a token lies outside the vocabulary or the rows do not fit the table.
+    """
+    _check_ids(token_ids, table.num_embeddings)
+    if rows.shape != (len(token_ids), table.embedding_dim):
+        raise ValueError(
+            f"rows must be ({len(token_ids)}, {table.embedding_dim}) for this model; "
+            f"found {tuple(rows.shape)}"
+        )
+    device = table.weight.device
+    slots = torch.full((table.num_embeddings,), -1, device=device)
+    slots[token_ids.to(device)] = torch.arange(len(token_ids), device=device)
+
+    def hook(_: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> torch.Tensor:
+        slot = slots[inputs[0]]  # (B, T)
+        replacement = embedding(slot.clamp(min=0), rows.to(output))  # (B, T, H)
+        return torch.where((slot >= 0).unsqueeze(-1), replacement, output)
+
+    if len(token_ids) == 0:
+        yield
+        return
+    handle = table.register_forward_hook(hook)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _check_ids(token_ids: torch.Tensor, vocab_size: int) -> None:
+    if len(token_ids) and not 0 <= int(token_ids.min()) <= int(token_ids.max()) < vocab_size:
+        raise ValueError(
+            f"token ids must lie between 0 and {vocab_size - 1}; found "
+            f"{int(token_ids.min())} to {int(token_ids.max())}"
+        )
+
+
+@torch.no_grad()
+def _load_head(head: nn.Module, values: dict[str, torch.Tensor]) -> None:
+    own = dict(head.named_parameters())
+    for name, value in values.items():
+        if name not in own or own[name].shape != value.shape:
+            found = {key: tuple(parameter.shape) for key, parameter in own.items()}
+            mend = ""
+            if head_width(head) == 0 and name == "0.weight":
+                mend = (
+                    "; the edit is for a head with a hidden layer and its head is linear; train "
+                    f"the classifier with it: 02_classifier with -p head_width {len(value)}"
+                )
+            raise ValueError(
+                f"the edit sets head parameter {name!r} {tuple(value.shape)}; "
+                f"this model has {found}{mend}"
+            )
+        own[name].copy_(value)

@@ -1,0 +1,1 @@
+"""Command line, profiles, jobs, the runner of notebooks, the book."""

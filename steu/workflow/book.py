@@ -1,0 +1,304 @@
+"""The book: stage the pages and the executed notebooks of one run, build, verify.
+
+Nothing is executed here. The book shows what the runner ran, or it is not built.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import yaml
+
+from steu.reporting import cost_page
+from steu.data.cohort import iter_texts
+from steu._io import atomic_path, read_json
+from steu.workflow.jobs import BY_SEED, FOLDERS
+from steu.workflow.parameters import Parameter, notebook_parameters
+from steu.data.privacy import note_text_in
+from steu.workflow.profiles import STAGES, Profile, load_profile
+
+UNWANTED = ("sphinx_thebe", "sphinx_comments", "sphinx.ext.intersphinx")  # they name remote hosts
+LOADING_LINKS = {"stylesheet", "icon", "preload", "prefetch", "modulepreload", "manifest"}
+PARAMETERS_INTRODUCTION = """\
+# Parameters of every notebook
+
+This page is made from the notebooks' own `parameters` cells whenever the book is built. Set any of
+them with `-p name value`; an unknown name or a value of the wrong type is refused before anything
+runs. {doc}`rerunning` shows how.
+"""
+REDIRECT = '<meta http-equiv="Refresh" content="0; url={page}.html" />\n'
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One notebook of the book: its name and the executed file of the run that it shows."""
+
+    name: str
+    executed: Path
+
+
+def build(profile: str, *, run: Path, root: Path) -> Path:
+    """Build the book of one run under ``root/_build/<profile>``.
+
+    Parameters
+    ----------
+    profile : name or path of the profile that the run was made from
+    run : folder of that run, ``runs/<profile>``
+    root : the project, with ``_config.yml``, ``_toc.yml``, ``book`` and ``profiles``
+
+    Returns
+    -------
+    The path of ``index.html``.
+
+    Raises
+    ------
+    ValueError
+        A notebook of the run is missing, a page is broken, a page reaches for the network,
+        or a page or any executed notebook of the run, shown or not, holds the text of a
+        restricted note; then nothing of the book is left behind.
+    """
+    run, root = Path(run), Path(root)
+    loaded = load_profile(profile, root=root)
+    target = root / "_build" / loaded.name
+    source = target / "source"
+    chapters = chapters_of(loaded, run=run)
+    _require_executed(chapters)
+    check_privacy(run, folders=[run])
+    with atomic_path(source) as staged:
+        stage(chapters, root=root, staged=staged)
+    pages = toc_pages(read_toc(source))
+    with atomic_path(target / "html") as html:
+        _sphinx(source, html)
+        (html / "index.html").write_text(REDIRECT.format(page=pages[0]), encoding="utf-8")
+        check_site(html, pages=pages)
+        try:
+            check_privacy(run, folders=[source, html])
+        except ValueError:
+            shutil.rmtree(source)
+            raise
+    return target / "html" / "index.html"
+
+
+def chapters_of(profile: Profile, *, run: Path) -> list[Chapter]:
+    """List the notebooks that `profile` runs, each for its first dataset, backbone and seed."""
+    first = {
+        "dataset": next(iter(profile.datasets)),
+        "backbone": next(iter(profile.backbones)),
+        "seed": profile.seeds[0],
+    }
+    folders = {name: FOLDERS.get(name, f"{BY_SEED}/{name}") for name in profile.all_stages}
+    return [
+        Chapter(STAGES[name], run / folder.format(**first) / "notebook.ipynb")
+        for name, folder in folders.items()
+    ]
+
+
+def stage(chapters: list[Chapter], *, root: Path, staged: Path) -> None:
+    """Write into the folder `staged` everything that Sphinx reads."""
+    staged.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(root / "book", staged / "book", ignore=shutil.ignore_patterns(".*"))
+    shutil.copy2(root / "_config.yml", staged / "_config.yml")
+    (staged / "notebooks").mkdir()
+    toc = read_toc(root)
+    listed = [c for c in chapters if f"notebooks/{c.name}" in toc_pages(toc)]
+    for chapter in listed:
+        stage_notebook(chapter.executed, staged / "notebooks" / f"{chapter.name}.ipynb")
+    toc = prune_toc(toc, keep={f"notebooks/{c.name}" for c in listed})
+    (staged / "_toc.yml").write_text(yaml.safe_dump(toc, sort_keys=False), encoding="utf-8")
+    page = parameters_page(sorted((staged / "notebooks").glob("*.ipynb")))
+    (staged / "book" / "parameters.md").write_text(page, encoding="utf-8")
+    _stage_costs(root / "benchmarks" / "results", staged / "book")
+
+
+def _stage_costs(results: Path, book: Path) -> None:
+    """Write the page on cost, and its figures, from what `make bench` left in `results`."""
+    (book / "costs.md").write_text(cost_page.page(results), encoding="utf-8")
+    (book / "glued").mkdir(exist_ok=True)
+    for name, drawn in cost_page.pictures(results).items():
+        drawn.savefig(book / "glued" / f"{name}.svg", metadata={"Date": None})
+
+
+def stage_notebook(executed: Path, target: Path) -> None:
+    """Copy one notebook, set its provenance small and lay its glued drawings where pages find them.
+
+    Prose pages cannot glue an SVG of another page; they show the file ``book/glued/<name>.svg``.
+    """
+    notebook = nbformat.read(executed, as_version=4)
+    for cell in notebook.cells:
+        if "provenance" in cell.metadata.get("tags", ()):
+            cell.source = f"````{{div}} provenance\n{cell.source}\n````"
+    nbformat.write(notebook, target)
+    for name, drawing in _glued_drawings(notebook):
+        path = target.parents[1] / "book" / "glued" / f"{name}.svg"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(drawing, encoding="utf-8")
+
+
+def _glued_drawings(notebook: nbformat.NotebookNode) -> Iterator[tuple[str, str]]:
+    for cell in notebook.cells:
+        for output in cell.get("outputs", ()):
+            name = output.get("metadata", {}).get("scrapbook", {}).get("name")
+            for kind, data in output.get("data", {}).items():
+                if name and kind.endswith("image/svg+xml"):
+                    yield name, data
+
+
+def _require_executed(chapters: list[Chapter]) -> None:
+    missing = [chapter for chapter in chapters if not chapter.executed.is_file()]
+    if missing:
+        first = missing[0]
+        raise ValueError(
+            f"the book shows {first.name}, but {first.executed} does not exist "
+            f"({len(missing)} of {len(chapters)} executed notebooks are missing); make them "
+            "with 'make book PROFILE=<profile>' or 'steu workflow <profile>'"
+        )
+
+
+def read_toc(folder: Path) -> dict[str, Any]:
+    """Read the table of contents of a book folder."""
+    return yaml.safe_load((folder / "_toc.yml").read_text(encoding="utf-8"))
+
+
+def toc_pages(toc: dict[str, Any]) -> list[str]:
+    """List all pages of a table of contents, in reading order, without file endings."""
+    return [toc["root"], *(c["file"] for part in toc["parts"] for c in part["chapters"])]
+
+
+def prune_toc(toc: dict[str, Any], *, keep: set[str]) -> dict[str, Any]:
+    """Return the same contents without the notebooks that are not in `keep`."""
+    parts = [
+        part | {"chapters": [c for c in part["chapters"] if _stays(c["file"], keep)]}
+        for part in toc["parts"]
+    ]
+    return toc | {"parts": [part for part in parts if part["chapters"]]}
+
+
+def _stays(page: str, keep: set[str]) -> bool:
+    return not page.startswith("notebooks/") or page in keep
+
+
+def parameters_page(notebooks: list[Path]) -> str:
+    """MyST text that lists the ``parameters`` cell of every notebook, in order."""
+    lines = [PARAMETERS_INTRODUCTION]
+    for path in notebooks:
+        lines += [f"## {path.stem}\n", f"The page: {{doc}}`../notebooks/{path.stem}`.\n"]
+        lines += _parameter_table(notebook_parameters(path))
+    return "\n".join(lines) + "\n"
+
+
+def _parameter_table(parameters: list[Parameter]) -> list[str]:
+    rows = [["name", "type", "default", "meaning"], ["---"] * 4]
+    rows += [[_code(p.name), _code(p.type), _code(repr(p.default)), p.meaning] for p in parameters]
+    lines = ["| " + " | ".join(c.replace("|", "\\|") for c in row) + " |" for row in rows]
+    return ["```{table}", ":class: parameters", "", *lines, "```", ""]
+
+
+def _code(text: str) -> str:
+    return f"`` {text} ``"
+
+
+def _sphinx(source: Path, html: Path) -> None:
+    """Build `source` with warnings as errors; Sphinx's own files are left beside `html`."""
+    (source / "conf.py").write_text(sphinx_configuration(source), encoding="utf-8")
+    options = ["-W", "-n", "--keep-going", "-q", "-b", "html", "-d", str(html.parent / "doctrees")]
+    _run([sys.executable, "-m", "sphinx", *options, str(source), str(html)])
+
+
+def sphinx_configuration(source: Path) -> str:
+    """Text of the ``conf.py`` that Jupyter Book makes of ``_config.yml``, for use offline."""
+    from jupyter_book.config import get_final_config  # slow to import: only when needed
+
+    path = source / "_config.yml"
+    config, _ = get_final_config(
+        user_yaml=path,
+        sourcedir=source,
+        cli_config={"latex_individualpages": False},  # required, even for HTML
+        raise_on_invalid=True,
+    )
+    config["extensions"] = [name for name in config["extensions"] if name not in UNWANTED]
+    return "\n".join(f"{key} = {value!r}" for key, value in sorted(config.items())) + "\n"
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        log = (done.stdout + done.stderr).strip()
+        raise ValueError(f"the book does not build; Sphinx says:\n{log[-4000:]}")
+
+
+def check_site(html: Path, *, pages: list[str]) -> None:
+    """Raise unless every page and the search index exist and nothing is loaded from elsewhere."""
+    wanted = [*(f"{page}.html" for page in pages), "search.html", "searchindex.js"]
+    missing = [name for name in wanted if not (html / name).is_file()]
+    if missing:
+        raise ValueError(f"the built book lacks {', '.join(missing)}")
+    found = [
+        f"{page.relative_to(html)}: {url}"
+        for page in sorted(html.rglob("*.html"))
+        for url in external(page)
+    ]
+    if found:
+        raise ValueError(
+            "the book must be readable without a network, but pages load from elsewhere "
+            f"({len(found)} places); ship the files with the book. First: {found[0]}"
+        )
+
+
+def external(page: Path) -> list[str]:
+    """Addresses on other hosts from which an HTML page would load something by itself."""
+    parser = _Loads()
+    parser.feed(page.read_text(encoding="utf-8"))
+    return [url for url in parser.urls if url.lower().startswith(("http:", "https:", "//"))]
+
+
+class _Loads(HTMLParser):
+    """Collects what a browser fetches while it renders a page; plain links are no part of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.urls: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note the addresses of one element."""
+        found = {name: value or "" for name, value in attrs}
+        if tag == "link" and LOADING_LINKS & set(found.get("rel", "").lower().split()):
+            self.urls.append(found.get("href", ""))
+        if tag in {"script", "img", "source", "iframe", "video", "audio", "embed"}:
+            self.urls.append(found.get("src", ""))
+        if tag in {"image", "use"}:  # inside an SVG
+            self.urls.append(found.get("href", found.get("xlink:href", "")))
+
+
+def check_privacy(run: Path, *, folders: list[Path]) -> None:
+    """Raise if a notebook, page or figure below `folders` holds words of a restricted note."""
+    restricted = list(_restricted_cohorts(run))
+    shown = dict(_rendered(folders)) if restricted else {}
+    for cohort in restricted:
+        found = note_text_in(shown, iter_texts(cohort))
+        if found:
+            raise ValueError(
+                f"{found[0].path} shows words of note {found[0].note} of the restricted dataset in "
+                f"{cohort} ({len(found)} findings), from its word {found[0].word} on; remove the "
+                "output that prints them and run the notebook again"
+            )
+
+
+def _restricted_cohorts(run: Path) -> Iterator[Path]:
+    for path in sorted(run.glob("*/cohort/cohort.json")):
+        if read_json(path)["restricted"]:
+            yield path.parent
+
+
+def _rendered(folders: list[Path]) -> Iterator[tuple[str, str]]:
+    for folder in folders:
+        for path in sorted(folder.rglob("*")):
+            if path.suffix in {".ipynb", ".md", ".html", ".svg"}:
+                yield f"{folder.name}/{path.relative_to(folder)}", path.read_text(encoding="utf-8")

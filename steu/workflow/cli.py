@@ -1,0 +1,176 @@
+"""The command line: thin commands that import what they need when they run."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
+data = typer.Typer(no_args_is_help=True, help="Fetch open data.")
+app.add_typer(data, name="data")
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def run(
+    context: typer.Context,
+    notebook: Annotated[str, typer.Argument(help="The notebook, e.g. notebooks/01_cohort.ipynb.")],
+    parameters: Annotated[
+        str | None, typer.Option(help="Parameters as JSON, or a file of it; -p overrides them.")
+    ] = None,
+    output: Annotated[str | None, typer.Option(help="Folder to write to.")] = None,
+) -> None:
+    """Run one notebook: steu run NOTEBOOK -p NAME VALUE -p NAME VALUE …"""
+    from steu.workflow.runner import run_notebook
+
+    given = _mapping(parameters or "{}") | _pairs(notebook, context.args)
+    if output is not None:
+        given["output"] = output
+    print(run_notebook(notebook, parameters=given))
+
+
+@app.command("parameters")
+def show_parameters(notebook: str) -> None:
+    """List the parameters of a notebook."""
+    from steu.workflow.parameters import notebook_parameters
+
+    for parameter in notebook_parameters(notebook):
+        meaning = f"  # {parameter.meaning}" if parameter.meaning else ""
+        print(f"{parameter.name}: {parameter.type} = {parameter.default!r}{meaning}")
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def workflow(
+    context: typer.Context,
+    profile: Annotated[str, typer.Argument(help="A name from profiles/, or a path.")],
+    data: Annotated[str, typer.Option(help="Folder that holds the tables.")] = "",
+    run: Annotated[str, typer.Option(help="Folder to write to; default runs/PROFILE.")] = "",
+    cores: Annotated[int, typer.Option(help="Cores to use; default all.")] = 0,
+    cluster: Annotated[str, typer.Option(help="Settings for a cluster: workflow/slurm.")] = "",
+    dry_run: Annotated[bool, typer.Option(help="Only list what would run.")] = False,
+) -> None:
+    """Run all notebooks of a profile. What follows -- goes to Snakemake."""
+    import subprocess
+
+    from steu.workflow.jobs import left_out, snakemake_command
+
+    command = snakemake_command(
+        profile, data=data, run=run, cores=cores, cluster=cluster, dry_run=dry_run
+    )
+    for name in left_out(profile, data=data):
+        typer.echo(f"steu: {data} does not hold {name}; it is left out of this run", err=True)
+    raise typer.Exit(subprocess.call([*command, *context.args]))
+
+
+@app.command()
+def book(
+    profile: Annotated[str, typer.Option(help="The profile whose run the book shows.")] = "demo",
+    run: Annotated[Path | None, typer.Option(help="The run; default runs/PROFILE.")] = None,
+) -> None:
+    """Build the book from the executed notebooks of one run; print where it starts."""
+    from steu.workflow.book import build
+    from steu.workflow.profiles import load_profile
+
+    run = run or Path("runs", load_profile(profile).name)
+    print(build(profile, run=run, root=Path.cwd()))
+
+
+@data.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="eicu-demo, mimic-iv-demo or mimic-iii-demo.")],
+    folder: Path,
+    source: Annotated[str | None, typer.Option(help="Address or folder to fetch it from.")] = None,
+) -> None:
+    """Download an open dataset and verify each checksum."""
+    from steu.data.download import fetch as fetch_data
+
+    print(fetch_data(name, folder, source=source))
+
+
+def _mapping(text: str) -> dict[str, Any]:
+    """Read what ``--parameters`` names: a JSON object, or the file that holds one."""
+    import json
+
+    from steu._io import read_json
+
+    inline = text.lstrip().startswith(("{", "["))
+    expected = (
+        """--parameters: expected a JSON object such as '{"n_tokens": 64}', or a file of one"""
+    )
+    try:
+        values = json.loads(text) if inline else read_json(text)
+    except ValueError as error:
+        raise ValueError(f"{expected}; {error}") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"{expected}; found {str(values)[:40]} ({type(values).__name__})")
+    return values
+
+
+def _pairs(notebook: str, arguments: list[str]) -> dict[str, Any]:
+    """Read ``-p NAME VALUE`` as often as it occurs; values by the type of their parameter."""
+    from steu.workflow.parameters import check_known, notebook_parameters
+
+    known = {parameter.name: parameter for parameter in notebook_parameters(notebook)}
+    given = {}
+    for start in range(0, len(arguments), 3):
+        match arguments[start : start + 3]:
+            case ["-p", name, value]:
+                check_known(name, known, where=notebook)
+                given[name] = parse_value(value, known[name].type, name=name)
+            case rest:
+                raise ValueError(f"expected -p NAME VALUE, found {' '.join(rest)!r}")
+    return given
+
+
+def parse_value(text: str, annotation: str, *, name: str) -> Any:
+    """Read the value of `name` from the command line: text for str, else JSON or YAML.
+
+    Raises
+    ------
+    ValueError
+        If it is neither.
+    """
+    import json
+
+    import yaml
+
+    if annotation.startswith(("str", "Literal")):
+        return None if text in ("None", "null") and "None" in annotation else text
+    with suppress(ValueError):
+        return json.loads(text)
+    try:
+        return None if text == "None" else yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is none
+        raise ValueError(
+            f"-p {name}: expected {annotation} as JSON or YAML; found {text!r}, which is neither: "
+            f"{' '.join(str(error).split())}"
+        ) from error
+
+
+def main() -> None:
+    """Run the command; a user's mistake becomes one line and exit code 2."""
+    try:
+        app()
+    except (ValueError, ConnectionError) as error:
+        _stop(error, 2)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _stop(error, 2)
+    except RuntimeError as error:
+        if type(error).__name__ != "NotebookError":
+            raise
+        _stop(error, 1)
+
+
+def _stop(error: Exception, code: int) -> None:
+    print(f"steu: {error}", file=sys.stderr)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()
