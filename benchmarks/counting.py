@@ -31,7 +31,8 @@ from sklearn.feature_extraction.text import CountVectorizer
 
 from steu.data.encoding import EncodedNotes, encode_notes, window_tokenizer
 from steu.models.loading import load_tokenizer
-from steu.selection.counts import count_tokens, pmi_scores
+from steu.selection.counts import count_tokens
+from steu.selection.scores import pmi_scores
 
 WINDOW = 512
 SIZES = (500, 5_000)

@@ -14,9 +14,10 @@ import step
 import torch
 from measure import Goal, Rows, multiples, options, report, row, summarise, take_turns
 from torch.utils.flop_counter import FlopCounterMode
+from transformers import PreTrainedModel
 from transformers.utils import logging
 
-from steu.models.loading import Classifier
+from steu.models.heads import head_of
 
 LENGTH, BATCH, ROUNDS = 512, 32, 10
 PEAK = {"H100 80GB HBM3": 989e12, "H200": 989e12, "A100": 312e12, "L4": 121e12}  # a second
@@ -28,9 +29,9 @@ GOALS = (
 )
 
 
-def compiled(model: Classifier, data: step.Data, precision: str) -> step.Trained:
+def compiled(model: PreTrainedModel, data: step.Data, precision: str) -> step.Trained:
     """Full fine-tuning with the encoder compiled."""
-    model.encoder.compile()
+    model.base_model.compile()
     return step.everything(model, data, precision)
 
 
@@ -60,7 +61,7 @@ def peak_rate(card: str) -> float | None:
 
 
 def measure(
-    make: Callable[[], Classifier],
+    make: Callable[[], PreTrainedModel],
     *,
     device: str,
     length: int,
@@ -91,14 +92,14 @@ def measure(
 
 
 @torch.no_grad()
-def difference(make: Callable[[], Classifier], *, device: str, length: int) -> float:
+def difference(make: Callable[[], PreTrainedModel], *, device: str, length: int) -> float:
     """Largest difference between a model's logits here and on the CPU, on the same notes."""
     model = make()
     answers = []
     for place in ("cpu", device):
         model.to(place)
         notes, _ = step.batch(model, length, size=4)
-        answers.append(model.head(step.features(model, notes, "fp32")).cpu())
+        answers.append(head_of(model)(step.features(model, notes, "fp32")).cpu())
     return float((answers[0] - answers[1]).abs().max())
 
 
@@ -106,7 +107,7 @@ def run(
     folder: Path,
     *,
     device: str = "cuda",
-    make: Callable[[], Classifier] | None = None,
+    make: Callable[[], PreTrainedModel] | None = None,
     length: int = LENGTH,
     size: int = BATCH,
     rounds: int = ROUNDS,

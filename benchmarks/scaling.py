@@ -48,7 +48,8 @@ def encode(_tables: Path, scratch: Path, window: int) -> float:
 def count_and_score(_tables: Path, scratch: Path, _window: int) -> float:
     """Seconds from the file of ids to the scores of all tokens."""
     from steu.data.encoding import map_notes
-    from steu.selection.counts import count_tokens, pmi_scores
+    from steu.selection.counts import count_tokens
+    from steu.selection.scores import pmi_scores
 
     targets = Cohort.read(scratch / "cohort", text=False).targets
     (encoded,) = (scratch / "encoded").iterdir()

@@ -17,16 +17,23 @@ from pathlib import Path
 import numpy as np
 import torch
 from measure import Goal, Rows, multiples, options, report, row, summarise, take_turns
-from peft import TrainableTokensConfig, get_peft_model
+from peft import TrainableTokensConfig, inject_adapter_in_model
 from torch.nn.functional import binary_cross_entropy_with_logits
-from transformers import AutoModel, BertConfig, DistilBertConfig, PretrainedConfig
+from transformers import (
+    AutoModelForSequenceClassification,
+    BertConfig,
+    DistilBertConfig,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
 from transformers.utils import logging
 
 from steu.data.encoding import EncodedNotes
 from steu.experiments.peak_memory import peak_bytes
+from steu.models.heads import head_of
 from steu.models.inference import features_of
-from steu.models.loading import Classifier, build_classifier
-from steu.unlearning.dense_edit import last_layers
+from steu.models.loading import build_classifier
+from steu.unlearning.dense_edit import head_parameters, last_layers
 from steu.unlearning.sparse_edit import SparseEdit, replaced_rows
 
 LABELS = tuple("abcdef")
@@ -75,42 +82,43 @@ class Trained:
         return sum(tensor.numel() * tensor.element_size() for tensor in held)
 
 
-def models() -> dict[str, Callable[[], Classifier]]:
+def models() -> dict[str, Callable[[], PreTrainedModel]]:
     """Encoders of three sizes; those of the paper are untrained, which costs the same.
 
     Bio_ClinicalBERT is BERT-base with a slightly smaller vocabulary.
     """
-    untrained = {"DistilBERT": DistilBertConfig(), "BERT-base": BertConfig()}
+    untrained = {"DistilBERT": DistilBertConfig, "BERT-base": BertConfig}
     return {"MiniLM": lambda: build_classifier("minilm", LABELS)[0]} | {
-        name: partial(_untrained, config) for name, config in untrained.items()
+        name: partial(_untrained, kind) for name, kind in untrained.items()
     }
 
 
-def _untrained(config: PretrainedConfig) -> Classifier:
-    return Classifier(AutoModel.from_config(config), LABELS).eval()
+def _untrained(kind: type[PreTrainedConfig]) -> PreTrainedModel:
+    config = kind(num_labels=len(LABELS))
+    return AutoModelForSequenceClassification.from_config(config).eval()
 
 
-def tiny() -> dict[str, Callable[[], Classifier]]:
+def tiny() -> dict[str, Callable[[], PreTrainedModel]]:
     """One encoder that shows in seconds that everything runs."""
     return {"tiny": lambda: build_classifier("random-bert", LABELS)[0]}
 
 
-def batch(model: Classifier, length: int, *, size: int = BATCH) -> Data:
+def batch(model: PreTrainedModel, length: int, *, size: int = BATCH) -> Data:
     """Notes that fill the window, and targets (B, C) where the model is."""
-    generator, vocabulary = np.random.default_rng(0), model.encoder.config.vocab_size
+    generator, vocabulary = np.random.default_rng(0), model.config.vocab_size
     ids = generator.integers(FIRST, vocabulary, size * length)
     notes = EncodedNotes(ids, np.arange(size + 1) * length, vocabulary, 0, (), length)
     targets = torch.from_numpy(generator.integers(0, 2, (size, len(LABELS)))).float()
-    return notes, targets.to(next(model.parameters()).device)
+    return notes, targets.to(model.device)
 
 
-def features(model: Classifier, notes: EncodedNotes, precision: str) -> torch.Tensor:
-    """Features of all the notes, (B, H)."""
+def features(model: PreTrainedModel, notes: EncodedNotes, precision: str) -> torch.Tensor:
+    """What the head takes of all the notes, (B, H)."""
     return features_of(model, notes, np.arange(len(notes)), precision=precision)
 
 
 def train(
-    model: Classifier,
+    model: PreTrainedModel,
     parameters: list,
     data: Data,
     precision: str,
@@ -120,10 +128,10 @@ def train(
 ) -> Trained:
     """A step of AdamW on the given parameters; `after` may change gradients before it."""
     optimizer = torch.optim.AdamW(parameters, lr=1e-4, fused=True)
-    notes, targets = data
+    (notes, targets), classify = data, head_of(model)
 
     def step() -> None:
-        logits = model.head(features(model, notes, precision))
+        logits = classify(features(model, notes, precision))
         loss = binary_cross_entropy_with_logits(logits, targets)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -134,25 +142,24 @@ def train(
     return Trained(step, parameters, optimizer, sparse)
 
 
-def floor(model: Classifier, data: Data, precision: str) -> Trained:
+def floor(model: PreTrainedModel, data: Data, precision: str) -> Trained:
     """Forward, and backward to the embeddings' output; no optimiser, no parameter."""
     model.requires_grad_(False)
-    notes, targets = data
-    table = model.get_input_embeddings()
+    (notes, targets), classify = data, head_of(model)
 
     def reach(_module, _inputs, output):
         return output.detach().requires_grad_()
 
-    table.register_forward_hook(reach)
+    model.get_input_embeddings().register_forward_hook(reach)
 
     def step() -> None:
-        logits = model.head(features(model, notes, precision))
+        logits = classify(features(model, notes, precision))
         binary_cross_entropy_with_logits(logits, targets).backward()
 
     return Trained(step, [])
 
 
-def steu(model: Classifier, data: Data, precision: str) -> Trained:
+def steu(model: PreTrainedModel, data: Data, precision: str) -> Trained:
     """The rows of 256 tokens and the head."""
     model.requires_grad_(False)
     start = SparseEdit.identity(model, torch.arange(FIRST, FIRST + N_TOKENS))
@@ -160,20 +167,20 @@ def steu(model: Classifier, data: Data, precision: str) -> Trained:
     attached = ExitStack()  # closed with the model, when nobody holds it any more
     attached.enter_context(replaced_rows(model.get_input_embeddings(), start.token_ids, rows))
     model.attached = attached
-    model.head.requires_grad_(True)
-    return train(model, [rows, *model.head.parameters()], data, precision, sparse=True)
+    own = head_of(model).requires_grad_(True).parameters()
+    return train(model, [rows, *own], data, precision, sparse=True)
 
 
-def head(model: Classifier, data: Data, precision: str) -> Trained:
+def head(model: PreTrainedModel, data: Data, precision: str) -> Trained:
     """The head alone, on features that were computed once: no step passes the encoder."""
-    notes, targets = data
+    (notes, targets), classify = data, head_of(model)
     with torch.no_grad():
         known = features(model, notes, precision)
-    parameters = list(model.head.parameters())
+    parameters = list(classify.parameters())
     optimizer = torch.optim.AdamW(parameters, lr=1e-4, fused=True)
 
     def step() -> None:
-        loss = binary_cross_entropy_with_logits(model.head(known), targets)
+        loss = binary_cross_entropy_with_logits(classify(known), targets)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -181,42 +188,40 @@ def head(model: Classifier, data: Data, precision: str) -> Trained:
     return Trained(step, parameters, optimizer)
 
 
-def peft_tokens(model: Classifier, data: Data, precision: str) -> Trained:
+def peft_tokens(model: PreTrainedModel, data: Data, precision: str) -> Trained:
     """The same by PEFT."""
     config = TrainableTokensConfig(
         token_indices=list(range(FIRST, FIRST + N_TOKENS)), target_modules=["word_embeddings"]
     )
-    model.encoder = get_peft_model(model.encoder, config)
-    model.head.requires_grad_(True)
+    inject_adapter_in_model(config, model)  # and everything else is frozen
+    head_of(model).requires_grad_(True)
     trained = [p for p in model.parameters() if p.requires_grad]
     return train(model, trained, data, precision, sparse=True)
 
 
-def masked_dense(model: Classifier, data: Data, precision: str) -> Trained:
+def masked_dense(model: PreTrainedModel, data: Data, precision: str) -> Trained:
     """The gradient of the whole table, zeroed outside the 256 rows."""
     model.requires_grad_(False)
     table = model.get_input_embeddings().weight.requires_grad_()
-    model.head.requires_grad_(True)
+    own = head_of(model).requires_grad_(True).parameters()
     outside = torch.ones(len(table), 1, dtype=torch.bool, device=table.device)
     outside[FIRST : FIRST + N_TOKENS] = False
 
     def mask_gradient() -> None:
         table.grad.masked_fill_(outside, 0.0)
 
-    trained = [table, *model.head.parameters()]
-    return train(model, trained, data, precision, after=mask_gradient, sparse=True)
+    return train(model, [table, *own], data, precision, after=mask_gradient, sparse=True)
 
 
-def layers(model: Classifier, data: Data, precision: str) -> Trained:
+def layers(model: PreTrainedModel, data: Data, precision: str) -> Trained:
     """The last three encoder layers (all, if there are fewer) and the head."""
     model.requires_grad_(False)
-    own = dict(model.named_parameters())
-    count = min(3, model.encoder.config.num_hidden_layers)
-    trained = [own[name].requires_grad_() for name in last_layers(model, count)]
-    return train(model, trained, data, precision)
+    own, count = dict(model.named_parameters()), min(3, model.config.num_hidden_layers)
+    names = [*last_layers(model, count), *head_parameters(model)]
+    return train(model, [own[name].requires_grad_() for name in names], data, precision)
 
 
-def everything(model: Classifier, data: Data, precision: str) -> Trained:
+def everything(model: PreTrainedModel, data: Data, precision: str) -> Trained:
     """Full fine-tuning."""
     return train(model, list(model.parameters()), data, precision)
 
@@ -233,7 +238,7 @@ VARIANTS = {
 
 
 def measure(
-    make: Callable[[], Classifier], length: int, precision: str, *, setting: str, rounds: int
+    make: Callable[[], PreTrainedModel], length: int, precision: str, *, setting: str, rounds: int
 ) -> Rows:
     """Seconds and their multiples, parameters and bytes of every variant."""
     made = {}
@@ -260,7 +265,7 @@ def measure(
 def run(
     folder: Path,
     *,
-    encoders: dict[str, Callable[[], Classifier]] | None = None,
+    encoders: dict[str, Callable[[], PreTrainedModel]] | None = None,
     lengths: tuple[int, ...] = LENGTHS,
     precisions: tuple[str, ...] = ("fp32", "bf16"),
     rounds: int = ROUNDS,

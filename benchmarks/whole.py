@@ -12,6 +12,7 @@ import copy
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,29 +20,24 @@ import torch
 from measure import Goal, Rows, multiples, options, report, row, seconds, summarise
 from pandas import DataFrame
 from sklearn.metrics import roc_auc_score
+from torch.nn.functional import pad
+from transformers import PreTrainedModel
 from transformers.utils import logging
 
-from steu.data.cohort import Cohort
 from steu.data.encoding import EncodedNotes, encode_notes
 from steu.data.labels import DEFAULT_LABELS
 from steu.data.readers.cohort_tables import build_cohort
 from steu.models.fine_tuning import TrainConfig, fine_tune
-from steu.models.inference import autocast, features_of, predict
-from steu.models.loading import Classifier, build_classifier
-from steu.selection.counts import count_tokens, pmi_scores, rank_tokens, select_tokens
+from steu.models.heads import head_of
+from steu.models.inference import features_of, frozen, predict
+from steu.models.loading import build_classifier
+from steu.selection.ranking import rank_tokens
 from steu.synthetic.corpus import write_corpus
+from steu.task import ForgetTask, Teacher
+from steu.unlearning.loop import Losses, descend, forget_and_retain_batches
+from steu.unlearning.objective import forget_loss, utility_loss
+from steu.unlearning.sparse import UnlearnConfig, unlearn
 from steu.unlearning.sparse_edit import SparseEdit, replaced_rows
-from steu.unlearning.training import (
-    Losses,
-    Teacher,
-    UnlearnConfig,
-    descend,
-    forget_and_retain_batches,
-    forget_loss,
-    frozen,
-    unlearn,
-    utility_loss,
-)
 
 # Each way has the measures of the one before it and one more.
 MEASURES = {
@@ -65,8 +61,12 @@ GOALS = (
 
 def prepare(
     folder: Path, *, backbone: str, n_stays: int, window: int, epochs: int
-) -> tuple[Cohort, EncodedNotes, Classifier]:
-    """The embedded corpus as eICU writes it, whose documents differ in length, and a classifier."""
+) -> Callable[[], ForgetTask]:
+    """A classifier of the embedded corpus as eICU writes it, whose documents differ in length.
+
+    Every call gives the task anew with nothing read yet: what is computed once for all edits of a
+    task is part of a run's time.
+    """
     write_corpus(folder / "tables", layout="eicu", n_stays=n_stays, seed=0)
     cohort = build_cohort(
         "eicu", folder / "tables", labels=DEFAULT_LABELS, name="bench", restricted=False
@@ -74,53 +74,48 @@ def prepare(
     model, tokenizer = build_classifier(backbone, cohort.labels)
     texts = cohort.frame["text"].tolist()
     notes = encode_notes(texts, tokenizer, max_length=window, folder=folder / "encoded")
-    sets = {name: cohort.rows(name) for name in ("train", "validation")}
+    sets = {name: cohort.index(name) for name in ("train", "validation")}
     config = TrainConfig(epochs=epochs, learning_rate=3e-4)
     fine_tune(model, notes, cohort.targets, **sets, config=config)
-    return cohort, notes, model
+    return partial(
+        ForgetTask,
+        model,
+        tokenizer,
+        notes,
+        cohort.targets,
+        labels=cohort.labels,
+        forget=LABEL,
+        groups=cohort.patients,
+        splits=cohort.frame["split"],
+    )
 
 
-def plainly(
-    way: str,
-    model: Classifier,
-    notes: EncodedNotes,
-    targets: np.ndarray,
-    *,
-    rows: np.ndarray,
-    forget: int,
-    token_ids: np.ndarray,
-    config: UnlearnConfig,
-) -> SparseEdit:
+def plainly(way: str, task: ForgetTask, token_ids: np.ndarray, config: UnlearnConfig) -> SparseEdit:
     """Unlearn with some of the measures only; the same losses, batches and descent."""
     has = {name: WAYS.index(way) >= WAYS.index(name) for name in WAYS}
     precision = "auto" if has["bf16"] else "fp32"
-    original, edited = copy.deepcopy(model).requires_grad_(False), copy.deepcopy(model)
-    teacher = (
-        Teacher.of(original, notes, rows, precision=precision) if has["teacher kept"] else None
-    )
-    start = SparseEdit.identity(edited, torch.tensor(token_ids))
+    original, edited = (copy.deepcopy(task.model).requires_grad_(False) for _ in range(2))
+    notes = task.notes
+    teacher = Teacher.of(original, notes, precision=precision) if has["teacher kept"] else None
+    start = SparseEdit.identity(edited, torch.from_numpy(token_ids))
     table = edited.get_input_embeddings()
 
-    def features(of: Classifier, batch: np.ndarray) -> torch.Tensor:
+    def answer(model: PreTrainedModel, batch: np.ndarray) -> torch.Tensor:
         if has["groups"]:
-            return features_of(of, notes, batch, precision=precision)
-        ids, mask = notes.batch(batch)
-        gap = (0, notes.max_length - ids.shape[1])
-        ids = torch.nn.functional.pad(ids, gap, value=notes.pad_id)
-        with autocast(ids.device, precision):
-            return of.features(ids, torch.nn.functional.pad(mask, gap))
+            return head_of(model)(features_of(model, notes, batch, precision=precision))
+        return model(**whole_windows(notes, batch)).logits
 
-    def answers(batch: np.ndarray) -> torch.Tensor:
+    def taught(batch: np.ndarray) -> torch.Tensor:
         if teacher is not None:
             return teacher.logits[batch]
         with torch.no_grad():
-            return original.head(features(original, batch))
+            return answer(original, batch)
 
     def losses(forgotten: np.ndarray, retained: np.ndarray) -> Losses:
-        logits = edited.head(features(edited, np.concatenate([forgotten, retained])))
-        labels = torch.from_numpy(targets[forgotten])
-        lost = forget_loss(logits[: len(forgotten)], labels, forget)
-        held = utility_loss(logits[len(forgotten) :], answers(retained), forget)
+        logits = answer(edited, np.concatenate([forgotten, retained]))
+        labels = torch.from_numpy(task.targets[forgotten])
+        lost = forget_loss(logits[: len(forgotten)], labels, task.forget)
+        held = utility_loss(logits[len(forgotten) :], taught(retained), task.forget)
         return lost + config.utility_weight * held, lost.detach(), held.detach()
 
     with ExitStack() as stack:
@@ -133,51 +128,50 @@ def plainly(
             inside = torch.zeros(len(moved), 1)
             inside[start.token_ids] = 1
             stack.callback(moved.register_hook(lambda gradient: gradient * inside).remove)
-        head = edited.head.requires_grad_(True)
+        head = head_of(edited).requires_grad_(True)
         groups = [
             {"params": [moved], "lr": config.learning_rate_rows},
             {"params": list(head.parameters()), "lr": config.learning_rate_head},
         ]
-        batches = forget_and_retain_batches(edited, targets, rows, forget=forget, config=config)
+        batches = forget_and_retain_batches(task, task.train, config)
         descend(losses, groups, batches, max_grad_norm=config.max_grad_norm)
         rows_now = moved if has["rows alone"] else moved[start.token_ids]
         values = {name: value.detach().clone() for name, value in head.named_parameters()}
         return SparseEdit(start.token_ids, rows_now.detach().clone(), values)
 
 
-def judge(
-    model: Classifier, edit: SparseEdit, notes: EncodedNotes, cohort: Cohort, forget: int
-) -> dict[str, float]:
+def whole_windows(notes: EncodedNotes, batch: np.ndarray) -> dict[str, torch.Tensor]:
+    """Ids and mask of some notes, all padded to the window."""
+    ids, mask = notes.batch(batch)
+    gap = (0, notes.max_length - ids.shape[1])
+    return {"input_ids": pad(ids, gap, value=notes.pad_id), "attention_mask": pad(mask, gap)}
+
+
+def judge(task: ForgetTask, edit: SparseEdit) -> dict[str, float]:
     """What an edit does to the test notes."""
-    test = cohort.rows("test")
-    with edit.attached(model):
-        logits = predict(model, notes, test)
-    each = [roc_auc_score(cohort.targets[test, c], logits[:, c]) for c in range(logits.shape[1])]
-    kept = [value for c, value in enumerate(each) if c != forget]
-    return dict(zip(METRICS, (each[forget], float(np.mean(kept))), strict=True))
+    with edit.attached(task.model):
+        logits = predict(task.model, task.notes, task.test)
+    truth = task.targets[task.test]
+    each = [roc_auc_score(truth[:, c], logits[:, c]) for c in range(logits.shape[1])]
+    kept = float(np.mean([each[c] for c in task.retained]))
+    return dict(zip(METRICS, (each[task.forget], kept), strict=True))
 
 
 def measure(
     folder: Path, *, backbone: str, n_stays: int, window: int, epochs: int, setting: str
 ) -> Rows:
     """Seconds of every way, how many times those of the last they are, and what came out."""
-    cohort, notes, model = prepare(
-        folder, backbone=backbone, n_stays=n_stays, window=window, epochs=epochs
-    )
-    train, forget = cohort.rows("train"), cohort.index_of(LABEL)
-    counts = count_tokens(notes)[train]
-    ranked = rank_tokens(pmi_scores(counts, cohort.targets[train, forget] == 1), counts)
-    chosen = select_tokens(ranked, min(N_TOKENS, len(ranked)))
+    unread = prepare(folder, backbone=backbone, n_stays=n_stays, window=window, epochs=epochs)
+    task = unread()
+    chosen = rank_tokens(task, min_count=1)[:N_TOKENS]
     times, found = [], []
     for seed in range(SEEDS):
         config = UnlearnConfig(epochs=EPOCHS, seed=seed)
-        task = {"rows": train, "forget": forget, "token_ids": chosen, "config": config}
         took, judged = {}, {}
         for way in WAYS:
             done: list[SparseEdit] = []
-            run = _way(way, model, notes, cohort.targets, task, done)
-            took[way] = seconds(run)
-            judged[way] = judge(model, done[0], notes, cohort, forget)
+            took[way] = seconds(_way(way, unread(), chosen, config, done))
+            judged[way] = judge(task, done[0])
         times.append(took)
         found.append(judged)
     frame = DataFrame(times)
@@ -194,17 +188,12 @@ def measure(
 
 
 def _way(
-    way: str,
-    model: Classifier,
-    notes: EncodedNotes,
-    targets: np.ndarray,
-    task: dict,
-    done: list[SparseEdit],
+    way: str, task: ForgetTask, token_ids: np.ndarray, config: UnlearnConfig, done: list[SparseEdit]
 ) -> Callable[[], None]:
     """A call that trains one way and leaves its edit in `done`."""
     if way == "steu":
-        return lambda: done.append(unlearn(model, notes, targets, **task)[0])
-    return lambda: done.append(plainly(way, model, notes, targets, **task))
+        return lambda: done.append(unlearn(task, token_ids, config))
+    return lambda: done.append(plainly(way, task, token_ids, config))
 
 
 def run(

@@ -77,7 +77,7 @@ def read_json(path: str | Path) -> Any:
     """Read one JSON file; a missing or broken one is named in the error."""
     path = Path(path)
     if not path.is_file():
-        raise ValueError(f"{path} does not exist; run the notebook that writes it first")
+        raise ValueError(f"{path} does not exist")
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

@@ -34,10 +34,11 @@ STUBS = {  # notebook -> (parameters, imports)
     ),
     "03_pmi": ("cohort: str = ''\nbackbone: str = ''\nn_tokens: int = 4\n", "first"),
     "04_unlearning": (
-        "classifier: str = ''\nscores: str = ''\nn_tokens: int = 4\nseed: int = 0\n",
+        "cohort: str = ''\nclassifier: str = ''\nscores: str = ''\n"
+        "n_tokens: int = 4\nseed: int = 0\n",
         "third",
     ),
-    "09_reproduction": ("run: str = ''\nprofile: str = ''\n", "first"),
+    "09_reproduction": ("run: str = ''\nprofile: str = ''\nmetrics: list[str] = []\n", "first"),
 }
 PROFILE = """
 datasets:

@@ -86,7 +86,6 @@ def test_reading(tmp_path: Path) -> None:
     assert value(rows, "write_cohort", "peak bytes") > 1e6
 
 
-@pytest.mark.filterwarnings("ignore:.*Maximum number of iteration")
 def test_a_whole_run_gives_the_same_whatever_the_measures(tmp_path: Path) -> None:
     module = import_module("whole")
     path = module.run(tmp_path, backbone="random-bert", n_stays=200, window=64, epochs=1)
@@ -103,7 +102,6 @@ def test_scaling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert {row["variant"] for row in rows if row["quantity"] == "slope"} == set(module.STAGES)
 
 
-@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # PEFT asks
 def test_step_counts_the_bytes_it_holds(tmp_path: Path) -> None:
     module = import_module("step")
     path = module.run(

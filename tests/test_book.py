@@ -19,6 +19,7 @@ from steu import __version__
 from steu.data.cohort import Cohort
 from steu.workflow import book
 from steu.workflow.profiles import load_profile
+from steu.workflow.site import check_site, external
 
 ROOT = Path(__file__).resolve().parents[1]
 CHAPTERS = ("01_cohort", "02_classifier", "03_pmi", "04_unlearning", "09_reproduction")
@@ -115,7 +116,7 @@ def test_the_search_index_knows_prose_and_notebooks(site: Path) -> None:
 
 
 def test_nothing_is_loaded_from_the_network(site: Path) -> None:
-    assert not [url for page in site.rglob("*.html") for url in book.external(page)]
+    assert not [url for page in site.rglob("*.html") for url in external(page)]
     assert (site / "_static" / "mathjax" / "tex-chtml.js").is_file()
     for sheet in site.rglob("*.css"):
         assert not re.search(r"(url\(|@import)\s*[\"']?(https?:)?//", sheet.read_text()), sheet
@@ -303,18 +304,18 @@ def test_a_page_that_loads_from_elsewhere_is_refused(tmp_path: Path, element: st
         (tmp_path / name).write_text("")
     (tmp_path / "page.html").write_text(f"<html>{element}</html>")
     with pytest.raises(ValueError, match=r"without a network.*page.html: .*example.org"):
-        book.check_site(tmp_path, pages=["page"])
+        check_site(tmp_path, pages=["page"])
 
 
 def test_an_ordinary_link_to_the_web_is_welcome(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     page.write_text('<a href="https://arxiv.org">paper</a><link rel="next" href="https://x.org">')
-    assert book.external(page) == []
+    assert external(page) == []
 
 
 def test_a_page_that_sphinx_did_not_write_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"lacks gone.html, search.html, searchindex.js"):
-        book.check_site(tmp_path, pages=["gone"])
+        check_site(tmp_path, pages=["gone"])
 
 
 def test_licences_and_citation_agree_with_the_package() -> None:

@@ -60,6 +60,7 @@ def test_lists_the_parameters(project: Path) -> None:
         ("run x.ipynb --parameters none.json", "none.json does not exist"),
         ("run bad.ipynb", "bad.ipynb, cell 2: expected a, found b"),
         ("workflow none", "profiles/none.yaml: no such profile"),
+        ("data fetch eicu-dmo here", "no dataset 'eicu-dmo'; did you mean eicu-demo?"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(project: Path, arguments: str, message: str) -> None:
@@ -120,7 +121,7 @@ def test_values_are_read_by_type(text: str, annotation: str, value: object) -> N
 
 
 def test_starting_imports_nothing_heavy() -> None:
-    heavy = {"torch", "pandas", "papermill", "snakemake"}
+    heavy = {"torch", "pandas", "papermill", "snakemake", "pydantic", "pooch", "requests"}
     code = f"import sys, steu.workflow.cli; print({heavy} & set(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True

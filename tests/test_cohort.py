@@ -83,13 +83,13 @@ def test_frame_keeps_its_promises(cohort: Cohort) -> None:
     assert cohort.targets.shape == (80, 2)
     assert cohort.patients.shape == (80,)
     assert frame["text"][7] == 'note 7,\n"quoted" text'
-    rows = np.concatenate([cohort.rows(split) for split in SPLITS])
+    rows = np.concatenate([cohort.index(split) for split in SPLITS])
     assert sorted(rows) == list(range(80))
     assert rows.dtype == np.int64
 
 
 def test_no_patient_is_in_two_splits(cohort: Cohort) -> None:
-    parts = [set(cohort.patients[cohort.rows(split)]) for split in SPLITS]
+    parts = [set(cohort.patients[cohort.index(split)]) for split in SPLITS]
     assert sum(map(len, parts)) == len(set.union(*parts)) == 40
 
 
@@ -164,7 +164,7 @@ def test_texts_of_some_rows(
     cohort.write(tmp_path)
     monkeypatch.setattr("steu.data.cohort.BATCH", 10)
     rows = np.array(wanted, dtype=int)
-    assert list(iter_texts(tmp_path, rows=rows)) == cohort.frame["text"].iloc[rows].tolist()
+    assert list(iter_texts(tmp_path, index=rows)) == cohort.frame["text"].iloc[rows].tolist()
 
 
 @pytest.mark.parametrize("rows", [[3, 3], [4, 3], [-1, 2], [0, 80]])
@@ -173,7 +173,7 @@ def test_rows_that_are_not_there_or_do_not_ascend_are_refused(
 ) -> None:
     cohort.write(tmp_path)
     with pytest.raises(ValueError, match="positions from 0 to 79 in ascending order"):
-        next(iter_texts(tmp_path, rows=np.array(rows)))
+        next(iter_texts(tmp_path, index=np.array(rows)))
 
 
 def test_the_digest_is_that_of_the_texts_as_they_are_now(tmp_path: Path, cohort: Cohort) -> None:
@@ -259,7 +259,7 @@ def test_a_spoilt_frame_is_refused(
 
 def test_unknown_split(cohort: Cohort) -> None:
     with pytest.raises(ValueError, match="unknown split 'dev'; expected one of: train"):
-        cohort.rows("dev")
+        cohort.index("dev")
 
 
 def _edit(name: str, change: Callable[[bytes], bytes], *, packed: bool = False) -> Callable:

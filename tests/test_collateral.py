@@ -18,8 +18,9 @@ from steu.evaluation.collateral import (
     rank_correlation,
     within_class_correlation,
 )
-from steu.evaluation.metrics import patient_weights
-from steu.selection.counts import pmi_scores, rank_tokens
+from steu.evaluation.metrics import group_weights
+from steu.selection.ranking import rank_by_score
+from steu.selection.scores import pmi_scores
 
 
 def make_cohort(n_rare: int) -> Cohort:
@@ -40,14 +41,14 @@ def make_cohort(n_rare: int) -> Cohort:
 
 
 def test_a_class_that_too_few_patients_have_is_left_out():
-    table = enough_patients(make_cohort(9), minimum=10).set_index("label")
+    table = enough_patients(make_cohort(9).describe(), minimum=10).set_index("label")
     assert table["forgotten"].to_dict() == {"common": True, "other": True, "rare": False}
     assert table.loc["rare", ["train", "test"]].tolist() == [9, 9]
-    assert enough_patients(make_cohort(10), minimum=10)["forgotten"].all()
+    assert enough_patients(make_cohort(10).describe(), minimum=10)["forgotten"].all()
 
 
 def test_a_class_that_is_not_wanted_still_counts_as_another_label():
-    table = enough_patients(make_cohort(12), ["rare"], minimum=10).set_index("label")
+    table = enough_patients(make_cohort(12).describe(), ["rare"], minimum=10).set_index("label")
     assert table["enough"].all()
     assert table["forgotten"].to_dict() == {"common": False, "other": False, "rare": True}
 
@@ -55,17 +56,19 @@ def test_a_class_that_is_not_wanted_still_counts_as_another_label():
 def test_patients_are_counted_and_not_notes():
     cohort = make_cohort(12)
     few = cohort.frame["subject_id"].where(~cohort.frame["rare"], "p" + cohort.frame["split"])
-    table = enough_patients(replace(cohort, frame=cohort.frame.assign(subject_id=few)), minimum=2)
+    table = enough_patients(
+        replace(cohort, frame=cohort.frame.assign(subject_id=few)).describe(), minimum=2
+    )
     assert table.set_index("label").loc["rare", "train"] == 1
 
 
 def test_unknown_names_and_nothing_left_are_said_in_words():
     with pytest.raises(ValueError, match=r"no label 'rar'; did you mean rare"):
-        enough_patients(make_cohort(12), ["rar"])
+        enough_patients(make_cohort(12).describe(), ["rar"])
     with pytest.raises(ValueError, match=r"forget \(rare\).*10 patients.*found common, other: low"):
-        enough_patients(make_cohort(9), ["rare"], minimum=10)
+        enough_patients(make_cohort(9).describe(), ["rare"], minimum=10)
     with pytest.raises(ValueError, match=r"forget \(any\).*found none: lower min_patients"):
-        enough_patients(make_cohort(9), minimum=21)
+        enough_patients(make_cohort(9).describe(), minimum=21)
 
 
 def test_shares_are_conditional_on_the_column():
@@ -84,7 +87,7 @@ def test_samples_are_the_metrics_of_each_label():
     generator = np.random.default_rng(0)
     targets = (generator.random((80, 3)) < 0.4).astype(np.float32)
     logits = generator.normal(size=(80, 3)) + targets
-    weights = patient_weights(np.arange(80) % 40, n_bootstrap=5)
+    weights = group_weights(np.arange(80) % 40, n_bootstrap=5)
     samples = label_samples(targets, logits, weights)
     assert samples["auroc"].shape == samples["f1"].shape == (3, 6)
     for c in range(3):
@@ -96,7 +99,7 @@ def test_samples_are_the_metrics_of_each_label():
 def test_an_edit_that_changes_nothing_does_no_damage():
     generator = np.random.default_rng(0)
     targets, logits = generator.random((50, 3)) < 0.5, generator.normal(size=(50, 3))
-    weights = patient_weights(np.arange(50), n_bootstrap=9)
+    weights = group_weights(np.arange(50), n_bootstrap=9)
     before, after = (label_samples(targets, z, weights) for z in (logits, 2 * logits))
     damage = before["auroc"] - after["auroc"]
     rows = damage_rows(damage, metric="auroc", labels=("a", "b", "c"), forget=1, n=50)
@@ -140,7 +143,7 @@ def test_ranking_the_candidates_again_gives_the_ranking_they_came_from():
     counts = sparse.csr_matrix(generator.poisson(0.3, (60, 50)))
     forget = generator.random(60) < 0.4
     scores = pmi_scores(counts, forget)
-    ranking = rank_tokens(scores, counts, min_count=15, excluded=(3, 7))
+    ranking = rank_by_score(scores, counts, min_count=15, excluded=(3, 7))
     others = tuple(np.setdiff1d(np.arange(counts.shape[1]), ranking))
     assert 10 < len(ranking) < 48
-    assert rank_tokens(scores, counts, excluded=others).tolist() == ranking.tolist()
+    assert rank_by_score(scores, counts, excluded=others).tolist() == ranking.tolist()

@@ -9,10 +9,11 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from toys import make_toy
 
+from steu.models.heads import head_name, head_of
 from steu.models.inference import predict
-from steu.unlearning.baselines import null_edit
+from steu.unlearning.null_edit import null_edit
+from steu.unlearning.sparse import UnlearnConfig, unlearn
 from steu.unlearning.sparse_edit import SparseEdit, replaced_rows
-from steu.unlearning.training import UnlearnConfig, unlearn
 
 K = 7
 
@@ -61,7 +62,7 @@ def test_attached_equals_peft_trainable_tokens_bit_for_bit(toy, edit):
     with edit.attached(toy.model):
         attached = logits(toy)
     model = copy.deepcopy(toy.model)
-    model.head = edit.edited_head(model.head)
+    model.set_submodule(head_name(model), edit.edited_head(model))
     config = peft.TrainableTokensConfig(
         token_indices=edit.token_ids.tolist(), target_modules=["word_embeddings"]
     )
@@ -81,11 +82,11 @@ def test_the_identity_changes_nothing_bit_for_bit(toy, edit):
 
 
 def test_detaching_restores_the_model_even_after_an_error(toy, edit):
-    before, head = state(toy.model), toy.model.head
+    before, head = state(toy.model), head_of(toy.model)
     with pytest.raises(RuntimeError), edit.attached(toy.model):
         raise RuntimeError
     assert same(before, state(toy.model))
-    assert toy.model.head is head
+    assert head_of(toy.model) is head
     assert not toy.model.get_input_embeddings()._forward_hooks
 
 
@@ -99,14 +100,15 @@ def test_a_merge_changes_exactly_k_rows_and_the_head_and_its_inverse_undoes_it(t
     }
     inverse.merge(toy.model)
     embedding = next(name for name in changed if "word_embeddings" in name)
-    assert set(changed) == {embedding, "head.weight", "head.bias"}
+    assert set(changed) == {embedding, "classifier.weight", "classifier.bias"}
     rows = changed[embedding].any(dim=1).nonzero().flatten()
     assert sorted(rows.tolist()) == sorted(edit.token_ids.tolist())
     assert same(before, state(toy.model))
 
 
 def test_parameters_and_bytes_are_those_of_rows_and_head(toy, edit):
-    hidden, labels = toy.model.head.in_features, toy.model.head.out_features
+    head = head_of(toy.model)
+    hidden, labels = head.in_features, head.out_features
     assert edit.n_parameters == K * hidden + labels * hidden + labels
     assert edit.bytes_stored == 8 * K + 4 * edit.n_parameters
 
@@ -114,7 +116,7 @@ def test_parameters_and_bytes_are_those_of_rows_and_head(toy, edit):
 def test_only_values_that_differ_count_as_changed(toy, edit):
     assert edit.parameters_changed(toy.model) == edit.n_parameters
     assert SparseEdit.identity(toy.model, edit.token_ids).parameters_changed(toy.model) == 0
-    assert null_edit(toy.model, 1).parameters_changed(toy.model) == 1
+    assert null_edit(toy.task(forget="kidney")).parameters_changed(toy.model) == 1
 
 
 def test_rows_of_absent_tokens_get_a_gradient_of_exactly_zero(toy):
@@ -124,7 +126,7 @@ def test_rows_of_absent_tokens_get_a_gradient_of_exactly_zero(toy):
     token_ids = torch.tensor([absent, present])
     rows = SparseEdit.identity(toy.model, token_ids).rows.requires_grad_()
     with replaced_rows(toy.model.get_input_embeddings(), token_ids, rows):
-        toy.model.eval()(ids, mask).sum().backward()
+        toy.model.eval()(ids, mask).logits.sum().backward()
     toy.model.zero_grad(set_to_none=True)
     assert rows.grad[0].abs().max() == 0
     assert rows.grad[1].abs().max() > 0
@@ -147,17 +149,10 @@ class LargestAllocation(TorchDispatchMode):
 
 def test_training_an_edit_allocates_nothing_of_the_size_of_the_table(toy, edit):
     table = toy.model.get_input_embeddings().weight
-    config = UnlearnConfig(epochs=1, batch_size=4, precision="fp32")
+    task, config = toy.task(), UnlearnConfig(epochs=1, batch_size=4)
+    assert task.teacher and task.model_hash  # read before: they are no part of a step
     with LargestAllocation() as watched:
-        unlearn(
-            toy.model,
-            toy.notes,
-            toy.targets,
-            rows=toy.train,
-            forget=0,
-            token_ids=edit.token_ids.numpy(),
-            config=config,
-        )
+        unlearn(task, edit.token_ids.numpy(), config)
     assert 0 < watched.largest < table.numel() / 4
     assert table.grad is None
 

@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerFast
 from steu.data import encoding
 from steu.data.encoding import encode_notes, encode_window, model_window, window_tokenizer
 from steu.data.texts import digest_of
-from steu.models.loading import load_backbone, load_tokenizer
+from steu.models.loading import build_classifier, load_tokenizer
 
 TOKENIZER = load_tokenizer("minilm")
 
@@ -99,9 +99,9 @@ def test_a_window_that_cannot_be_is_refused(tmp_path, length):
 
 
 def test_a_window_beyond_the_position_embeddings_is_refused(tmp_path):
-    encoder, tokenizer = load_backbone("random-bert")
-    encoder.config.max_position_embeddings = 64
-    encoder.config.save_pretrained(tmp_path / "model")
+    model, tokenizer = build_classifier("random-bert", ("a",))
+    model.config.max_position_embeddings = 64
+    model.config.save_pretrained(tmp_path / "model")
     tokenizer.model_max_length = int(1e30)  # what transformers writes where nothing is known
     tokenizer.save_pretrained(tmp_path / "model")
     tokenizer = load_tokenizer(str(tmp_path / "model"))

@@ -1,10 +1,15 @@
-"""Fetching from a local copy: verified, whole or absent."""
+"""Fetching from a copy on this machine: verified, whole or absent."""
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+import os
+import shutil
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from stubs import steu
@@ -24,16 +29,44 @@ def published(tmp_path: Path) -> Path:
     return folder
 
 
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves the files of a folder; below /cut/ an answer breaks off."""
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        if "/cut/" not in self.path:
+            super().do_GET()
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", "1000")
+        self.end_headers()
+        self.wfile.write(b"too short")
+
+
+@pytest.fixture
+def server(published: Path) -> Iterator[str]:
+    """Address at which this machine serves the published files; no packet leaves it."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=published)) as web:
+        Thread(target=web.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{web.server_port}/"
+        web.shutdown()
+
+
 def _nothing_left(tmp_path: Path) -> bool:
     return [path.name for path in tmp_path.iterdir()] == ["published"]
 
 
-@pytest.mark.parametrize("as_url", [False, True])
-def test_a_sound_copy_arrives_whole(tmp_path: Path, published: Path, as_url: bool) -> None:
-    source = published.as_uri() if as_url else published
+@pytest.mark.parametrize("kind", ["folder", "file", "http"])
+def test_a_sound_copy_arrives_whole(
+    tmp_path: Path, published: Path, server: str, kind: str
+) -> None:
+    source = {"folder": published, "file": published.as_uri(), "http": server}[kind]
     folder = fetch("mimic-iv-demo", tmp_path / "here", source=source)
     for file in (*OPEN_DATA["mimic-iv-demo"].files, "SHA256SUMS.txt"):
         assert (folder / file).read_bytes() == (published / file).read_bytes()
+        assert (folder / file).stat().st_mode & 0o777 == 0o644
     before = (folder / "SHA256SUMS.txt").stat().st_mtime_ns
     fetch("mimic-iv-demo", folder, source=tmp_path / "gone")
     assert (folder / "SHA256SUMS.txt").stat().st_mtime_ns == before
@@ -56,7 +89,7 @@ def test_every_dataset_is_fetched_by_the_name_on_the_command_line(
 
 def test_a_damaged_file_leaves_nothing(tmp_path: Path, published: Path) -> None:
     (published / "hosp/prescriptions.csv.gz").write_text("cut")
-    with pytest.raises(ValueError, match=r"prescriptions.csv.gz is damaged: its SHA-256 is"):
+    with pytest.raises(ValueError, match=r"prescriptions.csv.gz is damaged: SHA256 .* but got "):
         fetch("mimic-iv-demo", tmp_path / "here", source=published)
     assert _nothing_left(tmp_path)
 
@@ -68,11 +101,27 @@ def test_a_missing_file_leaves_nothing(tmp_path: Path, published: Path) -> None:
     assert _nothing_left(tmp_path)
 
 
+def test_a_file_that_the_server_lacks_leaves_nothing(
+    tmp_path: Path, published: Path, server: str
+) -> None:
+    (published / "LICENSE.txt").unlink()
+    with pytest.raises(ValueError, match=r"LICENSE.txt answers 404 .*; a folder given by hand"):
+        fetch("mimic-iv-demo", tmp_path / "here", source=server)
+    assert _nothing_left(tmp_path)
+
+
 @pytest.mark.parametrize("file", ["SHA256SUMS.txt", "prescriptions.csv.gz"])
 def test_a_full_disk_leaves_nothing(
-    tmp_path: Path, published: Path, full_disk: Callable[[str], None], file: str
+    tmp_path: Path, published: Path, monkeypatch: pytest.MonkeyPatch, file: str
 ) -> None:
-    full_disk(file)
+    copy = shutil.copyfile
+
+    def full(source: str, target: str) -> None:
+        if source.endswith(file):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        copy(source, target)
+
+    monkeypatch.setattr("shutil.copyfile", full)
     with pytest.raises(OSError, match=r"no space left on disk for .*here; free some") as caught:
         fetch("mimic-iv-demo", tmp_path / "here", source=published)
     assert caught.value.errno == errno.ENOSPC
@@ -86,15 +135,9 @@ def test_no_network_says_what_to_do(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_answer_that_breaks_off_names_the_address(
-    tmp_path: Path, published: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def reset(*_: object) -> None:
-        raise ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
-
-    monkeypatch.setattr("shutil.copyfileobj", reset)
-    with pytest.raises(ConnectionError, match=r"SHA256SUMS.txt does not answer .*reset by peer"):
-        fetch("mimic-iv-demo", tmp_path / "here", source=published)
+def test_an_answer_that_breaks_off_names_the_address(tmp_path: Path, server: str) -> None:
+    with pytest.raises(ConnectionError, match=r"SUMS.txt cannot be reached .*9 bytes read, 991"):
+        fetch("mimic-iv-demo", tmp_path / "here", source=f"{server}cut/")
     assert _nothing_left(tmp_path)
 
 
@@ -125,5 +168,5 @@ def test_an_existing_folder_is_never_overwritten(tmp_path: Path, published: Path
 
 
 def test_unknown_name() -> None:
-    with pytest.raises(ValueError, match="unknown dataset 'mimic'"):
-        fetch("mimic", "anywhere")
+    with pytest.raises(ValueError, match="no dataset 'mimic-4-demo'; did you mean mimic-iv-demo?"):
+        fetch("mimic-4-demo", "anywhere")

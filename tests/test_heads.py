@@ -4,8 +4,17 @@ import numpy as np
 import pytest
 import torch
 from sklearn.metrics import roc_auc_score
+from torch import nn
 
-from steu.models.heads import head_width, make_head, output_bias, start_from_probe, trainable_head
+from steu.models.heads import head_of, head_width, output_bias, set_hidden_layer, trainable_head
+from steu.models.loading import build_classifier
+from steu.models.probe_start import start_from_probe
+
+
+def make_head(n_features, n_labels, *, width=0):
+    if width == 0:
+        return nn.Linear(n_features, n_labels)
+    return nn.Sequential(nn.Linear(n_features, width), nn.ReLU(), nn.Linear(width, n_labels))
 
 
 @pytest.mark.parametrize("width", [0, 5])
@@ -54,6 +63,13 @@ def test_a_label_that_never_varies_starts_at_its_smoothed_odds():
     assert head.bias.tolist() == pytest.approx([-np.log(19), np.log(19)])
 
 
-def test_a_negative_width_is_named():
+@pytest.mark.parametrize("backbone", ["random-bert", "random-distilbert"])
+def test_a_hidden_layer_takes_the_place_of_the_linear_head(backbone):
+    model, _ = build_classifier(backbone, ("a", "b", "c"))
+    assert head_width(head_of(model)) == 0
+    set_hidden_layer(model, 5)
+    head = head_of(model)
+    assert head_width(head) == 5 == model.config.head_width
+    assert model(torch.ones(2, 4, dtype=torch.int64)).logits.shape == (2, 3)
     with pytest.raises(ValueError, match="head_width must be 0 .* found -1"):
-        make_head(4, 2, width=-1)
+        set_hidden_layer(model, -1)

@@ -5,10 +5,10 @@ from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 from steu.evaluation.metrics import (
     auprc,
     auroc,
-    evaluate,
+    metric_records,
     f1,
+    group_weights,
     interval,
-    patient_weights,
     tune_thresholds,
 )
 
@@ -19,7 +19,7 @@ def sample():
     targets = generator.random(80) < 0.3
     scores = np.round(generator.normal(size=80) + targets, 1)  # rounded: ties occur
     patients = generator.integers(0, 40, 80).astype(str)
-    return targets, scores, patient_weights(patients, n_bootstrap=50)
+    return targets, scores, group_weights(patients, n_bootstrap=50)
 
 
 @pytest.mark.parametrize(
@@ -46,11 +46,11 @@ def test_a_sample_without_positives_has_no_auroc():
 
 def test_the_bootstrap_draws_patients_not_notes():
     patients = np.array(["a", "a", "b", "c"])
-    weights = patient_weights(patients, n_bootstrap=200)
+    weights = group_weights(patients, n_bootstrap=200)
     assert (weights[0] == 1).all()
     assert (weights[:, 0] == weights[:, 1]).all()
     assert (weights[:, [0, 2, 3]].sum(axis=1) == 3).all()
-    assert np.array_equal(weights, patient_weights(patients, n_bootstrap=200))
+    assert np.array_equal(weights, group_weights(patients, n_bootstrap=200))
 
 
 def test_the_interval_covers_a_mean_about_as_often_as_it_says():
@@ -58,7 +58,7 @@ def test_the_interval_covers_a_mean_about_as_often_as_it_says():
     covered = 0
     for seed in range(200):
         sample = generator.normal(size=60)
-        weights = patient_weights(np.arange(60), n_bootstrap=300, seed=seed)
+        weights = group_weights(np.arange(60), n_bootstrap=300, seed=seed)
         _, low, high = interval(weights @ sample / weights.sum(axis=1))
         covered += low <= 0 <= high
     assert 0.88 <= covered / 200 <= 0.99
@@ -80,7 +80,7 @@ def test_evaluate_keeps_the_class_and_the_others_apart():
     targets = np.array([[1, 1, 0], [0, 1, 1], [1, 0, 1], [0, 0, 0]])
     logits = np.where(targets == 1, 2.0, -2.0)
     logits[:, 0] = -1.0  # the class is never predicted
-    rows = evaluate(
+    rows = metric_records(
         targets,
         logits,
         labels=("f", "a", "b"),

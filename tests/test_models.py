@@ -5,12 +5,13 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 from toys import LABELS, make_toy, no_space
+from transformers import AutoModelForSequenceClassification
 
+from steu.models.checks import check_embedding
 from steu.models.inference import autocast, predict
 from steu.models.loading import (
-    Classifier,
     build_classifier,
-    load_backbone,
+    labels_of,
     load_classifier,
     load_tokenizer,
     save_classifier,
@@ -32,32 +33,74 @@ def test_saved_and_loaded_predict_the_same_bits(toy, tmp_path):
     model, tokenizer = load_classifier(tmp_path / "model")
     first, second = (predict(m, toy.notes, toy.test) for m in (toy.model, model))
     assert np.array_equal(first, second)
-    assert model.labels == LABELS
+    assert labels_of(model) == LABELS
     assert tokenizer.get_vocab() == toy.tokenizer.get_vocab()
     assert {f.suffix for f in (tmp_path / "model").iterdir()} <= {".json", ".safetensors", ".txt"}
 
 
-@pytest.mark.parametrize("file", ["head.safetensors", "classifier.json"])
+def test_plain_transformers_opens_what_is_saved_and_the_other_way_round(toy, tmp_path):
+    backbone = "random-bert" if hasattr(toy.model, "bert") else "random-distilbert"
+    model, _ = build_classifier(backbone, LABELS)
+    save_classifier(model, toy.tokenizer, tmp_path / "ours")
+    plain = AutoModelForSequenceClassification.from_pretrained(tmp_path / "ours").eval()
+    ids, mask = toy.notes.batch(toy.test[:4])
+    with torch.no_grad():
+        assert torch.equal(plain(ids, mask).logits, model(ids, mask).logits)
+    assert plain.config.id2label == dict(enumerate(LABELS))
+    plain.save_pretrained(tmp_path / "theirs")
+    toy.tokenizer.save_pretrained(tmp_path / "theirs")
+    again, _ = load_classifier(tmp_path / "theirs")
+    with torch.no_grad():
+        assert torch.equal(plain(ids, mask).logits, again(ids, mask).logits)
+
+
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
+@pytest.mark.parametrize("head_width", [0, 8])
+def test_pooling_and_a_hidden_layer_are_saved_and_loaded(toy, tmp_path, pooling, head_width):
+    backbone = "random-bert" if hasattr(toy.model, "bert") else "random-distilbert"
+    given = {"pooling": pooling, "head_width": head_width}
+    model, tokenizer = build_classifier(backbone, LABELS, **given)
+    save_classifier(model, tokenizer, tmp_path / "model")
+    again, _ = load_classifier(tmp_path / "model")
+    first, second = (predict(m, toy.notes, toy.test, precision="fp32") for m in (model, again))
+    assert np.array_equal(first, second)
+    other, _ = build_classifier(backbone, LABELS, **{**given, "pooling": "cls"})
+    same = np.array_equal(first, predict(other, toy.notes, toy.test, precision="fp32"))
+    assert same == (pooling == "cls")
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "classifier.json"])
 def test_a_full_disk_leaves_no_half_a_classifier(toy, tmp_path, monkeypatch, full_disk, file):
     full_disk(file)
-    if file == "head.safetensors":
-        monkeypatch.setattr("steu.models.loading.save_file", no_space)
+    if file == "model.safetensors":
+        monkeypatch.setattr(type(toy.model), "save_pretrained", no_space)
     with pytest.raises(OSError, match=r"no space left on disk for .*model; free some") as caught:
         save_classifier(toy.model, toy.tokenizer, tmp_path / "model")
     assert caught.value.errno == errno.ENOSPC
     assert not list(tmp_path.iterdir())
 
 
-def test_minilm_can_be_shortened_and_keeps_its_first_layers():
-    full, _ = load_backbone("minilm")
-    short, _ = load_backbone("minilm", n_layers=2)
-    assert len(short.encoder.layer) == 2
-    for first, second in zip(
-        full.encoder.layer[1].parameters(), short.encoder.layer[1].parameters(), strict=True
-    ):
-        assert torch.equal(first, second)
+def test_minilm_can_be_shortened_and_keeps_its_first_layers_and_its_pooler():
+    full, _ = build_classifier("minilm", LABELS)
+    short, _ = build_classifier("minilm", LABELS, n_layers=2)
+    assert len(short.bert.encoder.layer) == 2
+    pairs = [(full.bert.encoder.layer[1], short.bert.encoder.layer[1])]
+    pairs += [(full.bert.pooler, short.bert.pooler), (full.classifier, short.classifier)]
+    for one, other in pairs:
+        for first, second in zip(one.parameters(), other.parameters(), strict=True):
+            assert torch.equal(first, second)
     with pytest.raises(ValueError, match="between 1 and the 6 layers of minilm; found 7"):
-        load_backbone("minilm", n_layers=7)
+        build_classifier("minilm", LABELS, n_layers=7)
+
+
+def test_the_seed_draws_the_head_and_leaves_the_global_generator_alone():
+    before = torch.get_rng_state()
+    heads = [
+        build_classifier("minilm", LABELS, n_layers=1, seed=s)[0].classifier for s in (0, 0, 1)
+    ]
+    assert torch.equal(heads[0].weight, heads[1].weight)
+    assert not torch.equal(heads[0].weight, heads[2].weight)
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_a_folder_without_tokenizer_is_named(tmp_path):
@@ -67,12 +110,25 @@ def test_a_folder_without_tokenizer_is_named(tmp_path):
 
 
 def test_pickled_weights_are_not_opened(tmp_path):
-    encoder, tokenizer = load_backbone("random-bert")
-    encoder.config.save_pretrained(tmp_path)
+    model, tokenizer = build_classifier("random-bert", LABELS)
+    model.config.save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
-    torch.save(encoder.state_dict(), tmp_path / "pytorch_model.bin")
+    torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
     with pytest.raises(ValueError, match=r"has no model\.safetensors; convert its weights"):
-        load_backbone(str(tmp_path))
+        build_classifier(str(tmp_path), LABELS)
+
+
+def test_weights_that_are_not_there_are_never_drawn_at_random(tmp_path):
+    model, tokenizer = build_classifier("random-bert", LABELS)
+    tokenizer.save_pretrained(tmp_path)
+    state = {f"other.{name}": value for name, value in model.bert.state_dict().items()}
+    model.bert.save_pretrained(tmp_path, state_dict=state)  # keys with another prefix
+    with pytest.raises(ValueError, match=r"weights of BertForSequenceClassification are missing"):
+        build_classifier(str(tmp_path), LABELS)
+    model.bert.save_pretrained(tmp_path)
+    assert build_classifier(str(tmp_path), LABELS)  # a bare encoder is where one starts
+    with pytest.raises(ValueError, match=r"2 weights .* missing, first classifier\.bias"):
+        load_classifier(tmp_path)  # but no classifier
 
 
 def test_an_unknown_model_offline_is_named(monkeypatch):
@@ -82,46 +138,36 @@ def test_an_unknown_model_offline_is_named(monkeypatch):
 
 
 def test_bad_settings_are_named():
-    with pytest.raises(ValueError, match="precision must be .* found 'fp8'"):
+    with pytest.raises(ValueError, match="no precision 'fp8'; did you mean fp32"):
         autocast(torch.device("cpu"), "fp8")
-    with pytest.raises(ValueError, match="pooling must be"):
+    with pytest.raises(ValueError, match="no pooling 'max'; did you mean mean"):
         build_classifier("random-bert", LABELS, pooling="max")
 
 
-def test_an_encoder_without_token_embedding_is_named(toy):
+def test_a_model_without_token_embedding_is_named():
     class Vision(torch.nn.Module):
-        config = toy.model.encoder.config
-
         def get_input_embeddings(self):
             return torch.nn.Conv2d(3, 8, 1)
 
     with pytest.raises(ValueError, match=r"Vision has no token embedding to edit: .* found Conv2d"):
-        Classifier(Vision(), LABELS)
+        check_embedding(Vision())
 
 
 def test_a_tied_embedding_is_named():
-    encoder, _ = load_backbone("random-bert")
-    encoder.decoder = torch.nn.Linear(32, encoder.config.vocab_size, bias=False)
-    encoder.decoder.weight = encoder.get_input_embeddings().weight
+    model, _ = build_classifier("random-bert", LABELS)
+    model.decoder = torch.nn.Linear(32, model.config.vocab_size, bias=False)
+    model.decoder.weight = model.get_input_embeddings().weight
     with pytest.raises(ValueError, match=r"ties its token embedding .*decoder\.weight.*a copy"):
-        Classifier(encoder, LABELS)
+        check_embedding(model)
 
 
 def test_a_resized_embedding_that_no_longer_fits_its_tokenizer_is_named(tmp_path):
-    encoder, tokenizer = load_backbone("random-bert")
+    model, tokenizer = build_classifier("random-bert", LABELS)
     tokenizer.save_pretrained(tmp_path)
-    encoder.resize_token_embeddings(len(tokenizer) + 64, mean_resizing=False)
-    encoder.save_pretrained(tmp_path)  # rows that no token uses do no harm
-    assert load_backbone(str(tmp_path))[0].get_input_embeddings().num_embeddings > len(tokenizer)
-    encoder.resize_token_embeddings(100, mean_resizing=False)
-    encoder.save_pretrained(tmp_path)
+    model.resize_token_embeddings(len(tokenizer) + 64, mean_resizing=False)
+    model.save_pretrained(tmp_path)  # rows that no token uses do no harm
+    assert load_classifier(tmp_path)[0].get_input_embeddings().num_embeddings > len(tokenizer)
+    model.resize_token_embeddings(100, mean_resizing=False)
+    model.save_pretrained(tmp_path)
     with pytest.raises(ValueError, match=r"knows 30,522 tokens and the embedding has 100 rows"):
-        load_backbone(str(tmp_path))
-
-
-def test_a_head_with_a_hidden_layer_is_saved_and_loaded(toy, tmp_path):
-    model = Classifier(toy.model.encoder, LABELS, width=8).eval()
-    save_classifier(model, toy.tokenizer, tmp_path / "model")
-    again, _ = load_classifier(tmp_path / "model")
-    first, second = (predict(m, toy.notes, toy.test) for m in (model, again))
-    assert np.array_equal(first, second)
+        load_classifier(tmp_path)

@@ -1,22 +1,26 @@
 """Groups, kernels and precision change the speed of a pass over notes, never what it says."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 from sklearn.metrics import roc_auc_score
-from toys import LABELS, make_toy
+from toys import make_toy
 
 from steu.models.inference import (
     SCORES,
     autocast,
     extract_features,
     fast_attention,
+    fastest_kernel,
+    features_from_ids,
     features_of,
     length_batches,
     length_groups,
     predict,
 )
-from steu.models.loading import Classifier
+from steu.models.pooling import set_pooling
 
 
 @pytest.fixture(scope="module", params=["random-bert", "random-distilbert"])
@@ -26,7 +30,8 @@ def toy(request, tmp_path_factory):
 
 @pytest.mark.parametrize("pooling", ["mean", "cls"])
 def test_padding_and_company_do_not_change_a_note(toy, pooling):
-    model = Classifier(toy.model.encoder, LABELS, pooling=pooling).eval()
+    model = copy.deepcopy(toy.model)
+    set_pooling(model, pooling)
     together = extract_features(model, toy.notes, toy.test, precision="fp32")
     alone = [extract_features(model, toy.notes, toy.test[[i]], precision="fp32") for i in range(9)]
     torch.testing.assert_close(together[:9], torch.cat(alone), rtol=1e-4, atol=1e-5)
@@ -36,7 +41,7 @@ def test_groups_give_the_features_and_gradients_of_one_batch(toy):
     rows, table = toy.test[:16], toy.model.get_input_embeddings().weight
     assert len(length_groups(toy.notes.padded(rows), heads=2)) > 1
     ids, mask = toy.notes.batch(rows)
-    whole = toy.model.features(ids, mask)
+    whole = features_from_ids(toy.model, ids, mask)
     parts = features_of(toy.model, toy.notes, rows, precision="fp32")
     torch.testing.assert_close(parts, whole, rtol=1e-4, atol=1e-5)
     first, second = (torch.autograd.grad(f.square().sum(), table)[0] for f in (whole, parts))
@@ -60,24 +65,30 @@ def test_bf16_ranks_notes_as_fp32_does(toy):
     assert roc_auc_score(truth, bf16) == pytest.approx(roc_auc_score(truth, fp32), abs=0.01)
 
 
-def test_both_attention_kernels_say_the_same(toy):
+def test_both_attention_kernels_say_the_same_and_the_model_keeps_its_own(toy):
+    ids, _ = toy.notes.batch(toy.test[:8])
+    with autocast(toy.model.device, "bf16"), fast_attention(toy.model, ids):
+        assert toy.model.config._attn_implementation == "eager"
+    assert toy.model.config._attn_implementation == "sdpa"
     plain = features_of(toy.model, toy.notes, toy.test[:8], precision="bf16")
-    assert toy.model.encoder.config._attn_implementation == "eager"
     with torch.no_grad():
         fused = features_of(toy.model, toy.notes, toy.test[:8], precision="bf16")
-    assert toy.model.encoder.config._attn_implementation == "sdpa"
     torch.testing.assert_close(plain.detach(), fused, rtol=0.05, atol=0.02)
+    toy.model.set_attn_implementation("eager")  # what the caller chose is there again afterwards
+    predict(toy.model, toy.notes, toy.test[:8], precision="fp32")
+    assert toy.model.config._attn_implementation == "eager"
+    toy.model.set_attn_implementation("sdpa")
 
 
 def test_the_plain_kernel_serves_small_batches_with_gradients_in_bf16_on_a_cpu():
     cpu = torch.device("cpu")
-    assert fast_attention(cpu, (8, 128), heads=12) == "sdpa"
+    assert fastest_kernel(cpu, (8, 128), heads=12) == "sdpa"
     with autocast(cpu, "bf16"):
-        assert fast_attention(cpu, (8, 128), heads=12) == "eager"
-        assert fast_attention(cpu, (64, 256), heads=12) == "sdpa"
-        assert fast_attention(cpu, (1, 512), heads=12) == "sdpa"
+        assert fastest_kernel(cpu, (8, 128), heads=12) == "eager"
+        assert fastest_kernel(cpu, (64, 256), heads=12) == "sdpa"
+        assert fastest_kernel(cpu, (1, 512), heads=12) == "sdpa"
         with torch.no_grad():
-            assert fast_attention(cpu, (8, 128), heads=12) == "sdpa"
+            assert fastest_kernel(cpu, (8, 128), heads=12) == "sdpa"
 
 
 def test_batches_hold_every_note_once_and_neighbours_in_length():

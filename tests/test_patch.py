@@ -1,11 +1,18 @@
+import copy
 import errno
 import json
+from dataclasses import replace
 
+import numpy as np
+import peft
 import pytest
 import torch
+from safetensors.torch import load_file
+from torch import ones
 from toys import make_toy, no_space
 
-from steu.unlearning.serialisation import load_edit, save_edit
+from steu.models.weights import weights_hash
+from steu.unlearning.peft_adapter import save_peft
 from steu.unlearning.sparse_edit import SparseEdit
 
 
@@ -14,36 +21,71 @@ def toy(tmp_path):
     return make_toy(tmp_path / "encoded", n=40, trained=False)
 
 
+def for_model(toy, token_ids):
+    edit = SparseEdit.identity(toy.model, torch.as_tensor(token_ids))
+    return replace(edit, model_hash=weights_hash(toy.model), labels=("a", "b", "c"))
+
+
 def test_an_edit_comes_back_bit_for_bit_and_names_its_model(toy, tmp_path):
-    edit = SparseEdit.identity(toy.model, torch.tensor([2000, 3000]))
-    save_edit(edit, tmp_path / "edit", model=toy.model, n_tokens=2)
-    again = load_edit(tmp_path / "edit", model=toy.model)
+    edit = for_model(toy, [2000, 3000])
+    edit.save_pretrained(tmp_path / "edit", n_tokens=2)
+    again = SparseEdit.from_pretrained(tmp_path / "edit", model=toy.model)
     assert torch.equal(again.token_ids, edit.token_ids)
     assert torch.equal(again.rows, edit.rows)
     assert again.head.keys() == edit.head.keys()
+    assert (again.labels, again.model_hash) == (edit.labels, edit.model_hash)
     assert json.loads((tmp_path / "edit" / "edit.json").read_text())["n_tokens"] == 2
 
 
 def test_an_edit_for_another_model_or_a_damaged_one_is_refused(toy, tmp_path):
-    edit = SparseEdit.identity(toy.model, torch.tensor([2000]))
-    save_edit(edit, tmp_path / "edit", model=toy.model)
+    for_model(toy, [2000]).save_pretrained(tmp_path / "edit")
     with torch.no_grad():
-        toy.model.head.bias[0] += 1
+        toy.model.classifier.bias[0] += 1
     with pytest.raises(ValueError, match=r"belongs to the model \w{12}…; this one is"):
-        load_edit(tmp_path / "edit", model=toy.model)
+        SparseEdit.from_pretrained(tmp_path / "edit", model=toy.model)
     with (tmp_path / "edit" / "edit.safetensors").open("ab") as stream:
         stream.write(b"x")
     with pytest.raises(ValueError, match="not the file that edit.json describes"):
-        load_edit(tmp_path / "edit", model=toy.model)
+        SparseEdit.from_pretrained(tmp_path / "edit", model=toy.model)
 
 
 @pytest.mark.parametrize("file", ["edit.safetensors", "edit.json"])
 def test_a_full_disk_leaves_no_half_an_edit(toy, tmp_path, monkeypatch, full_disk, file):
-    edit = SparseEdit.identity(toy.model, torch.tensor([2000]))
+    edit = for_model(toy, [2000])
     full_disk(file)
     if file == "edit.safetensors":
         monkeypatch.setattr("steu.unlearning.serialisation.save_file", no_space)
     with pytest.raises(OSError, match=r"no space left on disk for .*edit; free some") as caught:
-        save_edit(edit, tmp_path / "edit", model=toy.model)
+        edit.save_pretrained(tmp_path / "edit")
     assert caught.value.errno == errno.ENOSPC
     assert [path.name for path in tmp_path.iterdir()] == ["encoded"]
+
+
+def test_an_edit_that_does_not_know_its_model_is_not_saved(toy, tmp_path):
+    edit = SparseEdit.identity(toy.model, torch.tensor([2000]))
+    with pytest.raises(ValueError, match="does not say which model it is for"):
+        edit.save_pretrained(tmp_path / "edit")
+    assert not (tmp_path / "edit").exists()
+
+
+@pytest.mark.parametrize("backbone", ["random-bert", "random-distilbert"])
+def test_peft_loads_the_rows_and_says_the_same_bits(tmp_path, backbone):
+    toy = make_toy(tmp_path / "encoded", backbone=backbone, n=40, trained=False)
+    ids = torch.from_numpy(np.unique(toy.notes.ids)[-3:].astype(np.int64))
+    edit = for_model(toy, ids)
+    edit = replace(edit, rows=torch.randn(edit.rows.shape), head=edit.head | {"bias": ones(3)})
+    tokens, mask = toy.notes.batch(range(8))
+    with torch.no_grad(), edit.attached(toy.model):
+        attached = toy.model(tokens, mask).logits
+    save_peft(edit, tmp_path / "adapter", model=toy.model)
+    plain = copy.deepcopy(toy.model)
+    plain.load_state_dict(load_file(tmp_path / "adapter" / "head.safetensors"), strict=False)
+    wrapped = peft.PeftModel.from_pretrained(plain, tmp_path / "adapter")
+    with torch.no_grad():
+        assert torch.equal(wrapped(tokens, attention_mask=mask).logits, attached)
+    with torch.no_grad():
+        assert not torch.equal(toy.model(tokens, mask).logits, attached)
+    with pytest.raises(ValueError, match="an adapter needs at least one row"):
+        save_peft(
+            for_model(toy, torch.empty(0, dtype=torch.int64)), tmp_path / "none", model=toy.model
+        )

@@ -48,7 +48,7 @@ def test_nothing_is_known_before_the_first_job_and_nothing_is_left_after_the_las
 def test_jobs_at_once_follow_cores_threads_and_gpus(
     cores: int, threads: int, free: int | None, gpus: int, at_once: int
 ) -> None:
-    profile = Profile("x", {}, {}, [0], 8, threads=threads, gpus=gpus)
+    profile = Profile.model_construct(threads=threads, gpus=gpus)
     assert jobs_at_once(profile, cores=cores, gpus=free) == at_once
 
 

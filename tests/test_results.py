@@ -25,7 +25,7 @@ def test_only_the_named_files_are_read(tmp_path):
     assert collect(named)["seed"].tolist() == [0, 1]
     assert collect(tmp_path)["seed"].tolist() == [0, 1, 2]
     assert data_of(named) == data_of(named[:1]) != data_of(tmp_path)
-    with pytest.raises(ValueError, match=r"metrics\.json does not exist; run the notebook"):
+    with pytest.raises(ValueError, match=r"metrics\.json does not exist"):
         collect([*named, tmp_path / "3" / "metrics.json"])
 
 

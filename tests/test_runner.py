@@ -12,7 +12,8 @@ import nbformat
 import pytest
 from stubs import write_notebook
 
-from steu.workflow.parameters import check_type, notebook_parameters
+from steu.workflow.annotations import check_type
+from steu.workflow.parameters import notebook_parameters
 from steu.workflow.runner import NotebookError, run_notebook
 
 PARAMETERS = """n_tokens: int = 256  # rows to edit
@@ -62,7 +63,8 @@ def test_reads_names_types_defaults_and_meanings(project: Path) -> None:
         ("n: int", "expected 'name: type = default"),
         ("n: int = f()", "the default of parameter n is not a literal: f"),
         ("n: int = 2.5", "default of n: expected int, found 2.5"),
-        ("n: Tensor = 2", "the type 'Tensor' is not one of int, float"),
+        ("n: Tensor = 2", "default of n: the type 'Tensor' is not one of int, float"),
+        ("n: int =", "the parameters cell is not valid Python, line 1"),
     ],
 )
 def test_refuses_a_cell_that_declares_no_types(project: Path, source: str, message: str) -> None:
@@ -98,7 +100,8 @@ def test_refuses_a_notebook_without_output(project: Path) -> None:
         ("int | None", None),
         ("list[int]", [1, 2]), ("tuple[float, float]", [0.5, 1]),
         ("dict[str, list[str]]", {"a": ["b"]}),
-        ("Literal['a', 'b']", "b"), ("list", []), ("dict", {}), ("Any", object),
+        ("Literal['a', 'b']", "b"), ("list", []), ("dict", {}), ("Any", object), ("None", None),
+        ("float | None", 3), ("tuple[int, ...]", [1, 2, 3]), ("tuple", []),
     ],
 )  # fmt: skip
 def test_accepts_values_of_the_type(annotation: str, value: Any) -> None:
@@ -121,6 +124,38 @@ def test_refuses_values_of_another_type(annotation: str, value: Any) -> None:
 
 def test_an_int_for_a_float_becomes_one() -> None:
     assert isinstance(check_type("float", 1, where="here"), float)
+    (inside,) = check_type("list[float]", [1], where="here")
+    assert isinstance(inside, float)
+
+
+@pytest.mark.parametrize("annotation", ["list[int]", "tuple[int, int]", "tuple[int, ...]", "tuple"])
+def test_lists_and_tuples_are_taken_for_each_other(annotation: str) -> None:
+    for value in ([1, 2], (1, 2)):
+        assert check_type(annotation, value, where="here") == [1, 2]
+
+
+def test_a_wrong_item_is_named() -> None:
+    message = r"here: expected dict\[str, list\[str\]\]; item 'a', item 1: expected a valid string"
+    with pytest.raises(ValueError, match=message + r", found 428 \(int\)"):
+        check_type("dict[str, list[str]]", {"a": ["I50", 428]}, where="here")
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        "Tensor",
+        "list['int']",
+        "list[int, str]",
+        "dict[int]",
+        "f()",
+        "Literal[f()]",
+        "int.real",
+        "x +",
+    ],
+)
+def test_a_type_that_is_not_understood_is_refused_and_never_run(annotation: str) -> None:
+    with pytest.raises(ValueError, match=r"here: the type .* is not one of int, float, str"):
+        check_type(annotation, [], where="here")
 
 
 def test_unknown_and_mistyped_parameters_run_nothing(project: Path) -> None:
@@ -129,6 +164,31 @@ def test_unknown_and_mistyped_parameters_run_nothing(project: Path) -> None:
     with pytest.raises(ValueError, match=r"parameter n_tokens: expected int, found 1\.5 \(float\)"):
         run(project, METRICS, n_tokens=1.5)
     assert not (project / "runs").exists()
+
+
+def test_missing_results_of_an_earlier_stage_are_named_before_anything_runs(
+    project: Path,
+) -> None:
+    pmi, output = project / "runs/demo/toy/tiny/pmi", project / "runs/scratch/x"
+    source = f"cohort: str = 'runs/cohort'\nscores: str = '{pmi.relative_to(project)}'\n"
+    path = project / "notebooks" / "04_unlearning.ipynb"
+    write_notebook(path, f"{source}output: str = 'runs/scratch/x'", METRICS)
+    for folder in (project / "runs/cohort", pmi, output):
+        folder.mkdir(parents=True)
+    (project / "runs/cohort/metrics.json").write_text("{}")
+    (output / "metrics.json").write_text("earlier")
+    message = r"^notebooks/04_unlearning\.ipynb: scores='runs/demo/toy/tiny/pmi' holds no results; "
+    with pytest.raises(ValueError, match=message + r"run notebooks/03_pmi\.ipynb first, or all "):
+        run_notebook(path, parameters={})
+    assert (output / "metrics.json").read_text() == "earlier"
+    (pmi / "metrics.json").write_text("{}")
+    assert run_notebook(path, parameters={}).is_file()
+
+
+def test_a_notebook_of_the_same_name_elsewhere_is_no_stage(project: Path) -> None:
+    path = project / "mine" / "04_unlearning.ipynb"
+    write_notebook(path, "scores: str = 'nowhere'\noutput: str = 'runs/x'", METRICS)
+    assert run_notebook(path, parameters={}).is_file()
 
 
 def test_executes_in_the_root_with_the_given_parameters(project: Path) -> None:

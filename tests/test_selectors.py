@@ -17,15 +17,13 @@ from steu.selection.attribution import (
     integrated_gradient_scores,
     midpoints,
 )
-from steu.selection.counts import count_tokens, pmi_scores, rank_tokens
+from steu.selection.counts import count_tokens
+from steu.selection.ranking import SELECTORS, overlap, pmi_and_rivals, rank_by_score, score_tokens
 from steu.selection.scores import (
-    SELECTORS,
     chi2_scores,
     log_odds_scores,
     mutual_information_scores,
-    overlap,
-    pmi_and_rivals,
-    score_tokens,
+    pmi_scores,
     tfidf_scores,
 )
 
@@ -137,7 +135,7 @@ def test_gradient_times_embedding_is_the_slope_along_the_embeddings(toy):
         moved.append(logit(toy, rows))
         handle.remove()
     slope = (moved[0] - moved[1]) / (2 * step)
-    shares = attributions(toy.model, toy.notes, rows, label=0)
+    shares = attributions(toy.task(), rows)
     np.testing.assert_allclose([share.sum() for share in shares], slope, rtol=0.02, atol=0.02)
 
 
@@ -148,26 +146,26 @@ def test_integrated_gradients_are_complete(toy):
     handle.remove()
     wanted = logit(toy, rows) - start
     gaps = []
-    for n_steps in (2, 200):
+    for n_steps in (2, 1000):
         points = midpoints(n_steps)
-        shares = attributions(toy.model, toy.notes, rows, label=0, points=points)
+        shares = attributions(toy.task(), rows, points=points)
         gaps.append(max(abs(np.array([share.sum() for share in shares]) - wanted)))
-    assert abs(wanted).min() > 0.5  # there is something to explain
+    assert abs(wanted).mean() > 0.5  # there is something to explain
     assert gaps[1] < 0.01 < gaps[0]
 
 
 def test_attributions_do_not_depend_on_the_batch(toy):
     rows = carriers(toy)[::-1]
-    together = attributions(toy.model, toy.notes, rows, label=0)
-    alone = attributions(toy.model, toy.notes, rows, label=0, batch_size=1)
+    together = attributions(toy.task(), rows)
+    alone = attributions(toy.task(), rows, batch_size=1)
     assert [len(share) for share in together] == toy.notes.lengths[rows].tolist()
     np.testing.assert_allclose(np.concatenate(together), np.concatenate(alone), atol=1e-4)
 
 
 def test_scores_add_up_to_what_the_notes_are_told(toy):
     rows = carriers(toy)
-    scores = gradient_scores(toy.model, toy.notes, rows, label=0)
-    shares = attributions(toy.model, toy.notes, rows, label=0)
+    scores = gradient_scores(toy.task(), rows)
+    shares = attributions(toy.task(), rows)
     assert scores.shape == (toy.notes.vocab_size,)
     assert scores.sum() == pytest.approx(np.mean([share.sum() for share in shares]))
 
@@ -176,10 +174,10 @@ def test_the_model_is_left_as_it_was(toy, monkeypatch):
     model, rows = toy.model.train(), carriers(toy)
     model.zero_grad(set_to_none=True)  # what fine-tuning left
     before = logit(toy, rows)
-    gradient_scores(model, toy.notes, rows, label=0)
-    monkeypatch.setattr(model, "features", lambda *_, **__: 1 / 0)
+    gradient_scores(toy.task(), rows)
+    monkeypatch.setattr(model, "forward", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        gradient_scores(model, toy.notes, rows, label=0)
+        gradient_scores(toy.task(), rows)
     monkeypatch.undo()
     assert model.training and all(p.requires_grad and p.grad is None for p in model.parameters())
     assert not model.get_input_embeddings()._forward_hooks
@@ -191,29 +189,28 @@ def test_the_model_is_left_as_it_was(toy, monkeypatch):
 def test_a_cap_draws_some_notes_by_seed_and_no_more_than_there_are(toy):
     rows = carriers(toy)
     some, same, other = (
-        gradient_scores(toy.model, toy.notes, rows, label=0, n_notes=4, seed=seed)
-        for seed in (0, 0, 1)
+        gradient_scores(toy.task(), rows, n_notes=4, seed=seed) for seed in (0, 0, 1)
     )
     np.testing.assert_array_equal(some, same)
     assert (some != other).any()
-    every = gradient_scores(toy.model, toy.notes, rows, label=0, n_notes=len(rows) + 1)
-    np.testing.assert_array_equal(every, gradient_scores(toy.model, toy.notes, rows, label=0))
+    every = gradient_scores(toy.task(), rows, n_notes=len(rows) + 1)
+    np.testing.assert_array_equal(every, gradient_scores(toy.task(), rows))
 
 
 def test_both_attributions_put_the_cue_of_the_class_first(toy):
     counts, rows = count_tokens(toy.notes)[toy.train], carriers(toy)
     for score in (gradient_scores, integrated_gradient_scores):
-        scores = score(toy.model, toy.notes, rows, label=0)
-        assert rank_tokens(scores, counts)[0] == cue(toy)
+        scores = score(toy.task(), rows)
+        assert rank_by_score(scores, counts)[0] == cue(toy)
 
 
 def test_what_cannot_be_attributed_is_refused(toy):
     with pytest.raises(ValueError, match="no training note carries the class"):
-        gradient_scores(toy.model, toy.notes, np.array([], dtype=int), label=0)
+        gradient_scores(toy.task(), np.array([], dtype=int))
     with pytest.raises(ValueError, match="n_notes must be at least 1; found 0"):
-        gradient_scores(toy.model, toy.notes, carriers(toy), label=0, n_notes=0)
+        gradient_scores(toy.task(), carriers(toy), n_notes=0)
     with pytest.raises(ValueError, match="n_steps must be at least 1; found 0"):
-        integrated_gradient_scores(toy.model, toy.notes, carriers(toy), label=0, n_steps=0)
+        integrated_gradient_scores(toy.task(), carriers(toy), n_steps=0)
 
 
 @pytest.mark.parametrize("selector", SELECTORS)
@@ -221,8 +218,8 @@ def test_the_notes_tell_the_class_until_the_chosen_tokens_are_struck_out(study_f
     study = open_study(study_folder)
     counts = count_tokens(study.notes)
     train, test, forget = study.train, study.test, study.is_forget
-    scores = score_tokens(selector, study, counts=counts[train], n_notes=30, n_steps=4)
-    chosen = rank_tokens(scores, counts[train])[:1]
+    scores = score_tokens(study, selector, counts=counts[train])
+    chosen = rank_by_score(scores, counts[train])[:1]
     before, after = (
         roc_auc_score(
             forget[test], lexical_remainder(counts[train], forget[train], counts[test], struck)
@@ -237,9 +234,9 @@ def test_pmi_is_the_score_of_its_own_page_and_random_follows_the_seed(study_fold
     study = open_study(study_folder)
     counts = count_tokens(study.notes)[study.train]
     expected = pmi_scores(counts, study.is_forget[study.train])
-    np.testing.assert_array_equal(score_tokens("pmi", study, counts=counts), expected)
+    np.testing.assert_array_equal(score_tokens(study, "pmi", counts=counts), expected)
     first, again, other = (
-        score_tokens("random", study, counts=counts, seed=seed) for seed in (0, 0, 1)
+        score_tokens(study, "random", counts=counts, seed=seed) for seed in (0, 0, 1)
     )
     assert (first == again).all() and (first != other).any()
 

@@ -10,18 +10,20 @@ from toys import open_study
 
 from steu.data.cohort import Cohort
 from steu.evaluation.probes import lexical_remainder, linear_probe
-from steu.experiments.study import Study
+from steu.experiments.measures import n_parameters
+from steu.experiments.peak_memory import step_bytes
+from steu.experiments.study import Study, timed
+from steu.models.bag_of_words import tfidf_logits
 from steu.models.inference import extract_features, predict
 from steu.selection.counts import count_tokens
-from steu.unlearning.baselines import tfidf_logits
 from steu.unlearning.dense_edit import LayerEdit, last_layers
-from steu.unlearning.training import UnlearnConfig
+from steu.unlearning.sparse import UnlearnConfig, unlearn
 
 
 def test_features_and_logits_under_an_edit_equal_the_attached_model(study_folder):
     study = open_study(study_folder)
     token_ids = np.array(study.tokenizer.convert_tokens_to_ids(["insulin", "family"]))
-    edit = study.train_edit(token_ids, UnlearnConfig(epochs=1, precision="fp32")).edit
+    edit = unlearn(study, token_ids, UnlearnConfig(epochs=1))
     fast = study.logits(study.test, edit)
     with edit.attached(study.model):
         slow = predict(study.model, study.notes, study.test, precision="fp32")
@@ -32,7 +34,7 @@ def test_what_was_read_under_an_edit_is_kept_for_that_edit_alone(study_folder, m
     study = open_study(study_folder)
     ids = np.array(study.tokenizer.convert_tokens_to_ids(["insulin", "family"]))
     rates = ({"learning_rate_rows": 0.02}, {"learning_rate_rows": 0.5})
-    edits = [study.train_edit(ids, UnlearnConfig(epochs=1, **rate)).edit for rate in rates]
+    edits = [unlearn(study, ids, UnlearnConfig(epochs=1, **rate)) for rate in rates]
     wanted = [open_study(study_folder).features(study.train, edit) for edit in edits]
     read = []
 
@@ -40,7 +42,7 @@ def test_what_was_read_under_an_edit_is_kept_for_that_edit_alone(study_folder, m
         read.append(len(arguments[2]))
         return extract_features(*arguments, **options)
 
-    monkeypatch.setattr("steu.experiments.study.extract_features", counted)
+    monkeypatch.setattr("steu.task.extract_features", counted)
     for edit, features in zip(edits, wanted, strict=True):
         study.features(study.test, edit)
         for _ in range(2):
@@ -66,7 +68,7 @@ def test_features_under_other_layers_are_read_whole_and_do_not_linger(study_fold
 def test_the_probe_finds_the_class_before_and_not_after_its_token_is_made_another(study_folder):
     study = open_study(study_folder)
     cue, filler = study.tokenizer.convert_tokens_to_ids(["insulin", "family"])
-    edit = study.train_edit(np.array([cue]), UnlearnConfig(epochs=1, precision="fp32")).edit
+    edit = unlearn(study, np.array([cue]), UnlearnConfig(epochs=1))
     blank = study.model.get_input_embeddings().weight[[filler]].detach()
     erased = replace(edit, rows=blank, head={})
     before, after = (study.probe_samples(e)[0] for e in (None, erased))
@@ -76,29 +78,45 @@ def test_the_probe_finds_the_class_before_and_not_after_its_token_is_made_anothe
 
 def test_measures_and_costs_carry_the_tags_of_the_study(study_folder):
     study = open_study(study_folder)
-    rows = study.measure("original", study.logits(study.test), n_tokens=0)
+    rows = study.measure("original", study.log_odds(study.test), n_tokens=0)
     assert {row["metric"] for row in rows} >= {"forget_f1", "retain_macro_auroc", "forget_auprc"}
     assert {row["dataset"] for row in rows} == {"toy"}
-    trained = study.train_edit(np.array([5000]), UnlearnConfig(epochs=1))
+    trained = timed(unlearn, study, np.array([5000]), UnlearnConfig(epochs=1))
     costs = {row["metric"]: row["value"] for row in study.costs("steu", trained)}
     assert 0 < costs["parameters_changed"] <= 32 + 3 * 32 + 3
-    assert 0 < costs["peak_memory_bytes"] == trained.peak_memory_bytes
-    assert costs["parameters_share"] == costs["parameters_changed"] / study.n_parameters
+    assert costs["seconds"] == trained.seconds > 0
+    assert costs["parameters_share"] == costs["parameters_changed"] / n_parameters(study)
+
+
+def test_each_split_is_measured_by_its_own_notes(study_folder):
+    study = open_study(study_folder)
+    for split in ("train", "validation", "test"):
+        index = study.index(split)
+        rows = study.measure("original", study.log_odds(index), split=split)
+        assert {row["split"] for row in rows} == {split} and {row["n"] for row in rows} == {
+            len(index)
+        }
+        found = next(row["value"] for row in rows if row["metric"] == "forget_auroc")
+        scores = study.log_odds(index)[:, study.forget]
+        assert found == pytest.approx(roc_auc_score(study.is_forget[index], scores))
+    with pytest.raises(ValueError, match="the validation split has 30 notes; found log-odds of 60"):
+        study.measure("original", study.log_odds(study.test), split="validation")
 
 
 def test_peak_memory_follows_the_size_of_a_batch(study_folder):
     study = open_study(study_folder)
     cue = np.array([study.tokenizer.convert_tokens_to_ids("insulin")])
-    sizes = [UnlearnConfig(epochs=1, batch_size=size, precision="fp32") for size in (8, 48)]
-    peaks = [study.train_edit(cue, config).peak_memory_bytes for config in sizes]
+    sizes = [UnlearnConfig(epochs=3, batch_size=size) for size in (8, 48)]
+    peaks = [step_bytes(study, unlearn, cue, config=config) for config in sizes]
     assert 3 * peaks[0] < peaks[1]
 
 
 def test_aimed_at_another_class_everything_else_is_shared(study_folder):
     study = open_study(study_folder)
     other = study.aimed_at("lung")
-    for name in ("model", "notes", "cohort", "teacher", "thresholds", "weights", "targets"):
+    for name in ("model", "notes", "cohort", "teacher", "thresholds", "targets"):
         assert getattr(other, name) is getattr(study, name), name
+    assert other.weights() is study.weights()
     assert (other.forget, other.tags["forget_label"]) == (2, "lung")
     assert (study.forget, study.tags["forget_label"]) == (0, "diabetes")
     np.testing.assert_array_equal(other.logits(other.test), study.logits(study.test))
@@ -110,9 +128,9 @@ def test_aimed_at_another_class_everything_else_is_shared(study_folder):
 
 def test_aimed_back_an_edit_is_the_same(study_folder):
     study = open_study(study_folder)
-    config, none = UnlearnConfig(epochs=1, precision="fp32"), np.array([], dtype=np.int64)
-    edits = [s.train_edit(none, config).edit for s in (study, study.aimed_at("lung"))]
-    edits.append(study.aimed_at("lung").aimed_at("diabetes").train_edit(none, config).edit)
+    config, none = UnlearnConfig(epochs=1), np.array([], dtype=np.int64)
+    edits = [unlearn(s, none, config) for s in (study, study.aimed_at("lung"))]
+    edits.append(unlearn(study.aimed_at("lung").aimed_at("diabetes"), none, config))
     weights = [edit.head["weight"] for edit in edits]
     assert weights[0].equal(weights[2])
     assert not weights[0].equal(weights[1])
@@ -122,7 +140,7 @@ def test_a_classifier_of_another_cohort_is_refused(study_folder, tmp_path):
     cohort = Cohort.read(study_folder / "cohort")
     frame = cohort.frame.assign(text=cohort.frame["text"] + " x")
     replace(cohort, frame=frame).write(tmp_path / "cohort")
-    with pytest.raises(ValueError, match=r"trained on another cohort.*02_classifier"):
+    with pytest.raises(ValueError, match=r"trained on another cohort than .*: train it again"):
         Study.open(
             cohort=tmp_path / "cohort", classifier=study_folder / "classifier",
             forget_label="diabetes", encoded=tmp_path,

@@ -10,15 +10,10 @@ from stubs import ROOT, steu
 from steu.data.cohort import Cohort
 from steu.data.encoding import encode_notes
 from steu.models.loading import load_tokenizer
-from steu.selection.counts import (
-    count_tokens,
-    pmi_scores,
-    rank_tokens,
-    select_tokens,
-    stop_word_ids,
-    token_table,
-    words_with_token,
-)
+from steu.selection.counts import count_tokens, token_table
+from steu.selection.ranking import rank_by_score, select_tokens
+from steu.selection.scores import pmi_scores
+from steu.selection.words import stop_word_ids, words_with_token
 
 TOKENIZER = load_tokenizer("minilm")
 TEXTS = ["insulin for diabetes", "no diabetes", "furosemide", "insulin insulin sliding"]
@@ -62,9 +57,9 @@ def test_smoothing_shrinks_the_score_towards_zero():
 def test_the_ranking_is_best_first_and_leaves_out_rare_and_excluded():
     counts = sparse.csr_matrix(np.array([[1, 5, 5, 5, 0]]))
     scores = np.array([9.0, 1.0, 3.0, 2.0, 8.0])
-    assert rank_tokens(scores, counts, min_count=2).tolist() == [2, 3, 1]
-    assert rank_tokens(scores, counts, min_count=2, excluded=(2,)).tolist() == [3, 1]
-    assert rank_tokens(np.zeros(5), counts).tolist() == [0, 1, 2, 3]  # ties by id
+    assert rank_by_score(scores, counts, min_count=2).tolist() == [2, 3, 1]
+    assert rank_by_score(scores, counts, min_count=2, excluded=(2,)).tolist() == [3, 1]
+    assert rank_by_score(np.zeros(5), counts).tolist() == [0, 1, 2, 3]  # ties by id
     assert select_tokens(np.array([2, 3, 1]), 2).tolist() == [2, 3]
 
 
@@ -93,6 +88,7 @@ def test_a_notebook_says_in_one_line_that_n_tokens_does_not_fit(tmp_path, n_toke
         for i in range(6)
     ]
     Cohort(pd.DataFrame(rows), ("diabetes",), "toy", "table", restricted=False).write(tmp_path)
+    (tmp_path / "metrics.json").write_text("{}")
     values = {"cohort": tmp_path, "encoded": tmp_path / "encoded", "output": tmp_path / "out"}
     values |= {"forget_label": "diabetes", "min_count": 2, "n_tokens": n_tokens}
     given = [word for name, value in values.items() for word in ("-p", name, str(value))]

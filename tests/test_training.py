@@ -8,8 +8,10 @@ import torch
 from sklearn.metrics import roc_auc_score
 from toys import make_toy
 
-from steu.models.fine_tuning import TrainConfig, fine_tune, known_cross_entropy, macro_auroc
-from steu.models.inference import hide_tokens, predict
+from steu.evaluation.metrics import macro_auroc
+from steu.models.fine_tuning import TrainConfig, fine_tune, known_cross_entropy
+from steu.models.inference import features_from_ids, hide_tokens, predict
+from steu.models.pooling import set_pooling
 
 
 def test_training_repeats_itself_and_leaves_the_global_generator_alone(tmp_path):
@@ -68,15 +70,18 @@ def test_training_that_only_harms_keeps_the_start(tmp_path):
     assert np.allclose(first, second, atol=1e-4)
 
 
-def test_hidden_tokens_are_neither_read_nor_pooled(tmp_path):
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
+def test_hidden_tokens_are_neither_read_nor_pooled(tmp_path, pooling):
     toy = make_toy(tmp_path, n=20, trained=False)
+    set_pooling(toy.model, pooling)
     ids, mask = toy.notes.batch(range(20))
     torch.manual_seed(0)
     hidden = hide_tokens(mask, 0.5)
     assert (hidden <= mask).all() and hidden[:, 0].all()
     assert hidden.sum().item() == pytest.approx(mask.sum().item() / 2, rel=0.2)
     other = torch.where((mask == 1) & (hidden == 0), 5000, ids)  # another word in every gap
-    torch.testing.assert_close(toy.model.features(ids, hidden), toy.model.features(other, hidden))
+    first, second = (features_from_ids(toy.model, given, hidden) for given in (ids, other))
+    torch.testing.assert_close(first, second)
     assert torch.equal(hide_tokens(mask, 0.0), mask)
 
 

@@ -7,20 +7,12 @@ from sklearn.metrics import f1_score, roc_auc_score
 from toys import make_toy
 
 from steu.models.inference import predict
-from steu.selection.counts import count_tokens, pmi_scores, rank_tokens, select_tokens
-from steu.unlearning.baselines import null_edit, null_logits
-from steu.unlearning.training import (
-    Teacher,
-    UnlearnConfig,
-    _features,
-    forget_loss,
-    unlearn,
-    utility_loss,
-)
+from steu.selection.ranking import rank_tokens
+from steu.unlearning.null_edit import null_edit, null_logits
+from steu.unlearning.objective import forget_loss, utility_loss
+from steu.unlearning.sparse import UnlearnConfig, _features, unlearn
 
-CONFIG = UnlearnConfig(
-    epochs=15, precision="fp32", learning_rate_rows=0.02, learning_rate_head=0.02
-)
+CONFIG = UnlearnConfig(epochs=15, learning_rate_rows=0.02, learning_rate_head=0.02)
 
 
 @pytest.fixture(scope="module")
@@ -30,22 +22,11 @@ def toy(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def token_ids(toy):
-    counts = count_tokens(toy.notes)[toy.train]
-    scores = pmi_scores(counts, toy.targets[toy.train, 0] == 1)
-    return select_tokens(rank_tokens(scores, counts), 2)
+    return rank_tokens(toy.task())[:2]
 
 
 def run(toy, token_ids, **changes):
-    config = UnlearnConfig(**{**CONFIG.__dict__, **changes})
-    return unlearn(
-        toy.model,
-        toy.notes,
-        toy.targets,
-        rows=toy.train,
-        forget=0,
-        token_ids=token_ids,
-        config=config,
-    )
+    return unlearn(toy.task(), token_ids, UnlearnConfig(**{**CONFIG.__dict__, **changes}))
 
 
 def logits(toy, edit=None):
@@ -68,7 +49,7 @@ def test_the_class_is_predicted_before_and_not_after_and_the_others_are_kept(
     toy, token_ids, tokens, head
 ):
     chosen = token_ids if tokens else np.empty(0, dtype=np.int64)
-    edit, _ = run(toy, chosen, head="whole" if head else "none")
+    edit = run(toy, chosen, head="whole" if head else "none")
     before, after = logits(toy), logits(toy, edit)
     assert forget_f1(toy, before) > 0.9
     assert forget_f1(toy, after) < 0.1
@@ -86,8 +67,8 @@ def test_unlearning_leaves_the_model_as_it_was(toy, token_ids):
 
 
 def test_the_same_seed_gives_the_same_edit_and_another_seed_another(toy, token_ids):
-    first, again = run(toy, token_ids, epochs=1)[0], run(toy, token_ids, epochs=1)[0]
-    other = run(toy, token_ids, epochs=1, seed=1)[0]
+    first, again = run(toy, token_ids, epochs=1), run(toy, token_ids, epochs=1)
+    other = run(toy, token_ids, epochs=1, seed=1)
     assert torch.equal(first.rows, again.rows)
     assert torch.equal(first.head["weight"], again.head["weight"])
     assert not torch.equal(first.rows, other.rows)
@@ -114,36 +95,35 @@ def test_the_utility_loss_ignores_the_class_and_is_stationary_at_the_teacher():
 
 
 def test_skipping_the_encoder_for_untouched_notes_changes_nothing(toy, token_ids):
-    teacher = Teacher.of(toy.model, toy.notes, toy.train, precision="fp32")
-    touched = toy.notes.contains_any(token_ids)
-    rows = toy.train[:16]
-    assert 0 < touched[rows].sum() < 16
-    fast = _features(toy.model, toy.notes, teacher, rows, touched, "fp32")
-    slow = _features(toy.model, toy.notes, teacher, rows, np.ones_like(touched), "fp32")
+    task, touched = toy.task(), toy.notes.contains_any(token_ids)
+    some = toy.train[:16]
+    assert 0 < touched[some].sum() < 16
+    fast = _features(task, some, touched)
+    slow = _features(task, some, np.ones_like(touched))
     torch.testing.assert_close(fast, slow, rtol=1e-5, atol=1e-5)
 
 
 def test_a_heavy_drift_penalty_keeps_the_rows_where_they_were(toy, token_ids):
-    free = run(toy, token_ids, epochs=2)[0]
-    tied = run(toy, token_ids, epochs=2, drift_weight=1e4)[0]
+    free = run(toy, token_ids, epochs=2)
+    tied = run(toy, token_ids, epochs=2, drift_weight=1e4)
     original = toy.model.get_input_embeddings().weight[torch.from_numpy(token_ids)]
     assert (tied.rows - original).norm() < 0.5 * (free.rows - original).norm()
 
 
 @pytest.mark.parametrize(("part", "changed"), [("bias", 1), ("row", 33), ("whole", 99)])
 def test_only_the_part_of_the_head_that_is_asked_for_moves(toy, token_ids, part, changed):
-    edit, _ = run(toy, token_ids[:0], head=part, epochs=3)
+    edit = run(toy, token_ids[:0], head=part, epochs=3)
     assert edit.parameters_changed(toy.model) == changed
     before, after = logits(toy), logits(toy, edit)
     assert after[:, 0].mean() < before[:, 0].mean()
     if part != "whole":
         assert np.array_equal(after[:, 1:], before[:, 1:])
-    alone, _ = run(toy, token_ids, head=part, epochs=1)
+    alone = run(toy, token_ids, head=part, epochs=1)
     assert alone.parameters_changed(toy.model) == changed + alone.rows.numel()
 
 
 def test_the_null_edit_is_one_bias_and_leaves_every_retained_logit_bit_for_bit(toy):
-    edit = null_edit(toy.model, 0)
+    edit = null_edit(toy.task())
     before, after = logits(toy), logits(toy, edit)
     assert np.array_equal(before[:, 1:], after[:, 1:])
     assert np.isneginf(after[:, 0]).all()
@@ -159,17 +139,35 @@ def test_impossible_requests_are_named(toy):
         run(toy, nothing, head="none")
     with pytest.raises(ValueError, match="learning_rate_rows must be positive; found 0"):
         UnlearnConfig(learning_rate_rows=0)
-    with pytest.raises(ValueError, match="head must be one of .*; found 'rows'"):
+    with pytest.raises(ValueError, match="no part of the head 'rows'; did you mean row"):
         UnlearnConfig(head="rows")
     with pytest.raises(ValueError, match="utility_weight must be 0 or more; found -1"):
         UnlearnConfig(utility_weight=-1)
+    without = toy.task(targets=toy.targets * [0, 1, 1])
     with pytest.raises(ValueError, match=r"with and without 'diabetes'; found 0 with"):
-        unlearn(
-            toy.model,
-            toy.notes,
-            np.zeros_like(toy.targets),
-            rows=toy.train,
-            forget=0,
-            token_ids=nothing,
-            config=CONFIG,
-        )
+        unlearn(without, nothing, CONFIG)
+
+
+def test_a_softmax_gives_the_mass_of_the_class_back_to_the_others():
+    logits, teacher = torch.zeros(1, 3), torch.tensor([[5.0, 1.0, 1.0 + np.log(3)]])
+    carrier = torch.tensor([[1.0, 0.0, 0.0]])
+    loss = forget_loss(logits, carrier, 0, teacher=teacher, outputs="softmax")
+    assert loss.item() == pytest.approx(np.log(3))  # a quarter and three quarters of log 3 each
+    shaped = torch.tensor([[-50.0, 0.0, np.log(3)]], dtype=torch.float32)
+    least = forget_loss(shaped, carrier, 0, teacher=teacher, outputs="softmax")
+    entropy = -(0.25 * np.log(0.25) + 0.75 * np.log(0.75))
+    assert least.item() == pytest.approx(entropy, abs=1e-5)
+    other = torch.tensor([[0.0, 1.0, 0.0]])
+    plain = forget_loss(logits, other, 0, teacher=teacher, outputs="softmax")
+    assert plain.item() == pytest.approx(np.log(3))  # a note without the class keeps its label
+    with pytest.raises(ValueError, match="needs the teacher's logits"):
+        forget_loss(logits, carrier, 0, outputs="softmax")
+
+
+def test_the_utility_loss_of_a_softmax_ignores_the_class_too():
+    teacher = torch.tensor([[0.3, -1.0, 2.0]])
+    shifted = teacher + torch.tensor([[0.0, 5.0, 0.0]])
+    p = teacher[0, [0, 2]].softmax(dim=0)
+    for student in (teacher, shifted):
+        loss = utility_loss(student, teacher, 1, outputs="softmax")
+        assert loss.item() == pytest.approx(-(p * p.log()).sum().item())

@@ -12,11 +12,11 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from toys import QUICK, make_toy
-from transformers import ModernBertConfig, ModernBertModel
+from transformers import ModernBertConfig, ModernBertForSequenceClassification
 
 from steu.models.fine_tuning import TrainConfig, fine_tune
-from steu.models.loading import Classifier
-from steu.unlearning.training import UnlearnConfig, unlearn
+from steu.models.inference import features_from_ids
+from steu.unlearning.sparse import UnlearnConfig, unlearn
 
 # A value or a number of values that the host asks of a tensor.
 WAITING = ("_local_scalar_dense", "is_nonzero", "nonzero", "masked_select", "_unique2", "equal")
@@ -60,10 +60,8 @@ def test_what_waits_is_counted():
 
 def unlearned(toy, size):
     """A run with so many notes a step, every token edited; its steps."""
-    config = UnlearnConfig(epochs=1, batch_size=size, precision="fp32")
     tokens = np.setdiff1d(toy.notes.ids, toy.notes.special_ids).astype(np.int64)
-    given = {"rows": toy.train, "forget": 0, "token_ids": tokens, "config": config}
-    return len(unlearn(toy.model, toy.notes, toy.targets, **given)[1])
+    return len(unlearn(toy.task(), tokens, UnlearnConfig(epochs=1, batch_size=size)).history)
 
 
 def tuned(toy, size):
@@ -106,17 +104,17 @@ def test_more_steps_do_not_make_a_gpu_wait_more_often(toy, loop):
 @pytest.mark.parametrize("kernel", ["sdpa", "eager"])
 def test_features_are_those_of_the_mask_that_transformers_makes(toy, kernel):
     model = toy.model.eval()
-    model.encoder.set_attn_implementation(kernel)
+    model.set_attn_implementation(kernel)
     ids, mask = toy.notes.batch(toy.test)
     ids, mask = ids[:, :16], mask[:, :16]  # some notes fill that, others are padded
     full = mask.all(dim=1)
     assert full.any() and not full.all()
     for some, padded in ((full, False), (full, None), (~full, True), (~full, None)):
         given = ids[some], mask[some]
-        hidden = model.encoder(input_ids=given[0], attention_mask=given[1]).last_hidden_state
-        weights = given[1].unsqueeze(-1).float()
-        expected = (hidden * weights).sum(1) / weights.sum(1)
-        assert torch.equal(model.features(*given, padded=padded), expected)
+        features = features_from_ids(model, *given, padded=padded)
+        expected = model(input_ids=given[0], attention_mask=given[1]).logits
+        assert torch.equal(model.classifier(features), expected)
+    model.set_attn_implementation("sdpa")
 
 
 def test_windows_of_single_layers_are_left_to_transformers():
@@ -131,8 +129,9 @@ def test_windows_of_single_layers_are_left_to_transformers():
         pad_token_id=0,
     )
     torch.manual_seed(0)
-    model = Classifier(ModernBertModel(config), ("a",)).eval()
+    model = ModernBertForSequenceClassification(config).eval()
     ids, mask = torch.randint(1, 99, (2, 24)), torch.ones(2, 24, dtype=torch.int64)
     mask[1, 20:] = 0
-    together = model.features(ids, mask, padded=True)[0]
-    torch.testing.assert_close(together, model.features(ids[:1], mask[:1], padded=False)[0])
+    together = features_from_ids(model, ids, mask, padded=True)[0]
+    alone = features_from_ids(model, ids[:1], mask[:1], padded=False)[0]
+    torch.testing.assert_close(together, alone)

@@ -87,7 +87,7 @@ class Cohort:
         """Column of a label in `targets`; an unknown one is refused, with the nearest named."""
         return label_index(self.labels, label)
 
-    def rows(self, split: str) -> np.ndarray:
+    def index(self, split: str) -> np.ndarray:
         """Positions of one split's stays, int64 (n,)."""
         if split not in SPLITS:
             raise ValueError(f"unknown split {split!r}; expected one of: {', '.join(SPLITS)}")
@@ -133,8 +133,8 @@ class Cohort:
         about, path = read_json(folder / "cohort.json"), _stored(folder)
         if sha256(path) != about.get("sha256"):
             raise ValueError(
-                f"{path} is not the file that cohort.json beside it speaks of; run "
-                "notebooks/01_cohort again"
+                f"{path} is not the file that cohort.json beside it speaks of; write "
+                "the cohort again"
             )
         labels = tuple(about["labels"])
         columns = ["subject_id", "stay_id", *(["text"] if text else []), *labels, "split"]
@@ -151,35 +151,35 @@ class Cohort:
         return cohort
 
 
-def iter_texts(folder: str | Path, *, rows: np.ndarray | None = None) -> Iterator[str]:
+def iter_texts(folder: str | Path, *, index: np.ndarray | None = None) -> Iterator[str]:
     """Yield the texts of a written cohort in order, holding few at a time.
 
     Parameters
     ----------
-    rows
+    index
         Positions of the stays whose texts are wanted, ascending; by default all.
 
     Raises
     ------
     ValueError
-        If `rows` do not ascend or there is no such row.
+        If `index` does not ascend or there is no such stay.
     """
     start = 0
     with pq.ParquetFile(_stored(Path(folder))) as file:
         n = file.metadata.num_rows
-        rows = np.arange(n) if rows is None else rows
-        if (np.diff(rows, prepend=-1, append=n) <= 0).any():
-            raise ValueError(f"rows must be positions from 0 to {n - 1} in ascending order")
+        index = np.arange(n) if index is None else index
+        if (np.diff(index, prepend=-1, append=n) <= 0).any():
+            raise ValueError(f"index must hold positions from 0 to {n - 1} in ascending order")
         for batch in file.iter_batches(BATCH, columns=["text"]):
-            first, last = np.searchsorted(rows, [start, start + len(batch)])
-            yield from batch.column("text").take(pa.array(rows[first:last] - start)).to_pylist()
+            first, last = np.searchsorted(index, [start, start + len(batch)])
+            yield from batch.column("text").take(pa.array(index[first:last] - start)).to_pylist()
             start += len(batch)
 
 
 def _stored(folder: Path) -> Path:
     path = folder / "cohort.parquet"
     if not path.is_file():
-        raise ValueError(f"{path} does not exist; run notebooks/01_cohort first")
+        raise ValueError(f"{path} does not exist; write the cohort first")
     return path
 
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import shutil
-import urllib.error
-import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
+from steu._errors import check_choice
 from steu._io import atomic_path, sha256
+
+SUMS = "SHA256SUMS.txt"
 
 
 @dataclass(frozen=True)
@@ -101,44 +107,32 @@ def fetch(name: str, folder: str | Path, *, source: str | Path | None = None) ->
     ConnectionError
         If the source cannot be reached.
     """
-    if name not in OPEN_DATA:
-        raise ValueError(f"unknown dataset {name!r}; expected one of: {', '.join(OPEN_DATA)}")
+    check_choice(name, OPEN_DATA, what="dataset")
     data, folder = OPEN_DATA[name], Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         return _check_present(name, folder)
     with atomic_path(folder) as beside:
-        beside.mkdir()
-        _copy(_address(source or data.url, "SHA256SUMS.txt"), beside / "SHA256SUMS.txt", folder)
-        sums = _read_sums(beside / "SHA256SUMS.txt")
+        _retrieve(_address(source or data.url, SUMS), beside / SUMS, None, folder)
+        sums = _read_sums(beside / SUMS)
         for file in data.files:
-            target = beside / file
-            target.parent.mkdir(parents=True, exist_ok=True)
             address = _address(source or data.url, file)
-            _copy(address, target, folder)
-            _check(target, file, sums, address)
+            _retrieve(address, beside / file, _sum_of(file, sums), folder)
     return folder
 
 
 def _check_present(name: str, folder: Path) -> Path:
-    if not (folder / "SHA256SUMS.txt").is_file():
+    if not (folder / SUMS).is_file():
         raise ValueError(f"{folder} holds other files; name an empty or a new folder for {name}")
-    sums = _read_sums(folder / "SHA256SUMS.txt")
+    sums = _read_sums(folder / SUMS)
     for file in OPEN_DATA[name].files:
         if not (folder / file).is_file():
             raise ValueError(f"{folder}: {file} is missing; remove the folder and fetch again")
-        _check(folder / file, file, sums, str(folder / file))
+        if sha256(folder / file) != _sum_of(file, sums):
+            raise ValueError(
+                f"{folder / file} is damaged: its SHA-256 is not the publisher's; "
+                "remove the folder and fetch again"
+            )
     return folder
-
-
-def _check(path: Path, file: str, sums: dict[str, str], address: str) -> None:
-    found, expected = sha256(path), sums.get(file)
-    if expected is None:
-        raise ValueError(f"SHA256SUMS.txt has no line for {file}; the source is incomplete")
-    if found != expected:
-        raise ValueError(
-            f"{address} is damaged: its SHA-256 is {found}, the publisher's is {expected}; "
-            "fetch it again"
-        )
 
 
 def _read_sums(path: Path) -> dict[str, str]:
@@ -149,24 +143,62 @@ def _read_sums(path: Path) -> dict[str, str]:
     return {file.strip().lstrip("*"): digest.lower() for digest, file in pairs}
 
 
+def _sum_of(file: str, sums: dict[str, str]) -> str:
+    if file not in sums:
+        raise ValueError(f"{SUMS} has no line for {file}; the source is incomplete")
+    return sums[file]
+
+
 def _address(source: str | Path, file: str) -> str:
     if "://" not in str(source):
         return (Path(source).resolve() / file).as_uri()
     return str(source).rstrip("/") + "/" + file
 
 
-def _copy(address: str, target: Path, folder: Path) -> None:
+def _retrieve(address: str, target: Path, digest: str | None, folder: Path) -> None:
+    import pooch  # here, like requests below: only a download waits for them
+
+    pooch.get_logger().setLevel("WARNING")  # it would print some lines a file
+    how = _copy if address.startswith("file:") else _over_http()
+    with _saying_what_helps(address, folder):
+        pooch.retrieve(address, digest, fname=target.name, path=target.parent, downloader=how)
+    target.chmod(0o644)  # pooch lets nobody but its owner read it
+
+
+def _copy(address: str, target: str, _: object) -> None:
+    """Read a local copy, which pooch has no way to do."""
+    shutil.copyfile(url2pathname(urlsplit(address).path), target)
+
+
+def _over_http() -> Callable[..., Any]:
+    """Download files as they lie: the publisher's sums are of those, gzipped or not."""
+    import pooch
+
+    headers = {"Accept-Encoding": "identity"}
+    return pooch.HTTPDownloader(chunk_size=1 << 20, timeout=60, headers=headers)
+
+
+@contextmanager
+def _saying_what_helps(address: str, folder: Path) -> Iterator[None]:
+    from requests.exceptions import HTTPError, RequestException
+
     by_hand = (
         f"a folder given by hand does as well: download the files on any machine into {folder}"
     )
     try:
-        with urllib.request.urlopen(address, timeout=60) as answer, target.open("wb") as stream:
-            shutil.copyfileobj(answer, stream)
-    except urllib.error.HTTPError as error:
-        raise ValueError(f"{address} answers {error.code} {error.reason}; {by_hand}") from error
-    except urllib.error.URLError as error:
-        if isinstance(error.reason, FileNotFoundError) or address.startswith("file:"):
-            raise ValueError(f"{address} does not exist; {by_hand}") from error
-        raise ConnectionError(f"{address} cannot be reached ({error.reason}); {by_hand}") from error
-    except (TimeoutError, ConnectionError) as error:
-        raise ConnectionError(f"{address} does not answer ({error}); {by_hand}") from error
+        yield
+    except FileNotFoundError as error:
+        raise ValueError(f"{address} does not exist; {by_hand}") from error
+    except HTTPError as error:
+        answer = str(error).partition(" for url")[0]
+        raise ValueError(f"{address} answers {answer}; {by_hand}") from error
+    except RequestException as error:
+        message = f"{address} cannot be reached ({_cause(error)}); {by_hand}"
+        raise ConnectionError(message) from error
+    except ValueError as error:
+        raise ValueError(f"{address} is damaged: {error} Fetch it again.") from error
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What an error goes back to; those of requests repeat the address, wrapped many times."""
+    return _cause(error.__context__) if error.__context__ else error

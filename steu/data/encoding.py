@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from tokenizers import Tokenizer
-from transformers import AutoConfig, PreTrainedTokenizerBase
+from transformers import AutoConfig, PreTrainedConfig, PreTrainedTokenizerBase
 
 from steu._io import atomic_path, read_json, write_json
 from steu.data.texts import TextDigest, digest_of
@@ -46,23 +47,27 @@ class EncodedNotes:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
+    def __getitem__(self, i: int) -> np.ndarray:
+        """Ids of one note, special ones included, (T,)."""
+        return self.ids[self.offsets[i] : self.offsets[i + 1]]
+
     @cached_property
     def lengths(self) -> np.ndarray:
         """Tokens a note, special ones included, shape (N,)."""
         return np.diff(self.offsets)
 
-    def padded(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+    def padded(self, index: Sequence[int] | np.ndarray) -> np.ndarray:
         """Lengths of the given notes, rounded up to `PAD_MULTIPLE` within the window, (B,).
 
         Few distinct shapes keep the caches of matrix kernels, and with them memory, small.
         """
-        rounded = -(-self.lengths[rows] // PAD_MULTIPLE) * PAD_MULTIPLE
+        rounded = -(-self.lengths[index] // PAD_MULTIPLE) * PAD_MULTIPLE
         return np.minimum(rounded, self.max_length)
 
-    def batch(self, rows: Sequence[int] | np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    def batch(self, index: Sequence[int] | np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """Ids and attention mask of the given notes, (B, T); T is the longest, as `padded`."""
-        notes = [self.ids[self.offsets[row] : self.offsets[row + 1]] for row in rows]
-        shape = (len(notes), int(self.padded(rows).max()))
+        notes = [self[i] for i in index]
+        shape = (len(notes), int(self.padded(index).max()))
         ids = np.full(shape, self.pad_id, dtype=np.int64)
         mask = np.zeros_like(ids)
         for position, note in enumerate(notes):
@@ -70,11 +75,10 @@ class EncodedNotes:
             mask[position, : len(note)] = 1
         return torch.from_numpy(ids), torch.from_numpy(mask)
 
-    def texts(self, tokenizer: PreTrainedTokenizerBase, rows: Iterable[int]) -> Iterator[str]:
+    def texts(self, tokenizer: PreTrainedTokenizerBase, index: Iterable[int]) -> Iterator[str]:
         """What of given notes lies within the window, as text again, without special tokens."""
-        for row in rows:
-            note = self.ids[self.offsets[row] : self.offsets[row + 1]]
-            yield str(tokenizer.decode(note.tolist(), skip_special_tokens=True))
+        for i in index:
+            yield str(tokenizer.decode(self[i].tolist(), skip_special_tokens=True))
 
     def contains_any(self, token_ids: np.ndarray) -> np.ndarray:
         """Whether each note holds at least one of the tokens, shape (N,) bool."""
@@ -109,12 +113,7 @@ def encode_notes(
         If `max_length` leaves no room for text or exceeds the model's window, or `digest` turns
         out to be that of other texts.
     """
-    longest = model_window(tokenizer)
-    if not 3 <= max_length <= longest:
-        raise ValueError(
-            f"max_length must lie between 3 and the model's window of {longest} tokens; "
-            f"found {max_length}"
-        )
+    check_window(max_length, model_window(tokenizer))
     fast = window_tokenizer(tokenizer, max_length)
     if digest is None:
         texts = list(texts)
@@ -139,12 +138,60 @@ def model_window(tokenizer: PreTrainedTokenizerBase) -> int:
         config = AutoConfig.from_pretrained(tokenizer.name_or_path, local_files_only=True)
     except (OSError, ValueError):  # no model lies beside this tokenizer or in the cache
         return tokenizer.model_max_length
+    return window_of(tokenizer, config)
+
+
+def window_of(tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig) -> int:
+    """Tokens that both a tokenizer and the model of a config can take."""
     positions = getattr(config, "max_position_embeddings", tokenizer.model_max_length)
+    if "roberta" in config.model_type:  # its positions are counted from behind the padding token's
+        positions -= config.pad_token_id + 1
     return min(tokenizer.model_max_length, positions)
 
 
+def encode_in_memory(
+    texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, *, max_length: int
+) -> EncodedNotes:
+    """Encode `texts` without a file.
+
+    Raises
+    ------
+    ValueError
+        If `max_length` leaves no room for text or exceeds the model's window, or there is no text.
+    """
+    check_window(max_length, tokenizer.model_max_length)
+    if not len(texts):
+        raise ValueError("texts are empty; expected at least one document")
+    notes = list(encode_window(texts, window_tokenizer(tokenizer, max_length), max_length))
+    return EncodedNotes(
+        ids=np.concatenate(notes).astype(_dtype(tokenizer)),
+        offsets=np.cumsum([0, *map(len, notes)], dtype=np.int64),
+        **_facts(tokenizer, max_length),
+    )
+
+
+def check_window(max_length: int, longest: int) -> None:
+    """Refuse a window that leaves no room for text or exceeds what the model can take."""
+    if not 3 <= max_length <= longest:
+        raise ValueError(
+            f"max_length must lie between 3 and the model's window of {longest} tokens; "
+            f"found {max_length}"
+        )
+
+
 def window_tokenizer(tokenizer: PreTrainedTokenizerBase, max_length: int) -> Tokenizer:
-    """The Rust tokenizer alone, truncating to `max_length` and never padding."""
+    """The Rust tokenizer alone, truncating to `max_length` and never padding.
+
+    Raises
+    ------
+    ValueError
+        If there is none, as in tokenizers that are written in Python.
+    """
+    if not tokenizer.is_fast:
+        raise ValueError(
+            f"{type(tokenizer).__name__} has no fast form; load it with AutoTokenizer, or convert "
+            "it once and save tokenizer.json beside the model"
+        )
     fast = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
     fast.enable_truncation(max_length)
     fast.no_padding()
@@ -197,21 +244,29 @@ def _write(
     tokenizer: PreTrainedTokenizerBase,
     max_length: int,
 ) -> None:
-    dtype = np.uint16 if len(tokenizer) <= 2**16 else np.uint32
-    lengths = [0]
+    dtype, lengths = _dtype(tokenizer), [0]
     with (folder / "ids.bin").open("wb") as stream:
         for ids in encode_window(texts, fast, max_length):
             stream.write(np.asarray(ids, dtype=dtype).tobytes())
             lengths.append(len(ids))
     np.cumsum(lengths, dtype=np.int64).tofile(folder / "offsets.bin")
-    facts = {
-        "dtype": np.dtype(dtype).name,
+    facts = {"dtype": np.dtype(dtype).name, **_facts(tokenizer, max_length)}
+    write_json(folder / "encoding.json", facts)
+
+
+def _dtype(tokenizer: PreTrainedTokenizerBase) -> type[np.unsignedinteger]:
+    """The smallest width that holds every id."""
+    return np.uint16 if len(tokenizer) <= 2**16 else np.uint32
+
+
+def _facts(tokenizer: PreTrainedTokenizerBase, max_length: int) -> dict[str, Any]:
+    """What `EncodedNotes` holds beside the ids."""
+    return {
         "vocab_size": len(tokenizer),
         "pad_id": tokenizer.pad_token_id,
-        "special_ids": sorted(tokenizer.all_special_ids),
+        "special_ids": tuple(sorted(tokenizer.all_special_ids)),
         "max_length": max_length,
     }
-    write_json(folder / "encoding.json", facts)
 
 
 def map_notes(folder: Path) -> EncodedNotes:

@@ -54,6 +54,30 @@ def split_patients(positives: np.ndarray, *, fractions: Sequence[float], seed: i
     return split
 
 
+def split_groups(
+    positives: np.ndarray, groups: np.ndarray, *, fractions: Sequence[float], seed: int
+) -> np.ndarray:
+    """Split of each document by its group, so that none is in two.
+
+    Parameters
+    ----------
+    positives
+        Whether a document has a label, bool (N, C).
+    groups
+        Whose document each is, (N,).
+
+    Returns
+    -------
+    np.ndarray
+        "train", "validation" or "test", str (N,).
+    """
+    names, codes = np.unique(groups, return_inverse=True)
+    by_group = np.zeros((len(names), positives.shape[1]), dtype=bool)
+    np.logical_or.at(by_group, codes, positives)
+    chosen = split_patients(by_group, fractions=fractions, seed=seed)
+    return np.array(SPLITS)[chosen[codes]]
+
+
 def check_fractions(fractions: Sequence[float]) -> None:
     """Refuse shares of the splits that are not three, positive and 1 together."""
     positive = len(fractions) == len(SPLITS) and all(share > 0 for share in fractions)

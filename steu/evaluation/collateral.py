@@ -8,17 +8,19 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from steu.data.cohort import Cohort
-from steu.evaluation.metrics import auroc, f1, metric_row
+from steu._errors import check_choice
+from steu.evaluation.metrics import auroc, f1, metric_record
 
 
 def enough_patients(
-    cohort: Cohort, wanted: Sequence[str] = (), *, minimum: int = 10
+    counts: pd.DataFrame, wanted: Sequence[str] = (), *, minimum: int = 10
 ) -> pd.DataFrame:
     """Which classes can be forgotten and judged: those that enough patients have.
 
     Parameters
     ----------
+    counts
+        Columns label, split and positive_patients, as `Cohort.describe` gives them.
     wanted
         Names of classes to forget; empty means all.
     minimum
@@ -28,7 +30,7 @@ def enough_patients(
     Returns
     -------
     DataFrame
-        A row a label, in the cohort's order: label, train and test (patients with it), enough
+        A row a label, in the order of `counts`: label, train and test (patients with it), enough
         (bool) and forgotten (bool: enough, and wanted).
 
     Raises
@@ -36,16 +38,18 @@ def enough_patients(
     ValueError
         If a name is unknown, or there is no class to forget and another to watch.
     """
-    columns = [cohort.index_of(label) for label in wanted]
-    people = cohort.describe().pivot(index="label", columns="split", values="positive_patients")
-    table = people.loc[list(cohort.labels), ["train", "test"]].reset_index()
+    labels = list(dict.fromkeys(counts["label"]))
+    for label in wanted:
+        check_choice(label, labels, what="label")
+    people = counts.pivot(index="label", columns="split", values="positive_patients")
+    table = people.loc[labels, ["train", "test"]].reset_index()
     table = table.rename_axis(columns=None)
     table["enough"] = table[["train", "test"]].min(axis=1) >= minimum
-    table["forgotten"] = table["enough"] & (table.index.isin(columns) if wanted else True)
+    table["forgotten"] = table["enough"] & (table["label"].isin(list(wanted)) if wanted else True)
     if not table["forgotten"].any() or table["enough"].sum() < 2:
         found = ", ".join(table.loc[table["enough"], "label"]) or "none"
         raise ValueError(
-            f"cohort {cohort.name}: expected a class to forget ({', '.join(wanted) or 'any'}) and "
+            f"expected a class to forget ({', '.join(wanted) or 'any'}) and "
             f"another to watch, each with {minimum} patients in train and in test; found {found}: "
             "lower min_patients or name another class"
         )
@@ -98,7 +102,7 @@ def damage_rows(
     `damage` is original minus edited under the bootstrap weights, (C, S); `n` counts test notes.
     """
     return [
-        metric_row(f"damage_{metric}", damage[j], n, label=label)
+        metric_record(f"damage_{metric}", damage[j], n, label=label)
         for j, label in enumerate(labels)
         if j != forget
     ]

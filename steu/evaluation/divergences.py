@@ -37,7 +37,7 @@ def tug_of_war(
     right, reference : dict of set to array of shape (n,), bool
         Which notes of each set the model and the reference answer rightly.
     weights : dict of set to array of shape (1 + n_bootstrap, n)
-        From `steu.evaluation.metrics.patient_weights`, one for each set.
+        From `group_weights`, one for each set.
 
     Returns
     -------

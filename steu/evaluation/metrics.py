@@ -10,17 +10,18 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
+from sklearn.metrics import roc_auc_score
 
 Metric = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
-def patient_weights(patients: np.ndarray, *, n_bootstrap: int = 1000, seed: int = 0) -> np.ndarray:
-    """Weights of each note, shape (1 + n_bootstrap, N): ones, then resampled patients.
+def group_weights(groups: np.ndarray, *, n_bootstrap: int = 1000, seed: int = 0) -> np.ndarray:
+    """Weights of each note, shape (1 + n_bootstrap, N): ones, then resampled groups (patients).
 
-    A bootstrap sample draws as many patients as there are, with replacement, and takes all notes
-    of each; the same seed draws the same patients, so methods can be compared pairwise.
+    A bootstrap sample draws as many groups as there are, with replacement, and takes all notes
+    of each; the same seed draws the same groups, so methods can be compared pairwise.
     """
-    codes, names = pd.factorize(patients)
+    codes, names = pd.factorize(groups)
     generator = np.random.default_rng(seed)
     draws = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), n_bootstrap)
     weights = np.ones((1 + n_bootstrap, len(codes)), dtype=np.float32)
@@ -121,7 +122,18 @@ def _best_threshold(targets: np.ndarray, logits: np.ndarray) -> float:
     return float((ranked[best] + below) / 2)
 
 
-def evaluate(
+def retained(n_labels: int, forget: int) -> list[int]:
+    """Columns of the labels that stay."""
+    return [c for c in range(n_labels) if c != forget]
+
+
+def macro_auroc(targets: np.ndarray, scores: np.ndarray) -> float:
+    """Mean AUROC over the labels that are known and have both positives and negatives."""
+    both = (targets.min(axis=0) < 1) & (targets.max(axis=0) > 0)  # NaN is neither
+    return float(roc_auc_score(targets[:, both], scores[:, both], average="macro"))
+
+
+def metric_records(
     targets: np.ndarray,
     logits: np.ndarray,
     *,
@@ -130,7 +142,7 @@ def evaluate(
     thresholds: np.ndarray,
     forget: int | None = None,
 ) -> list[dict[str, float | str | int | None]]:
-    """All metrics of one method on one split as tidy rows: metric, label, value, low, high, n.
+    """All metrics of one method on one split as tidy records: metric, label, value, low, high, n.
 
     ``f1``, ``auroc`` and ``auprc`` are given a label, ``macro_*`` are means over all labels; with
     `forget`, ``forget_*`` concern that class and ``retain_macro_*`` are means over the others.
@@ -140,7 +152,7 @@ def evaluate(
     Parameters
     ----------
     targets, logits : arrays of shape (N, C)
-    weights : array of shape (1 + n_bootstrap, N), from `patient_weights`
+    weights : array of shape (1 + n_bootstrap, N), from `group_weights`
     """
     truth = targets.astype(bool)
     everyone = range(len(labels))
@@ -150,20 +162,22 @@ def evaluate(
         "auroc": [auroc(truth[:, c], logits[:, c], weights) for c in everyone],
         "auprc": [auprc(truth[:, c], logits[:, c], weights) for c in everyone],
     }
-    rows = []
+    records = []
     for metric, columns in per_label.items():
-        rows += [metric_row(metric, columns[c], len(truth), label=labels[c]) for c in everyone]
-        rows.append(metric_row(f"macro_{metric}", np.mean(columns, axis=0), len(truth)))
+        records += [
+            metric_record(metric, columns[c], len(truth), label=labels[c]) for c in everyone
+        ]
+        records.append(metric_record(f"macro_{metric}", np.mean(columns, axis=0), len(truth)))
         if forget is not None:
-            kept = np.mean([columns[c] for c in everyone if c != forget], axis=0)
-            rows.append(
-                metric_row(f"forget_{metric}", columns[forget], len(truth), label=labels[forget])
+            kept = np.mean([columns[c] for c in retained(len(labels), forget)], axis=0)
+            records.append(
+                metric_record(f"forget_{metric}", columns[forget], len(truth), label=labels[forget])
             )
-            rows.append(metric_row(f"retain_macro_{metric}", kept, len(truth)))
-    return rows
+            records.append(metric_record(f"retain_macro_{metric}", kept, len(truth)))
+    return records
 
 
-def metric_row(metric: str, values: np.ndarray, n: int, *, label: str | None = None) -> dict:
-    """One tidy row of a metric computed under bootstrap weights: the estimate, then resamples."""
+def metric_record(metric: str, values: np.ndarray, n: int, *, label: str | None = None) -> dict:
+    """One tidy record of a metric under bootstrap weights: the estimate, then resamples."""
     value, low, high = interval(values)
     return {"metric": metric, "label": label, "value": value, "low": low, "high": high, "n": n}

@@ -44,7 +44,7 @@ def lexical_remainder(
     Parameters
     ----------
     train_counts, test_counts : sparse arrays of shape (N, V), (n, V)
-        Token counts, as `steu.selection.counts.count_tokens` gives them.
+        Token counts of the notes.
     train_targets : array of shape (N,), bool
     """
     left = np.ones(train_counts.shape[1])

@@ -72,7 +72,7 @@ def collect(files: str | Path | Sequence[str | Path]) -> pd.DataFrame:
     rows = [row for record in _records(files) for row in record["rows"]]
     if not rows:
         raise ValueError(
-            f"{files} holds no metrics.json with rows; run the earlier notebooks first"
+            f"{files} holds no metrics.json with rows; gather a run that has finished"
         )
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     for name in ("value", "low", "high"):

@@ -1,14 +1,45 @@
-"""How much memory a computation needs at its peak, counted tensor by tensor."""
+"""How much memory a method needs at its peak, counted tensor by tensor."""
 
 from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+
+from steu.task import Edit, ForgetTask
+from steu.unlearning.loop import LoopConfig
+
+
+def step_bytes(task: ForgetTask, method: Callable[..., Edit], *given: Any, **settings: Any) -> int:
+    """Peak of memory of one step of a method on the longest notes, beside model, notes and teacher.
+
+    The method is run once more for this, for one step: counting slows it down, so it is no part of
+    what is timed. For a method without steps it is the whole move, made with these notes.
+
+    Parameters
+    ----------
+    method, given, settings
+        ``method(task, *given, **settings, train=…)``; a ``config`` among the settings says how
+        many notes a step has.
+    """
+    config = settings.get("config") or LoopConfig()
+    once = {"config": replace(config, epochs=1)} if "config" in settings else {}
+    longest = _longest(task, config.batch_size)
+    task.teacher, task.model_hash  # noqa: B018  known before the count begins
+    return peak_bytes(lambda: method(task, *given, **(settings | once), train=longest))
+
+
+def _longest(task: ForgetTask, size: int) -> np.ndarray:
+    """The `size` longest training notes with the class and as many without it."""
+    ordered = task.train[np.argsort(-task.notes.lengths[task.train], kind="stable")]
+    with_class = task.is_forget[ordered]
+    return np.concatenate([ordered[with_class][:size], ordered[~with_class][:size]])
 
 
 def peak_bytes(run: Callable[[], Any]) -> int:

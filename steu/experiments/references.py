@@ -6,11 +6,12 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from steu._errors import check_choice
 from steu.evaluation.divergences import all_right, bernoulli_js, mean_js, tug_of_war
-from steu.evaluation.metrics import metric_row, patient_weights
+from steu.evaluation.metrics import group_weights, metric_record
 from steu.experiments.retraining import retrain
 from steu.experiments.study import Study
-from steu.unlearning.training import Teacher
+from steu.task import Teacher
 
 Reading = Literal["relabelled", "dropped", "masked"]
 
@@ -42,8 +43,7 @@ def without_class(
     ValueError
         If the reading is none of the three.
     """
-    if reading not in get_args(Reading):
-        raise ValueError(f"reading must be one of {get_args(Reading)}; found {reading!r}")
+    check_choice(reading, get_args(Reading), what="reading")
     without, kept = targets.copy(), np.ones(len(targets), dtype=bool)
     without[:, forget] = np.nan if reading == "masked" else 0.0
     if reading == "dropped":
@@ -54,28 +54,27 @@ def without_class(
 def distances(
     study: Study, logits: np.ndarray, wanted: np.ndarray, reading: Reading
 ) -> list[dict[str, Any]]:
-    """Rows of how far answers to all notes are from a reference's, both (N, C) logits.
+    """Records of how far answers to all notes are from a reference's, both (N, C) logits.
 
     ``js_forget_…`` and ``js_retain_…`` are mean Bernoulli Jensen-Shannon divergences on the test
     notes, of the class and of the other labels (bits a label); ``tow_…`` is the Tug-of-War score,
     from the accuracy of all labels at once on training notes with the class, training notes without
     it, and test notes. A "masked" reference has no answer about the class: no number counts it.
     """
-    kept = [c for c in range(logits.shape[1]) if c != study.forget]
-    test, forget = study.test, study.is_forget[study.train]
-    js = mean_js(bernoulli_js(logits[test], wanted[test]), study.weights)  # (S, C)
+    kept, test, forget = study.retained, study.test, study.is_forget[study.train]
+    js = mean_js(bernoulli_js(logits[test], wanted[test]), study.weights())  # (S, C)
     found = {"js_retain": js[:, kept].mean(axis=1)}
     if reading != "masked":
         found["js_forget"] = js[:, study.forget]
     columns = kept if reading == "masked" else list(range(logits.shape[1]))
     sets = {"forget": study.train[forget], "retain": study.train[~forget], "test": test}
     right, right_there = (
-        {name: all_right(study.targets[rows], z[rows], columns) for name, rows in sets.items()}
+        {name: all_right(study.targets[index], z[index], columns) for name, index in sets.items()}
         for z in (logits, wanted)
     )
     weights = {
-        name: patient_weights(study.cohort.patients[rows], n_bootstrap=study.n_bootstrap)
-        for name, rows in sets.items()
+        name: group_weights(study.groups[index], n_bootstrap=study.n_bootstrap)
+        for name, index in sets.items()
     }
     found["tow"] = tug_of_war(right, right_there, weights)
-    return [metric_row(f"{name}_{reading}", values, len(test)) for name, values in found.items()]
+    return [metric_record(f"{name}_{reading}", v, len(test)) for name, v in found.items()]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,20 +27,32 @@ def retrain(
     kept : array of shape (N,), bool, optional
         Notes that take part, of the training and the validation split.
     **changes
-        To what the classifier started from: ``seed``, ``head_width``, … of
-        `steu.models.loading.build_classifier`; a seed is the training's too.
+        To what the classifier started from: ``seed``, ``head_width``, … of `build_classifier`; a
+        seed is the training's too.
     """
     start = study.recipe["start"] | changes
     train = study.recipe["train"] | {"seed": start["seed"]}
     kept = np.ones(len(study.notes), dtype=bool) if kept is None else kept
-    model, tokenizer = build_classifier(labels=study.cohort.labels, **start)
+    model, tokenizer = build_classifier(labels=study.labels, **start)
     fine_tune(
-        model.to(study.device),
+        model.to(study.model.device),
         study.notes,
         study.targets if targets is None else targets,
         train=study.train[kept[study.train]],
         validation=study.validation[kept[study.validation]],
         config=TrainConfig(**train),
     )
-    recipe = {"start": start, "train": train}
-    return replace(study, model=model, tokenizer=tokenizer, recipe=recipe)
+    other = Study(
+        model,
+        tokenizer,
+        study.notes,
+        study.targets,
+        forget=study.labels[study.forget],
+        groups=study.groups,
+        splits=study.splits,
+        precision=study.precision,
+        n_bootstrap=study.n_bootstrap,
+    )
+    other.cohort, other.tags = study.cohort, study.tags
+    other.recipe = {"start": start, "train": train}
+    return other

@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import f1_score, roc_auc_score
 
-from steu.experiments.study import Study, Trained
-from steu.models.fine_tuning import macro_auroc
+from steu.evaluation.metrics import macro_auroc
+from steu.experiments.study import Trained
+from steu.task import ForgetTask
 
 
 def tune(
-    study: Study, settings: Sequence[Any], train: Callable[[Any], Trained]
+    task: ForgetTask, settings: Sequence[Any], train: Callable[[Any], Trained]
 ) -> tuple[Trained, pd.DataFrame]:
     """Train once for each setting and keep what does best on the validation split.
 
@@ -30,22 +31,21 @@ def tune(
         A row a setting: setting, forget_f1, forget_auroc, retain_macro_auroc, criterion, chosen.
     """
     trials = [train(setting) for setting in settings]
-    table = pd.DataFrame([_validate(study, trial) for trial in trials])
+    table = pd.DataFrame([_validate(task, trial) for trial in trials])
     table.insert(0, "setting", list(settings))
     best = int(table["criterion"].to_numpy().argmax())
     return trials[best], table.assign(chosen=np.arange(len(table)) == best)
 
 
-def _validate(study: Study, trial: Trained) -> dict[str, float]:
-    rows = study.validation
-    logits, targets = study.logits(rows, trial.edit), study.targets[rows]
-    kept = [c for c in range(logits.shape[1]) if c != study.forget]
-    forget_auroc = float(roc_auc_score(targets[:, study.forget], logits[:, study.forget]))
-    retained = macro_auroc(targets[:, kept], logits[:, kept])
-    silent = f1_score(targets[:, study.forget], logits[:, study.forget] > 0, zero_division=0)
+def _validate(task: ForgetTask, trial: Trained) -> dict[str, float]:
+    index, forget = task.validation, task.forget
+    scores, targets = task.log_odds(index, trial.edit), task.targets[index]
+    forget_auroc = float(roc_auc_score(targets[:, forget], scores[:, forget]))
+    kept = macro_auroc(targets[:, task.retained], scores[:, task.retained])
+    silent = f1_score(targets[:, forget], scores[:, forget] > 0, zero_division=0)
     return {
         "forget_f1": float(silent),
         "forget_auroc": forget_auroc,
-        "retain_macro_auroc": retained,
-        "criterion": retained - abs(forget_auroc - 0.5),
+        "retain_macro_auroc": kept,
+        "criterion": kept - abs(forget_auroc - 0.5),
     }

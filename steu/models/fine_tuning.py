@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from sklearn.metrics import roc_auc_score
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
+from transformers import PreTrainedModel
 
 from steu.data.encoding import EncodedNotes
-from steu.models.heads import start_from_probe
+from steu.evaluation.metrics import macro_auroc
+from steu.models.heads import head_of
 from steu.models.inference import (
     Precision,
     extract_features,
@@ -22,7 +23,7 @@ from steu.models.inference import (
     on_device,
     predict,
 )
-from steu.models.loading import Classifier
+from steu.models.probe_start import start_from_probe
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class TrainConfig:
 
 
 def fine_tune(
-    model: Classifier,
+    model: PreTrainedModel,
     notes: EncodedNotes,
     targets: np.ndarray,
     *,
@@ -58,7 +59,7 @@ def fine_tune(
     validation: np.ndarray,
     config: TrainConfig,
 ) -> list[dict[str, float]]:
-    """Train `model` in place on rows `train`; keep the epoch with the best validation AUROC.
+    """Train `model` in place on the notes `train`; keep the epoch with the best validation AUROC.
 
     The head starts fitted to the pretrained encoder's features: it costs one pass over the notes,
     and the encoder is not led astray by a head that knows nothing yet (Kumar et al. 2022, arXiv
@@ -68,6 +69,8 @@ def fine_tune(
     ----------
     targets : array of shape (N, C), float32
         NaN marks a label that is not known: it takes no part in the loss or in the choice.
+    train, validation : arrays of int
+        Positions of notes.
 
     Returns
     -------
@@ -75,7 +78,7 @@ def fine_tune(
         An entry an epoch: epoch, loss (nats a label; NaN for epoch 0), validation_auroc (macro).
     """
     features = extract_features(model, notes, train, precision=config.precision)
-    start_from_probe(model.head, features.cpu().numpy(), targets[train], seed=config.seed)
+    start_from_probe(head_of(model), features.cpu().numpy(), targets[train], seed=config.seed)
     generator = np.random.default_rng(config.seed)
     optimizer, schedule = _optimizer(model, config, steps=-(-len(train) // config.batch_size))
     history: list[dict[str, float]] = []
@@ -100,7 +103,7 @@ def fine_tune(
 
 
 def _train_epoch(
-    model: Classifier,
+    model: PreTrainedModel,
     notes: EncodedNotes,
     targets: np.ndarray,
     batches: Iterator[np.ndarray],
@@ -109,16 +112,14 @@ def _train_epoch(
     config: TrainConfig,
 ) -> float:
     """One pass over the batches; the mean loss in nats a label."""
-    device = next(model.parameters()).device
     model.train()
-    losses = []
+    head, losses = head_of(model), []
     for batch in batches:
-        wanted = on_device(targets[batch], device)  # (B, C)
+        wanted = on_device(targets[batch], model.device)  # (B, C)
         features = features_of(
             model, notes, batch, precision=config.precision, token_dropout=config.token_dropout
-        )  # (B, H)
-        logits = model.head(model.dropout(features))
-        loss = known_cross_entropy(logits, wanted)
+        )  # (B, H), behind the model's own dropout
+        loss = known_cross_entropy(head(features), wanted)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), config.max_grad_norm)
@@ -137,25 +138,17 @@ def known_cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Te
     return total / known.sum()
 
 
-def macro_auroc(targets: np.ndarray, scores: np.ndarray) -> float:
-    """Mean AUROC over the labels that are known and have both positives and negatives."""
-    both = (targets.min(axis=0) < 1) & (targets.max(axis=0) > 0)  # NaN is neither
-    return float(roc_auc_score(targets[:, both], scores[:, both], average="macro"))
-
-
 def _optimizer(
-    model: Classifier, config: TrainConfig, *, steps: int
+    model: PreTrainedModel, config: TrainConfig, *, steps: int
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
     """AdamW with two rates, a linear warm-up and a linear decay; no decay on vectors."""
-    encoder = list(model.encoder.parameters())
+    head = list(head_of(model).parameters())
+    of_head = {id(parameter) for parameter in head}
+    encoder = [p for p in model.parameters() if id(p) not in of_head]
     groups = [
         {"params": [p for p in encoder if p.ndim > 1], "weight_decay": config.weight_decay},
         {"params": [p for p in encoder if p.ndim <= 1], "weight_decay": 0.0},
-        {
-            "params": list(model.head.parameters()),
-            "lr": config.head_learning_rate,
-            "weight_decay": 0.0,
-        },
+        {"params": head, "lr": config.head_learning_rate, "weight_decay": 0.0},
     ]
     optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
     total = steps * config.epochs

@@ -1,34 +1,52 @@
-"""The classification head: linear as in the paper, or with one hidden layer."""
+"""Where a classifier keeps its head, what the head reads, and heads with a hidden layer.
+
+The head is the last linear layer of a `transformers` sequence classifier, or the `nn.Sequential`
+that ends with it; features are what it takes. For BERT that is the pooled state of [CLS].
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
-from warnings import catch_warnings, simplefilter
 
-import numpy as np
 import torch
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.neural_network import MLPClassifier
 from torch import nn
+from transformers import PreTrainedModel
 
 HeadPart = Literal["whole", "row", "bias", "none"]
 
 
-def make_head(n_features: int, n_labels: int, *, width: int = 0) -> nn.Module:
-    """Features (B, H) to logits (B, C); linear, or through `width` rectified hidden units."""
-    if width < 0:
+def head_name(model: PreTrainedModel) -> str:
+    """Dotted name of the module that turns features (B, H) into logits (B, C).
+
+    Raises
+    ------
+    ValueError
+        If no linear layer outside the encoder has as many outputs as the model has labels.
+    """
+    n_labels, encoder = model.config.num_labels, f"{model.base_model_prefix}."
+    linear = {
+        name: module
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear) and not name.startswith(encoder)
+    }
+    fitting = [name for name, module in linear.items() if module.out_features == n_labels]
+    if not fitting:
+        found = ", ".join(f"{n} ({m.out_features} outputs)" for n, m in linear.items()) or "none"
         raise ValueError(
-            f"head_width must be 0 (linear) or the number of hidden units; found {width}"
+            f"{type(model).__name__} has no head to edit: expected a last linear layer with "
+            f"{n_labels} outputs, one a label, found {found}; load the model with "
+            "AutoModelForSequenceClassification"
         )
-    if width == 0:
-        return nn.Linear(n_features, n_labels)
-    return nn.Sequential(nn.Linear(n_features, width), nn.ReLU(), nn.Linear(width, n_labels))
+    parent = fitting[-1].rpartition(".")[0]
+    inside = isinstance(model.get_submodule(parent), nn.Sequential) if parent else False
+    return parent if inside else fitting[-1]
 
 
-def head_width(head: nn.Module) -> int:
-    """Hidden units of a head made by `make_head`; 0 for a linear one."""
-    return 0 if isinstance(head, nn.Linear) else int(output_layer(head).in_features)
+def head_of(model: PreTrainedModel) -> nn.Module:
+    """The module of `head_name`."""
+    return model.get_submodule(head_name(model))
 
 
 def output_layer(head: nn.Module) -> nn.Linear:
@@ -37,9 +55,54 @@ def output_layer(head: nn.Module) -> nn.Linear:
 
 
 def output_bias(head: nn.Module) -> str:
-    """The name that the head has for the biases of its labels."""
+    """The name that the head has for the biases of its labels.
+
+    Raises
+    ------
+    ValueError
+        If its last linear layer has none.
+    """
     last = output_layer(head).bias
+    if last is None:
+        raise ValueError("the head has no bias to set: give its last linear layer one")
     return next(name for name, parameter in head.named_parameters() if parameter is last)
+
+
+@contextmanager
+def replaced_head(model: PreTrainedModel, head: nn.Module) -> Iterator[None]:
+    """While open, `head` stands in the place of the model's own."""
+    name = head_name(model)
+    original = model.get_submodule(name)
+    model.set_submodule(name, head)
+    try:
+        yield
+    finally:
+        model.set_submodule(name, original)
+
+
+def set_hidden_layer(model: PreTrainedModel, width: int) -> None:
+    """Give the model a head with `width` rectified hidden units, drawn at random, in place.
+
+    `transformers` has no such head, so the width is kept in the config for `load_classifier`.
+
+    Raises
+    ------
+    ValueError
+        If `width` is not positive.
+    """
+    if width < 1:
+        raise ValueError(
+            f"head_width must be 0 (linear) or the number of hidden units; found {width}"
+        )
+    last = output_layer(head_of(model))
+    layers = nn.Linear(last.in_features, width), nn.ReLU(), nn.Linear(width, last.out_features)
+    model.set_submodule(head_name(model), nn.Sequential(*layers).to(last.weight))
+    model.config.head_width = width
+
+
+def head_width(head: nn.Module) -> int:
+    """Hidden units of a head; 0 for a linear one."""
+    return 0 if isinstance(head, nn.Linear) else int(output_layer(head).in_features)
 
 
 def trainable_head(head: nn.Module, part: HeadPart, forget: int) -> nn.Module:
@@ -51,48 +114,9 @@ def trainable_head(head: nn.Module, part: HeadPart, forget: int) -> nn.Module:
     head.requires_grad_(part == "whole")
     if part not in ("row", "bias"):
         return head
-    last = output_layer(head)
-    for parameter in [last.bias] if part == "bias" else [last.weight, last.bias]:
+    last, bias = output_layer(head), head.get_parameter(output_bias(head))
+    for parameter in [bias] if part == "bias" else [last.weight, bias]:
         own = torch.zeros_like(parameter)
         own[forget] = 1
         parameter.requires_grad_().register_hook(lambda gradient, own=own: gradient * own)
     return head
-
-
-@torch.no_grad()
-def start_from_probe(
-    head: nn.Module, features: np.ndarray, targets: np.ndarray, *, seed: int = 0
-) -> None:
-    """Fit the head to frozen features (N, H) and labels (N, C), in place; NaN labels count as 0.
-
-    A linear head becomes a regularised logistic regression a label, one with a hidden layer a small
-    regularised network. Features are brought to unit spread as a whole, not one by one: some hardly
-    vary at all.
-    """
-    scale, labels = features.std(), np.nan_to_num(targets)
-    layers = [module for module in head.modules() if isinstance(module, nn.Linear)]
-    if len(layers) == 1:
-        found = [_regression(features / scale, labels[:, c]) for c in range(labels.shape[1])]
-        values = [(np.vstack([w for w, _ in found]), np.array([b for _, b in found]))]
-    else:
-        network = MLPClassifier(
-            layers[0].out_features, solver="lbfgs", alpha=1.0, max_iter=2000, random_state=seed
-        )
-        with catch_warnings():  # a place to start from need not be the optimum
-            simplefilter("ignore", ConvergenceWarning)
-            network.fit(features / scale, labels.astype(int))
-        values = [(w.T, b) for w, b in zip(network.coefs_, network.intercepts_, strict=True)]
-    values[0] = (values[0][0] / scale, values[0][1])
-    for layer, (weight, bias) in zip(layers, values, strict=True):
-        layer.weight.copy_(torch.from_numpy(weight))
-        layer.bias.copy_(torch.from_numpy(bias))
-
-
-def _regression(features: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, float]:
-    """Weights (H,) and bias; a label that never varies is told by its smoothed log-odds alone."""
-    positives = label.sum()
-    if positives in (0, len(label)):
-        odds = (positives + 0.5) / (len(label) - positives + 0.5)
-        return np.zeros(features.shape[1]), float(np.log(odds))
-    fitted = LogisticRegression(C=0.01, max_iter=1000).fit(features, label)
-    return fitted.coef_[0], float(fitted.intercept_[0])

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal
 
 import numpy as np
 import torch
+from transformers import PreTrainedModel
 
+from steu._errors import check_choice
 from steu.data.encoding import EncodedNotes
-from steu.models.loading import Classifier
+from steu.models.heads import head_of
 
 Precision = Literal["auto", "fp32", "bf16"]
 
@@ -18,43 +20,87 @@ Precision = Literal["auto", "fp32", "bf16"]
 # blocks back to the system after every use, and to get them anew takes longer than to fill them.
 SCORES = 2**25
 NEARLY = 0.75  # shortest note of a group, as a share of its longest
+KERNELS = ("sdpa", "eager")  # attention kernels that are chosen between; others are left alone
 
 
 def features_of(
-    model: Classifier,
+    model: PreTrainedModel,
     notes: EncodedNotes,
-    rows: np.ndarray,
+    index: np.ndarray,
     *,
     precision: Precision = "auto",
     token_dropout: float = 0.0,
 ) -> torch.Tensor:
-    """Features of the given notes in their order, (B, H) float32, with a graph if one is wanted.
+    """What the head takes of the notes at `index`, (B, H) float32, with a graph if one is wanted.
 
     On a CPU the notes pass in groups of similar length, which changes nothing but rounding: little
     of a group is padding, and what it needs at once stays small. A GPU takes them all together.
 
     Parameters
     ----------
+    index : array of int, shape (B,)
+        Positions of the notes, in the order of the result.
     token_dropout : float
         Share of tokens, but never the first, that are hidden from attention at random.
     """
-    device = next(model.parameters()).device
-    heads = model.encoder.config.num_attention_heads
-    groups = [np.arange(len(rows))]
+    device = model.device
+    groups = [np.arange(len(index))]
     if device.type == "cpu":
-        groups = length_groups(notes.padded(rows), heads=heads)
+        groups = length_groups(notes.padded(index), heads=model.config.num_attention_heads)
     parts = []
     for group in groups:
-        ids, mask = notes.batch(rows[group])
+        ids, mask = notes.batch(index[group])
         if token_dropout:
             mask = hide_tokens(mask, token_dropout)
-        with autocast(device, precision):
-            choose_attention(model, ids)
-            given = (on_device(ids, device), on_device(mask, device))
-            parts.append(model.features(*given, padded=hides_any(mask)))
+        padded = hides_any(mask)
+        ids, mask = on_device(ids, device), on_device(mask, device)
+        with autocast(device, precision), fast_attention(model, ids):
+            parts.append(features_from_ids(model, ids, mask, padded=padded))
     if len(parts) == 1:
         return parts[0]
     return torch.cat(parts)[torch.from_numpy(np.argsort(np.concatenate(groups)))]
+
+
+def features_from_ids(
+    model: PreTrainedModel, ids: torch.Tensor, mask: torch.Tensor, *, padded: bool | None = None
+) -> torch.Tensor:
+    """What the head takes of token ids (B, T) under an attention mask (B, T): (B, H) float32.
+
+    `padded` says whether the mask hides any token. Where that is not known `transformers` looks,
+    and for that the host has to wait for a GPU.
+
+    Raises
+    ------
+    ValueError
+        If the head takes no features of shape (B, H).
+    """
+    taken: list[torch.Tensor] = []
+    handle = head_of(model).register_forward_pre_hook(lambda _, given: taken.append(given[0]))
+    try:
+        model(input_ids=ids, attention_mask=_mask_shown(model, mask, padded))
+    finally:
+        handle.remove()
+    if len(taken) != 1 or taken[0].ndim != 2:
+        found = [tuple(features.shape) for features in taken]
+        raise ValueError(
+            f"the head of {type(model).__name__} should take features of shape (notes, hidden) "
+            f"once a pass; found {found or 'that it is never called'}"
+        )
+    return taken[0].float()
+
+
+def _mask_shown(
+    model: PreTrainedModel, mask: torch.Tensor, padded: bool | None
+) -> torch.Tensor | None:
+    """What spares `transformers` a look at the mask: none, or what it makes of one, (B, 1, T, T).
+
+    Not where the kernel takes other masks, or layers have windows of their own.
+    """
+    local = getattr(model.config, "layer_types", None)
+    if padded is None or local or model.config._attn_implementation != "sdpa":
+        return mask
+    length = mask.shape[1]
+    return mask.bool()[:, None, None, :].expand(-1, -1, length, -1) if padded else None
 
 
 def length_groups(lengths: np.ndarray, *, heads: int) -> list[np.ndarray]:
@@ -91,21 +137,28 @@ def hides_any(mask: torch.Tensor) -> bool:
 
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[Any]:
     """bf16 autocast where asked for, or where ``"auto"`` finds the hardware to do it fast."""
-    if precision not in ("auto", "fp32", "bf16"):
-        raise ValueError(f"precision must be 'auto', 'fp32' or 'bf16'; found {precision!r}")
+    check_choice(precision, ("auto", "fp32", "bf16"), what="precision")
     enabled = precision == "bf16" or (precision == "auto" and has_fast_bf16(device))
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
 
 
-def choose_attention(model: Classifier, input_ids: torch.Tensor) -> None:
-    """Let the model use the attention kernel that is fastest for a batch (B, T) as things stand."""
-    device, heads = next(model.parameters()).device, model.encoder.config.num_attention_heads
-    kind = fast_attention(device, input_ids.shape, heads=heads)
-    if model.encoder.config._attn_implementation != kind:
-        model.encoder.set_attn_implementation(kind)
+@contextmanager
+def fast_attention(model: PreTrainedModel, ids: torch.Tensor) -> Iterator[None]:
+    """While open, the attention kernel that is fastest for a batch (B, T) as things stand."""
+    before = model.config._attn_implementation
+    heads = model.config.num_attention_heads
+    wanted = fastest_kernel(model.device, ids.shape, heads=heads)
+    changed = before in KERNELS and before != wanted and getattr(model, "_supports_sdpa", False)
+    if changed:
+        model.set_attn_implementation(wanted)
+    try:
+        yield
+    finally:
+        if changed:
+            model.set_attn_implementation(before)
 
 
-def fast_attention(device: torch.device, batch: tuple[int, ...], *, heads: int) -> str:
+def fastest_kernel(device: torch.device, batch: tuple[int, ...], *, heads: int) -> str:
     """Which of two attention kernels is faster for a batch (B, T) as things stand.
 
     The fused one, except where gradients are taken in bf16 on a CPU: its backward pass is slow
@@ -126,7 +179,7 @@ def has_fast_bf16(device: torch.device) -> bool:
 
 
 def length_batches(
-    rows: np.ndarray,
+    index: np.ndarray,
     lengths: np.ndarray,
     batch_size: int,
     *,
@@ -138,10 +191,10 @@ def length_batches(
     the batches come in random order; without one all are sorted.
     """
     if generator is None:
-        pools = [rows]
+        pools = [index]
     else:
-        shuffled = generator.permutation(rows)
-        pools = [shuffled[i : i + 16 * batch_size] for i in range(0, len(rows), 16 * batch_size)]
+        shuffled, size = generator.permutation(index), 16 * batch_size
+        pools = [shuffled[i : i + size] for i in range(0, len(index), size)]
     batches = []
     for pool in pools:
         ordered = pool[np.argsort(lengths[pool], kind="stable")]
@@ -152,29 +205,56 @@ def length_batches(
 
 @torch.inference_mode()
 def extract_features(
-    model: Classifier,
+    model: PreTrainedModel,
     notes: EncodedNotes,
-    rows: np.ndarray,
+    index: np.ndarray,
     *,
     batch_size: int = 32,
     precision: Precision = "auto",
 ) -> torch.Tensor:
-    """Features of the given notes in their order, (n, H) float32, on the model's device."""
-    device = next(model.parameters()).device
-    out = torch.empty(len(rows), model.encoder.config.hidden_size, device=device)
+    """Features of the notes at `index` in their order, (n, H) float32, on the model's device."""
+    width = _features_width(model)
+    out = torch.empty(len(index), width, device=model.device)
     was_training = model.training
     model.eval()
-    for batch in length_batches(np.arange(len(rows)), notes.lengths[rows], batch_size):
-        features = features_of(model, notes, rows[batch], precision=precision)
-        out[on_device(batch, device)] = features
-    model.train(was_training)
+    try:
+        for batch in length_batches(np.arange(len(index)), notes.lengths[index], batch_size):
+            features = features_of(model, notes, index[batch], precision=precision)
+            out[on_device(batch, model.device)] = features
+    finally:
+        model.train(was_training)
     return out
+
+
+def _features_width(model: PreTrainedModel) -> int:
+    """Numbers that the first linear layer of the head takes, H."""
+    head = head_of(model)
+    first = next(module for module in head.modules() if isinstance(module, torch.nn.Linear))
+    return int(first.in_features)
 
 
 @torch.inference_mode()
 def predict(
-    model: Classifier, notes: EncodedNotes, rows: np.ndarray, *, precision: Precision = "auto"
+    model: PreTrainedModel,
+    notes: EncodedNotes,
+    index: np.ndarray,
+    *,
+    precision: Precision = "auto",
 ) -> np.ndarray:
-    """Logits of the given notes in their order, (n, C) float32."""
-    features = extract_features(model, notes, rows, precision=precision)
-    return model.head(features).cpu().numpy()
+    """Logits of the notes at `index` in their order, (n, C) float32."""
+    features = extract_features(model, notes, index, precision=precision)
+    return head_of(model)(features).cpu().numpy()
+
+
+@contextmanager
+def frozen(model: PreTrainedModel) -> Iterator[None]:
+    """While open, no parameter of the model takes a gradient and dropout is off."""
+    before = [parameter.requires_grad for parameter in model.parameters()]
+    was_training = model.training
+    model.requires_grad_(False).eval()
+    try:
+        yield
+    finally:
+        for parameter, wanted in zip(model.parameters(), before, strict=True):
+            parameter.requires_grad_(wanted)
+        model.train(was_training)

@@ -1,4 +1,8 @@
-"""How much each token adds to a model's answer: gradient × embedding and integrated gradients."""
+"""How much each token adds to a model's answer: gradient × embedding and integrated gradients.
+
+Our own and not Captum's, with which a test finds them equal: they go in groups of similar length,
+and Captum would bring a plotting library into the core.
+"""
 
 from __future__ import annotations
 
@@ -8,28 +12,27 @@ import numpy as np
 import torch
 
 from steu.data.encoding import EncodedNotes
-from steu.models.inference import choose_attention, hides_any, length_batches, on_device
-from steu.models.loading import Classifier
-from steu.unlearning.training import frozen
+from steu.models.heads import head_of
+from steu.models.inference import (
+    fast_attention,
+    features_from_ids,
+    frozen,
+    hides_any,
+    length_batches,
+    on_device,
+)
+from steu.task import ForgetTask
 
 
 def gradient_scores(
-    model: Classifier,
-    notes: EncodedNotes,
-    rows: np.ndarray,
-    *,
-    label: int,
-    n_notes: int | None = None,
-    seed: int = 0,
+    task: ForgetTask, index: np.ndarray, *, n_notes: int | None = None, seed: int = 0
 ) -> np.ndarray:
     """Gradient × embedding of the class's logit by token, a note's mean, in nats (logit units).
 
     Parameters
     ----------
-    rows : array of int
-        Training notes that carry the class.
-    label : int
-        Position of the class among the outputs.
+    index : array of int
+        Positions of training notes that carry the class.
     n_notes : int, optional
         At most so many of the notes, drawn by `seed`; each costs a forward and a backward pass.
 
@@ -41,18 +44,16 @@ def gradient_scores(
     Raises
     ------
     ValueError
-        If there are no `rows` or `n_notes` is not positive.
+        If `index` is empty or `n_notes` is not positive.
     """
-    rows = _subset(rows, n_notes, seed)
-    return _by_token(notes, rows, attributions(model, notes, rows, label=label))
+    index = _subset(index, n_notes, seed)
+    return _by_token(task.notes, index, attributions(task, index))
 
 
 def integrated_gradient_scores(
-    model: Classifier,
-    notes: EncodedNotes,
-    rows: np.ndarray,
+    task: ForgetTask,
+    index: np.ndarray,
     *,
-    label: int,
     n_steps: int = 8,
     n_notes: int | None = None,
     seed: int = 0,
@@ -64,9 +65,9 @@ def integrated_gradient_scores(
     integral is a sum over the midpoints of `n_steps` pieces. Position embeddings stay: the start
     is a note of the same length without words. See `gradient_scores` for the rest.
     """
-    rows = _subset(rows, n_notes, seed)
+    index = _subset(index, n_notes, seed)
     points = midpoints(n_steps)
-    return _by_token(notes, rows, attributions(model, notes, rows, label=label, points=points))
+    return _by_token(task.notes, index, attributions(task, index, points=points))
 
 
 def midpoints(n_steps: int) -> np.ndarray:
@@ -77,11 +78,9 @@ def midpoints(n_steps: int) -> np.ndarray:
 
 
 def attributions(
-    model: Classifier,
-    notes: EncodedNotes,
-    rows: np.ndarray,
+    task: ForgetTask,
+    index: np.ndarray,
     *,
-    label: int,
     points: Sequence[float] | np.ndarray = (1.0,),
     batch_size: int = 16,
 ) -> list[np.ndarray]:
@@ -95,57 +94,57 @@ def attributions(
     Returns
     -------
     list of arrays of shape (T,), float64
-        One a row in the given order, aligned with the note's ids, special tokens included.
+        One a note in the given order, aligned with the note's ids, special tokens included.
     """
-    device = next(model.parameters()).device
-    found: list[np.ndarray] = [np.empty(0)] * len(rows)
+    model, notes = task.model, task.notes
+    found: list[np.ndarray] = [np.empty(0)] * len(index)
     with frozen(model):
-        for batch in length_batches(np.arange(len(rows)), notes.lengths[rows], batch_size):
-            ids, mask = notes.batch(rows[batch])
+        for batch in length_batches(np.arange(len(index)), notes.lengths[index], batch_size):
+            ids, mask = notes.batch(index[batch])
             padded = hides_any(mask)
-            ids, mask = on_device(ids, device), on_device(mask, device)
+            ids, mask = on_device(ids, model.device), on_device(mask, model.device)
             embedded = model.get_input_embeddings()(ids)  # (B, T, H)
             slopes = torch.zeros_like(embedded)
             for point in points:
-                slopes += _slope(model, ids, mask, float(point) * embedded, label, padded=padded)
+                slopes += _slope(task, ids, mask, float(point) * embedded, padded=padded)
             shares = (embedded * slopes).sum(dim=-1) / len(points)  # (B, T)
             for position, share in zip(batch, shares.double().cpu().numpy(), strict=True):
-                found[position] = share[: notes.lengths[rows[position]]]
+                found[position] = share[: notes.lengths[index[position]]]
     return found
 
 
 def _slope(
-    model: Classifier,
+    task: ForgetTask,
     ids: torch.Tensor,
     mask: torch.Tensor,
     embedded: torch.Tensor,
-    label: int,
     *,
     padded: bool,
 ) -> torch.Tensor:
     """Gradient of the notes' logits of the class at the given word embeddings, (B, T, H)."""
-    leaf = embedded.detach().requires_grad_()
+    model, leaf = task.model, embedded.detach().requires_grad_()
     handle = model.get_input_embeddings().register_forward_hook(lambda *_: leaf)
-    choose_attention(model, ids)
     try:
-        logits = model.head(model.features(ids, mask, padded=padded))[:, label]  # (B,)
+        with fast_attention(model, ids):
+            features = features_from_ids(model, ids, mask, padded=padded)
     finally:
         handle.remove()
+    logits = head_of(model)(features)[:, task.forget]  # (B,)
     return torch.autograd.grad(logits.sum(), leaf)[0]
 
 
-def _subset(rows: np.ndarray, n_notes: int | None, seed: int) -> np.ndarray:
-    if not len(rows):
+def _subset(index: np.ndarray, n_notes: int | None, seed: int) -> np.ndarray:
+    if not len(index):
         raise ValueError("no training note carries the class to forget: choose another label")
     if n_notes is not None and n_notes < 1:
         raise ValueError(f"n_notes must be at least 1; found {n_notes}")
-    if n_notes is None or n_notes >= len(rows):
-        return rows
-    return np.sort(np.random.default_rng(seed).choice(rows, n_notes, replace=False))
+    if n_notes is None or n_notes >= len(index):
+        return index
+    return np.sort(np.random.default_rng(seed).choice(index, n_notes, replace=False))
 
 
-def _by_token(notes: EncodedNotes, rows: np.ndarray, shares: list[np.ndarray]) -> np.ndarray:
+def _by_token(notes: EncodedNotes, index: np.ndarray, shares: list[np.ndarray]) -> np.ndarray:
     """Mean over notes of the sum over a token's positions, (V,)."""
-    ids = np.concatenate([notes.ids[notes.offsets[row] : notes.offsets[row + 1]] for row in rows])
+    ids = np.concatenate([notes[i] for i in index])
     weights = np.concatenate(shares)
-    return np.bincount(ids, weights=weights, minlength=notes.vocab_size) / len(rows)
+    return np.bincount(ids, weights=weights, minlength=notes.vocab_size) / len(index)

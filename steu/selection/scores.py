@@ -1,4 +1,4 @@
-"""Rivals of PMI: other scores of how much a token speaks of a class, by counts or by the model.
+"""How much a token speaks of a class: the paper's PMI and its rivals that count tokens.
 
 Every score has shape (V,) and is higher for tokens that should be edited first. Chi-squared and
 mutual information do not tell tokens of the class from tokens of its absence, so they are signed.
@@ -6,32 +6,49 @@ mutual information do not tell tokens of the class from tokens of its absence, s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, get_args
-
 import numpy as np
-import pandas as pd
 from scipy import sparse
 from scipy.special import rel_entr
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.feature_selection import chi2
 
-from steu._errors import suggestion
-from steu.experiments.study import Study
-from steu.selection.attribution import gradient_scores, integrated_gradient_scores
-from steu.selection.counts import pmi_scores
+from steu.selection.counts import checked_class
 
-Selector = Literal[
-    "pmi",
-    "log_odds",
-    "chi2",
-    "tfidf",
-    "mutual_information",
-    "gradient",
-    "integrated_gradients",
-    "random",
-]
-SELECTORS: tuple[Selector, ...] = get_args(Selector)
+
+def pmi_scores(
+    counts: sparse.csr_matrix, forget: np.ndarray, *, smoothing: float = 0.0
+) -> np.ndarray:
+    """Frequency-weighted pointwise mutual information of each token with the class, in bits.
+
+    Following the secondary account of arXiv 2603.19302 (grade [D]),
+    ``log2(P(t | forget) / P(t | all)) * ln(1 + n_forget(t))``; a token that never occurs in a
+    forget note scores 0, the limit of the product.
+
+    Parameters
+    ----------
+    counts : sparse array of shape (N, V)
+        Token counts of the training notes only.
+    forget : array of shape (N,), bool
+        Which of them carry the class.
+    smoothing : float
+        Added to every count of both distributions. 0 by default: the factor ``ln(1 + n)`` already
+        silences tokens seen once or twice, which is what smoothing is for.
+
+    Returns
+    -------
+    array of shape (V,), float64, in bits times a natural-log count weight
+    """
+    forget = checked_class(counts, forget)
+    if smoothing < 0:
+        raise ValueError(f"smoothing must be 0 or more; found {smoothing}")
+    n_all = np.asarray(counts.sum(axis=0), dtype=np.float64).ravel()
+    n_forget = np.asarray(counts[forget].sum(axis=0), dtype=np.float64).ravel()
+    p_all = (n_all + smoothing) / (n_all + smoothing).sum()
+    p_forget = (n_forget + smoothing) / (n_forget + smoothing).sum()
+    scores = np.zeros(counts.shape[1])
+    seen = n_forget > 0
+    scores[seen] = np.log2(p_forget[seen] / p_all[seen]) * np.log1p(n_forget[seen])
+    return scores
 
 
 def log_odds_scores(
@@ -122,89 +139,6 @@ def mutual_information_scores(counts: sparse.csr_matrix, forget: np.ndarray) -> 
     expected = joint.sum(axis=0) * joint.sum(axis=1, keepdims=True)
     information = rel_entr(joint, expected).sum(axis=(0, 1)) / np.log(2)
     return information * np.sign(joint[0, 0] - expected[0, 0])
-
-
-def score_tokens(
-    selector: Selector,
-    study: Study,
-    *,
-    counts: sparse.csr_matrix,
-    n_notes: int | None = None,
-    n_steps: int = 8,
-    seed: int = 0,
-) -> np.ndarray:
-    """Scores of all tokens by one selector, on the training split of a study.
-
-    Parameters
-    ----------
-    counts : sparse array of shape (N_train, V)
-        Token counts of the training notes, from `steu.selection.counts.count_tokens`.
-    n_notes, n_steps
-        For the selectors that ask the model; see `integrated_gradient_scores`.
-    seed : int
-        For the random scores and the choice of `n_notes`.
-
-    Returns
-    -------
-    array of shape (V,), float64, in the unit of the selector
-
-    Raises
-    ------
-    ValueError
-        If there is no such selector; the nearest is offered.
-    """
-    check_selector(selector)
-    forget = study.is_forget[study.train]
-    if selector in _BY_COUNTS:
-        return _BY_COUNTS[selector](counts, forget)
-    if selector == "random":
-        return np.random.default_rng(seed).random(counts.shape[1])
-    model, notes, rows = study.model, study.notes, study.train[forget]
-    if selector == "gradient":
-        return gradient_scores(model, notes, rows, label=study.forget, n_notes=n_notes, seed=seed)
-    return integrated_gradient_scores(
-        model, notes, rows, label=study.forget, n_steps=n_steps, n_notes=n_notes, seed=seed
-    )
-
-
-_BY_COUNTS: dict[Selector, Callable[[sparse.csr_matrix, np.ndarray], np.ndarray]] = {
-    "pmi": pmi_scores,
-    "log_odds": log_odds_scores,
-    "chi2": chi2_scores,
-    "tfidf": tfidf_scores,
-    "mutual_information": mutual_information_scores,
-}
-
-
-def check_selector(name: str) -> None:
-    """Refuse a name that is no selector; the nearest is offered."""
-    if name not in SELECTORS:
-        raise ValueError(f"selectors: no selector {name!r}; {suggestion(name, SELECTORS)}")
-
-
-def pmi_and_rivals(names: Sequence[str]) -> list[Selector]:
-    """The selectors to compare, each once: PMI, which all are compared with, and then the others.
-
-    Raises
-    ------
-    ValueError
-        If a name is no selector, or none but PMI is named.
-    """
-    for name in names:
-        check_selector(name)
-    rivals = [name for name in SELECTORS if name in names and name != "pmi"]
-    if not rivals:
-        raise ValueError(
-            f"selectors must name at least one rival of PMI; found {list(names)}: "
-            f"{suggestion('', SELECTORS[1:])}"
-        )
-    return ["pmi", *rivals]
-
-
-def overlap(chosen: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """Share of the row's tokens that the column's selector chose too, (S, S), 1 on the diagonal."""
-    shares = [[np.isin(a, b).mean() for b in chosen.values()] for a in chosen.values()]
-    return pd.DataFrame(shares, index=list(chosen), columns=list(chosen))
 
 
 def _by_class(counts: sparse.csr_matrix, forget: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,89 +1,45 @@
-"""The rivals every edit has to be judged beside."""
+"""Rivals that train whole layers: gradient ascent and direct suppression."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
-from sklearn.multiclass import OneVsRestClassifier
-from sklearn.pipeline import make_pipeline
 from torch.nn.functional import logsigmoid, softplus
 
-from steu.data.encoding import EncodedNotes
-from steu.models.heads import output_bias
-from steu.models.inference import features_of, on_device
-from steu.models.loading import Classifier
-from steu.unlearning.dense_edit import LayerEdit, last_layers
-from steu.unlearning.sparse_edit import SparseEdit
-from steu.unlearning.training import (
+from steu._errors import check_choice
+from steu.models.heads import head_name, trainable_head
+from steu.models.inference import features_of, frozen, on_device
+from steu.task import ForgetTask
+from steu.unlearning.dense_edit import LayerEdit, head_parameters, last_layers
+from steu.unlearning.loop import (
+    LoopConfig,
     Losses,
-    Teacher,
-    UnlearnConfig,
     descend,
     forget_and_retain_batches,
-    frozen,
-    utility_loss,
 )
+from steu.unlearning.objective import utility_loss
 
 Rival = Literal["gradient_ascent", "direct_suppression"]
 
 
-def null_edit(model: Classifier, forget: int) -> SparseEdit:
-    """One parameter: the target's output bias becomes −∞, everything else stays bit for bit.
+@dataclass(frozen=True)
+class LayerConfig(LoopConfig):
+    """How a dense edit is trained; see `LoopConfig`."""
 
-    The class is never predicted again and nothing at all has been unlearned.
-    """
-    none = torch.empty(0, dtype=torch.int64)
-    identity = SparseEdit.identity(model, none)
-    name = output_bias(model.head)
-    bias = identity.head[name].clone()
-    bias[forget] = -torch.inf
-    return SparseEdit(identity.token_ids, identity.rows, {name: bias})
-
-
-def null_logits(logits: np.ndarray, forget: int) -> np.ndarray:
-    """Logits (N, C) under the null edit, as the limit of an ever lower bias.
-
-    A bias never changes the ranking of notes, so AUROC is that of the original model for every
-    finite value and therefore in the limit; at −∞ itself all notes tie. In float64, so that the
-    shift rounds no two float32 logits together.
-    """
-    shifted = logits.astype(np.float64)
-    shifted[:, forget] -= 1e6
-    return shifted
-
-
-def tfidf_logits(
-    train_texts: Iterable[str], train_targets: np.ndarray, test_texts: Iterable[Iterable[str]]
-) -> list[np.ndarray]:
-    """Log-odds by TF-IDF (words and word pairs) and one logistic regression a label.
-
-    Returns an array (n, C) for each of `test_texts`; the bag-of-words yardstick of the classifier.
-    """
-    model = make_pipeline(
-        TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True),
-        OneVsRestClassifier(LogisticRegression(C=10.0, max_iter=2000)),
-    )
-    model.fit(train_texts, train_targets)
-    return [model.decision_function(texts) for texts in test_texts]
+    learning_rate_layers: float = 1e-4  # of whole layers: many more numbers move than in rows
 
 
 def edit_layers(
-    model: Classifier,
-    notes: EncodedNotes,
-    targets: np.ndarray,
-    *,
-    rows: np.ndarray,
-    forget: int,
+    task: ForgetTask,
     rival: Rival,
-    config: UnlearnConfig,
+    config: LayerConfig | None = None,
+    *,
     n_layers: int = 3,
-    teacher: Teacher | None = None,
-) -> tuple[LayerEdit, list[dict[str, float]]]:
+    train: np.ndarray | None = None,
+) -> LayerEdit:
     """Train the last encoder layers and the head, as the rivals in the paper do.
 
     The paper names gradient ascent and direct suppression and the number of parameters they change,
@@ -93,34 +49,55 @@ def edit_layers(
       L_forget = −BCE(z_f(B_f), 1) = log σ(z_f), which has no minimum and stops with the epochs;
     - ``"direct_suppression"`` descends the loss of its absence, L_forget = BCE(z_f(B_f), 0).
 
-    Both keep the other classes by the same L_utility as STEU. ``learning_rate_rows`` is the rate of
-    the encoder's part. The model itself is left as it was; see `unlearn` for the parameters and the
-    history that is returned.
+    Both keep the other classes by the same L_utility as STEU. The model itself is left as it was;
+    see `unlearn` for `train` and the history.
+
+    Raises
+    ------
+    ValueError
+        If there is no such rival, the outputs are no sigmoids, or the encoder has fewer layers.
     """
-    batches = forget_and_retain_batches(model, targets, rows, forget=forget, config=config)
-    teacher = teacher or Teacher.of(model, notes, rows, precision=config.precision)
-    edit = LayerEdit.identity(model, last_layers(model, n_layers))
+    check_choice(rival, get_args(Rival), what="rival")
+    if task.outputs != "sigmoid":
+        raise ValueError(f"{rival} is defined for independent sigmoids; this model has a softmax")
+    config, model = config or LayerConfig(), task.model
+    batches = forget_and_retain_batches(task, task.train if train is None else train, config)
+    task.teacher  # noqa: B018  read before anything is attached
+    start = LayerEdit.identity(model, last_layers(model, n_layers))
+    before = LayerEdit.identity(model, list(start.values)).values if config.drift_weight else {}
+    whole = LayerEdit.identity(model, head_parameters(model))
+    head = trainable_head(whole.edited_head(model), config.head, task.forget)
     objective = {"gradient_ascent": logsigmoid, "direct_suppression": softplus}[rival]
 
     def losses(forgotten: np.ndarray, retained: np.ndarray) -> Losses:
-        both = np.concatenate([forgotten, retained])
-        features = features_of(model, notes, both, precision=config.precision)
-        logits = model.head(features)  # (B_f + B_r, C)
-        loss_forget = objective(logits[: len(forgotten), forget]).mean()
-        wanted = teacher.logits[on_device(retained, logits.device)]
-        loss_utility = utility_loss(logits[len(forgotten) :], wanted, forget)
+        both, n = np.concatenate([forgotten, retained]), len(forgotten)
+        logits = head(features_of(model, task.notes, both, precision=task.precision))
+        loss_forget = objective(logits[:n, task.forget]).mean()
+        wanted = task.teacher.logits[on_device(retained, logits.device)]
+        loss_utility = utility_loss(logits[n:], wanted, task.forget)
         total = loss_forget + config.utility_weight * loss_utility
+        if before:
+            total = total + config.drift_weight * _drift(moved, before)
         return total, loss_forget.detach(), loss_utility.detach()
 
     # While attached, the model's parameters are the edit's own tensors: a step changes the edit.
-    with frozen(model), edit.attached(model):
-        moved = {n: p.requires_grad_() for n, p in model.named_parameters() if n in edit.values}
-        encoder = [p for name, p in moved.items() if name.startswith("encoder.")]
-        head = [p for name, p in moved.items() if name.startswith("head.")]
+    with frozen(model), start.attached(model):
+        moved = {n: p.requires_grad_() for n, p in model.named_parameters() if n in start.values}
         groups: list[dict[str, Any]] = [
-            {"params": encoder, "lr": config.learning_rate_rows},
-            {"params": head, "lr": config.learning_rate_head},
+            {"params": list(moved.values()), "lr": config.learning_rate_layers}
         ]
+        if config.head != "none":
+            trained = [parameter for parameter in head.parameters() if parameter.requires_grad]
+            groups.append({"params": trained, "lr": config.learning_rate_head})
         history = descend(losses, groups, batches, max_grad_norm=config.max_grad_norm)
         model.zero_grad(set_to_none=True)
-    return edit, history
+    prefix = head_name(model)
+    own = {} if config.head == "none" else dict(head.named_parameters())
+    values = {f"{prefix}.{name}": value.detach().clone() for name, value in own.items()}
+    return LayerEdit(start.values | values, tuple(history))
+
+
+def _drift(moved: dict[str, torch.Tensor], before: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Mean squared distance of the layers to what they were."""
+    squares = [(moved[name] - value).square() for name, value in before.items()]
+    return torch.stack([s.sum() for s in squares]).sum() / sum(s.numel() for s in squares)

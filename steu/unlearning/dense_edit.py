@@ -5,46 +5,46 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import nn
+from transformers import PreTrainedModel
 
 from steu.data.encoding import EncodedNotes
-from steu.models.loading import Classifier
+from steu.models.heads import head_name, head_of
+
+LAYER_LISTS = ("layer", "layers")  # what BERT and its kin, and ModernBERT, call theirs
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LayerEdit:
     """Values that take the place of a classifier's own parameters, whole tensors at a time.
 
     Attributes
     ----------
     values : dict of str to tensor
-        By the name the parameter has in the classifier, such as "head.weight".
+        By the name the parameter has in the classifier, such as "classifier.weight".
+    history : tuple of dict
+        How its training went.
     """
 
     values: dict[str, torch.Tensor]
+    history: tuple[dict[str, float], ...] = field(default=(), repr=False)
 
     @classmethod
-    def identity(cls, model: Classifier, names: list[str]) -> LayerEdit:
+    def identity(cls, model: PreTrainedModel, names: list[str]) -> LayerEdit:
         """The edit that replaces the named parameters by what they already are."""
         own = dict(model.named_parameters())
         return cls({name: own[name].detach().clone() for name in names})
-
-    @property
-    def head(self) -> dict[str, torch.Tensor]:
-        """The head's part, by the names the head has for it."""
-        start = "head."
-        return {n.removeprefix(start): v for n, v in self.values.items() if n.startswith(start)}
 
     @property
     def bytes_stored(self) -> int:
         """Bytes of all values as they are kept on disk."""
         return sum(value.numel() * value.element_size() for value in self.values.values())
 
-    def parameters_changed(self, model: Classifier) -> int:
+    def parameters_changed(self, model: PreTrainedModel) -> int:
         """Number of scalars of `model` that the edit gives another value."""
         own = dict(model.named_parameters())
         return int(sum((own[name] != value).sum() for name, value in self.values.items()))
@@ -53,14 +53,15 @@ class LayerEdit:
         """Notes whose features it can change, (N,) bool: every one."""
         return np.ones(len(notes), dtype=bool)
 
-    def edited_head(self, head: nn.Module) -> nn.Module:
-        """A copy of `head` that carries the edit's values."""
-        edited = copy.deepcopy(head)
-        edited.load_state_dict(self.head, strict=False)
+    def edited_head(self, model: PreTrainedModel) -> nn.Module:
+        """A copy of the model's head that carries the edit's values."""
+        edited, start = copy.deepcopy(head_of(model)), f"{head_name(model)}."
+        own = {n.removeprefix(start): v for n, v in self.values.items() if n.startswith(start)}
+        edited.load_state_dict(own, strict=False)
         return edited
 
     @contextmanager
-    def attached(self, model: Classifier) -> Iterator[Classifier]:
+    def attached(self, model: PreTrainedModel) -> Iterator[PreTrainedModel]:
         """The model as if edited, for the length of a `with` block; then bit for bit as it was."""
         own = dict(model.named_parameters())
         before = {name: own[name].data for name in self.values}
@@ -73,28 +74,34 @@ class LayerEdit:
                 own[name].data = value
 
 
-def last_layers(model: Classifier, n_layers: int) -> list[str]:
-    """Names of the parameters of the last encoder layers and of the head.
+def last_layers(model: PreTrainedModel, n_layers: int) -> list[str]:
+    """Names of the parameters of the last encoder layers.
 
     Raises
     ------
     ValueError
-        If the encoder has no list of layers where BERT and DistilBERT keep theirs, or fewer.
+        If the encoder keeps its layers where none is looked for, or has fewer.
     """
-    blocks = [
+    encoder = model.base_model
+    lists = [
         (name, module)
-        for name, module in model.encoder.named_modules()
-        if isinstance(module, nn.ModuleList) and name.rpartition(".")[2] == "layer"
+        for name, module in encoder.named_modules()
+        if isinstance(module, nn.ModuleList) and name.rpartition(".")[2] in LAYER_LISTS
     ]
-    if not blocks:
-        kind = type(model.encoder).__name__
+    if not lists:
         raise ValueError(
-            f"{kind} keeps its layers in no module list called 'layer', as BERT and DistilBERT do; "
-            "methods that edit the last layers cannot run on it"
+            f"{type(encoder).__name__} keeps its layers in no module list called "
+            f"{' or '.join(LAYER_LISTS)}; methods that edit the last layers cannot run on it"
         )
-    place, layers = blocks[0]
+    place, layers = lists[0]
     if not 1 <= n_layers <= len(layers):
         raise ValueError(f"n_layers must lie between 1 and {len(layers)}; found {n_layers}")
     chosen = range(len(layers) - n_layers, len(layers))
-    starts = (*(f"encoder.{place}.{i}." for i in chosen), "head.")
+    starts = tuple(f"{model.base_model_prefix}.{place}.{i}." for i in chosen)
     return [name for name, _ in model.named_parameters() if name.startswith(starts)]
+
+
+def head_parameters(model: PreTrainedModel) -> list[str]:
+    """Names of the parameters of the head."""
+    start = f"{head_name(model)}."
+    return [name for name, _ in model.named_parameters() if name.startswith(start)]

@@ -8,29 +8,24 @@ import numpy as np
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from steu.data.encoding import EncodedNotes
-from steu.models.inference import Precision, features_of, length_batches
-from steu.models.loading import Classifier
-from steu.unlearning.dense_edit import LayerEdit, last_layers
-from steu.unlearning.training import frozen
+from steu.models.heads import head_of
+from steu.models.inference import features_of, frozen, length_batches
+from steu.task import ForgetTask
+from steu.unlearning.dense_edit import LayerEdit, head_parameters, last_layers
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # of logits and labels
 
 
 def influence_edit(
-    model: Classifier,
-    notes: EncodedNotes,
-    targets: np.ndarray,
+    task: ForgetTask,
     *,
-    rows: np.ndarray,
-    forget: int,
     scale: float = 1.0,
     damping: float = 0.1,
     n_layers: int = 3,
     n_fisher: int = 256,
-    precision: Precision = "auto",
     seed: int = 0,
-) -> tuple[LayerEdit, list[dict[str, float]]]:
+    train: np.ndarray | None = None,
+) -> LayerEdit:
     """Move the last layers and the head as if the class had been labelled 0 everywhere.
 
     What the paper means by influence-weighted is not known. This is the influence function of a
@@ -46,35 +41,37 @@ def influence_edit(
     damping : float
         Added to H as a multiple of its mean, so that flat directions stay bounded.
 
-    Returns
-    -------
-    LayerEdit
-    history
-        Empty: there are no steps to tell of.
+    Raises
+    ------
+    ValueError
+        If the outputs are no sigmoids, or the encoder has fewer layers.
     """
-    forget_rows = rows[targets[rows, forget] == 1]
-    sample = np.random.default_rng(seed).choice(rows, min(n_fisher, len(rows)), replace=False)
-    start = LayerEdit.identity(model, last_layers(model, n_layers))
+    if task.outputs != "sigmoid":
+        raise ValueError("influence weighting is defined for sigmoids; this model has a softmax")
+    model, train = task.model, task.train if train is None else train
+    forget = train[task.is_forget[train]]
+    sample = np.random.default_rng(seed).choice(train, min(n_fisher, len(train)), replace=False)
+    start = LayerEdit.identity(model, [*last_layers(model, n_layers), *head_parameters(model)])
     with frozen(model):
         own = [p.requires_grad_() for n, p in model.named_parameters() if n in start.values]
 
         def gradients(batch: np.ndarray, loss: Loss) -> list[torch.Tensor]:
-            features = features_of(model, notes, batch, precision=precision)
-            labels = torch.from_numpy(targets[batch]).to(features.device)
-            return list(torch.autograd.grad(loss(model.head(features), labels), own))
+            features = features_of(model, task.notes, batch, precision=task.precision)
+            labels = torch.from_numpy(task.targets[batch]).to(features.device)
+            return list(torch.autograd.grad(loss(head_of(model)(features), labels), own))
 
         single = (gradients(note[None], binary_cross_entropy_with_logits) for note in sample)
         fisher = _sum((g.square() for g in each) for each in single)
-        batches = length_batches(forget_rows, notes.lengths, 16)
-        pull = _sum(gradients(batch, lambda z, _: z[:, forget].sum()) for batch in batches)
+        batches = length_batches(forget, task.notes.lengths, 16)
+        pull = _sum(gradients(batch, lambda z, _: z[:, task.forget].sum()) for batch in batches)
     curvature = [f / len(sample) for f in fisher]
     mean = sum(f.sum() for f in curvature) / sum(f.numel() for f in curvature)
-    step = scale / (len(rows) * targets.shape[1])
+    step = scale / (len(train) * len(task.labels))
     moved = {
         name: value - step * p / (f + damping * mean)
         for (name, value), p, f in zip(start.values.items(), pull, curvature, strict=True)
     }
-    return LayerEdit(moved), []
+    return LayerEdit(moved)
 
 
 def _sum(parts: Iterable[Iterable[torch.Tensor]]) -> list[torch.Tensor]:

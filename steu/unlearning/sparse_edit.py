@@ -9,18 +9,22 @@ import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn.functional import embedding
+from transformers import PreTrainedModel
 
 from steu.data.encoding import EncodedNotes
-from steu.models.heads import head_width
-from steu.models.loading import Classifier
+from steu.models.heads import head_of, replaced_head
+from steu.models.weights import weights_hash
+from steu.unlearning.serialisation import read_tensors, write_tensors
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SparseEdit:
     """Rows and head values that take the place of a classifier's own.
 
@@ -33,11 +37,20 @@ class SparseEdit:
     head : dict of str to tensor
         New values of head parameters by name ("weight" (C, H), "bias" (C,)); parameters that are
         not named keep their values.
+    model_hash : str, optional
+        Of the weights that it was trained for; needed to save it.
+    labels : tuple of str
+        Names of the C outputs, as far as they are known.
+    history : tuple of dict
+        How its training went; not saved.
     """
 
     token_ids: torch.Tensor
     rows: torch.Tensor
     head: dict[str, torch.Tensor] = field(default_factory=dict)
+    model_hash: str | None = None
+    labels: tuple[str, ...] = ()
+    history: tuple[dict[str, float], ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         if self.token_ids.ndim != 1 or self.rows.shape[:1] != self.token_ids.shape:
@@ -53,7 +66,7 @@ class SparseEdit:
         """Number of scalars the edit holds: k × H in rows and the head's."""
         return self.rows.numel() + sum(value.numel() for value in self.head.values())
 
-    def parameters_changed(self, model: Classifier) -> int:
+    def parameters_changed(self, model: PreTrainedModel) -> int:
         """Number of scalars of `model` that the edit gives another value."""
         own = SparseEdit.identity(model, self.token_ids)
         changed = (own.rows != self.rows).sum()
@@ -66,54 +79,85 @@ class SparseEdit:
         return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
     @classmethod
-    def identity(
-        cls, model: Classifier, token_ids: torch.Tensor, *, head: bool = True
-    ) -> SparseEdit:
-        """The edit that replaces the rows (and the head) by what they already are."""
+    def identity(cls, model: PreTrainedModel, token_ids: torch.Tensor) -> SparseEdit:
+        """The edit that replaces rows and head by what they already are."""
         table = model.get_input_embeddings().weight
         _check_ids(token_ids, table.shape[0])
         token_ids = token_ids.to(table.device)
-        values = model.head.state_dict() if head else {}
-        return cls(
-            token_ids=token_ids,
-            rows=table.detach()[token_ids].clone(),
-            head={name: value.detach().clone() for name, value in values.items()},
-        )
+        head = {name: v.detach().clone() for name, v in head_of(model).state_dict().items()}
+        return cls(token_ids, table.detach()[token_ids].clone(), head)
 
     def touched(self, notes: EncodedNotes) -> np.ndarray:
         """Notes whose features it can change, (N,) bool: those that hold a selected token."""
         return notes.contains_any(self.token_ids.cpu().numpy())
 
     @contextmanager
-    def attached(self, model: Classifier) -> Iterator[Classifier]:
-        """The model as if edited, for the length of a `with` block; then bit for bit as it was."""
-        original = model.head
-        with replaced_rows(model.get_input_embeddings(), self.token_ids, self.rows):
-            try:
-                model.head = self.edited_head(original)
-                yield model
-            finally:
-                model.head = original
+    def attached(self, model: PreTrainedModel) -> Iterator[PreTrainedModel]:
+        """The model as if edited, for the length of a `with` block; then bit for bit as it was.
 
-    def edited_head(self, head: nn.Module) -> nn.Module:
-        """A copy of `head` that carries the edit's values."""
-        if not self.head:
-            return head
-        edited = copy.deepcopy(head)
+        Examples
+        --------
+        >>> with edit.attached(model):
+        ...     edited = model(ids).logits
+        """
+        rows = replaced_rows(model.get_input_embeddings(), self.token_ids, self.rows)
+        with rows, replaced_head(model, self.edited_head(model)):
+            yield model
+
+    def edited_head(self, model: PreTrainedModel) -> nn.Module:
+        """A copy of the model's head that carries the edit's values."""
+        edited = copy.deepcopy(head_of(model))
         _load_head(edited, self.head)
         return edited
 
     @torch.no_grad()
-    def merge(self, model: Classifier) -> SparseEdit:
+    def merge(self, model: PreTrainedModel) -> SparseEdit:
         """Write the edit into the model; the returned edit, merged, undoes it bit for bit."""
-        inverse = SparseEdit.identity(model, self.token_ids)
-        inverse = SparseEdit(
-            inverse.token_ids, inverse.rows, {name: inverse.head[name] for name in self.head}
-        )
-        _load_head(model.head, self.head)
+        own = SparseEdit.identity(model, self.token_ids)
+        inverse = SparseEdit(own.token_ids, own.rows, {name: own.head[name] for name in self.head})
+        _load_head(head_of(model), self.head)
         table = model.get_input_embeddings().weight
         table[inverse.token_ids] = self.rows.to(table)
         return inverse
+
+    def save_pretrained(self, folder: str | Path, **facts: Any) -> None:
+        """Write the edit with what it belongs to, and any JSON `facts`; no pickle.
+
+        Raises
+        ------
+        ValueError
+            If it does not know its model, as an edit that `unlearn` did not make.
+        """
+        if self.model_hash is None:
+            raise ValueError(
+                "the edit does not say which model it is for; give it one with "
+                "dataclasses.replace(edit, model_hash=steu.weights_hash(model))"
+            )
+        tensors = {"token_ids": self.token_ids, "rows": self.rows}
+        tensors |= {f"head.{name}": value for name, value in self.head.items()}
+        known = {"model": self.model_hash, "labels": list(self.labels)}
+        write_tensors(folder, tensors, facts | known)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, *, model: PreTrainedModel) -> SparseEdit:
+        """Read an edit for `model`, onto its device.
+
+        Raises
+        ------
+        ValueError
+            If the files were altered, or the edit was trained for another model.
+        """
+        tensors, facts = read_tensors(folder)
+        if facts["model"] != (found := weights_hash(model)):
+            raise ValueError(
+                f"{folder} belongs to the model {facts['model'][:12]}…; this one is {found[:12]}…: "
+                "load the classifier it was trained on, without any edit merged"
+            )
+        own = {name: value.to(model.device) for name, value in tensors.items()}
+        head = {n.removeprefix("head."): v for n, v in own.items() if n.startswith("head.")}
+        return cls(
+            own["token_ids"], own["rows"], head, facts["model"], tuple(facts.get("labels", ()))
+        )
 
 
 @contextmanager
@@ -170,14 +214,8 @@ def _load_head(head: nn.Module, values: dict[str, torch.Tensor]) -> None:
     for name, value in values.items():
         if name not in own or own[name].shape != value.shape:
             found = {key: tuple(parameter.shape) for key, parameter in own.items()}
-            mend = ""
-            if head_width(head) == 0 and name == "0.weight":
-                mend = (
-                    "; the edit is for a head with a hidden layer and its head is linear; train "
-                    f"the classifier with it: 02_classifier with -p head_width {len(value)}"
-                )
             raise ValueError(
-                f"the edit sets head parameter {name!r} {tuple(value.shape)}; "
-                f"this model has {found}{mend}"
+                f"the edit sets head parameter {name!r} {tuple(value.shape)}; this model has "
+                f"{found}: attach it to the model it was trained for"
             )
         own[name].copy_(value)

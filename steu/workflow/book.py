@@ -10,23 +10,21 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import yaml
 
-from steu.reporting import cost_page
-from steu.data.cohort import iter_texts
 from steu._io import atomic_path, read_json
-from steu.workflow.jobs import BY_SEED, FOLDERS
-from steu.workflow.parameters import Parameter, notebook_parameters
+from steu.data.cohort import iter_texts
 from steu.data.privacy import note_text_in
-from steu.workflow.profiles import STAGES, Profile, load_profile
+from steu.reporting import cost_page
+from steu.workflow.parameters import Parameter, notebook_parameters
+from steu.workflow.profiles import Profile, load_profile
+from steu.workflow.site import check_site
 
 UNWANTED = ("sphinx_thebe", "sphinx_comments", "sphinx.ext.intersphinx")  # they name remote hosts
-LOADING_LINKS = {"stylesheet", "icon", "preload", "prefetch", "modulepreload", "manifest"}
 PARAMETERS_INTRODUCTION = """\
 # Parameters of every notebook
 
@@ -50,18 +48,22 @@ def build(profile: str, *, run: Path, root: Path) -> Path:
 
     Parameters
     ----------
-    profile : name or path of the profile that the run was made from
-    run : folder of that run, ``runs/<profile>``
-    root : the project, with ``_config.yml``, ``_toc.yml``, ``book`` and ``profiles``
+    profile
+        Name or path of the profile that the run was made from.
+    run
+        Folder of that run, ``runs/<profile>``.
+    root
+        The project, with ``_config.yml``, ``_toc.yml``, ``book`` and ``profiles``.
 
     Returns
     -------
-    The path of ``index.html``.
+    Path
+        ``index.html``.
 
     Raises
     ------
     ValueError
-        A notebook of the run is missing, a page is broken, a page reaches for the network,
+        If a notebook of the run is missing, a page is broken, a page reaches for the network,
         or a page or any executed notebook of the run, shown or not, holds the text of a
         restricted note; then nothing of the book is left behind.
     """
@@ -94,10 +96,9 @@ def chapters_of(profile: Profile, *, run: Path) -> list[Chapter]:
         "backbone": next(iter(profile.backbones)),
         "seed": profile.seeds[0],
     }
-    folders = {name: FOLDERS.get(name, f"{BY_SEED}/{name}") for name in profile.all_stages}
     return [
-        Chapter(STAGES[name], run / folder.format(**first) / "notebook.ipynb")
-        for name, folder in folders.items()
+        Chapter(stage.notebook, run / stage.folder.format(**first) / "notebook.ipynb")
+        for stage in profile.all_stages
     ]
 
 
@@ -232,49 +233,6 @@ def _run(command: list[str]) -> None:
     if done.returncode:
         log = (done.stdout + done.stderr).strip()
         raise ValueError(f"the book does not build; Sphinx says:\n{log[-4000:]}")
-
-
-def check_site(html: Path, *, pages: list[str]) -> None:
-    """Raise unless every page and the search index exist and nothing is loaded from elsewhere."""
-    wanted = [*(f"{page}.html" for page in pages), "search.html", "searchindex.js"]
-    missing = [name for name in wanted if not (html / name).is_file()]
-    if missing:
-        raise ValueError(f"the built book lacks {', '.join(missing)}")
-    found = [
-        f"{page.relative_to(html)}: {url}"
-        for page in sorted(html.rglob("*.html"))
-        for url in external(page)
-    ]
-    if found:
-        raise ValueError(
-            "the book must be readable without a network, but pages load from elsewhere "
-            f"({len(found)} places); ship the files with the book. First: {found[0]}"
-        )
-
-
-def external(page: Path) -> list[str]:
-    """Addresses on other hosts from which an HTML page would load something by itself."""
-    parser = _Loads()
-    parser.feed(page.read_text(encoding="utf-8"))
-    return [url for url in parser.urls if url.lower().startswith(("http:", "https:", "//"))]
-
-
-class _Loads(HTMLParser):
-    """Collects what a browser fetches while it renders a page; plain links are no part of it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.urls: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note the addresses of one element."""
-        found = {name: value or "" for name, value in attrs}
-        if tag == "link" and LOADING_LINKS & set(found.get("rel", "").lower().split()):
-            self.urls.append(found.get("href", ""))
-        if tag in {"script", "img", "source", "iframe", "video", "audio", "embed"}:
-            self.urls.append(found.get("src", ""))
-        if tag in {"image", "use"}:  # inside an SVG
-            self.urls.append(found.get("href", found.get("xlink:href", "")))
 
 
 def check_privacy(run: Path, *, folders: list[Path]) -> None:

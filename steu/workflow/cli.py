@@ -56,7 +56,8 @@ def workflow(
     """Run all notebooks of a profile. What follows -- goes to Snakemake."""
     import subprocess
 
-    from steu.workflow.jobs import left_out, snakemake_command
+    from steu.workflow.jobs import left_out
+    from steu.workflow.launch import snakemake_command
 
     command = snakemake_command(
         profile, data=data, run=run, cores=cores, cluster=cluster, dry_run=dry_run
@@ -112,14 +113,15 @@ def _mapping(text: str) -> dict[str, Any]:
 
 def _pairs(notebook: str, arguments: list[str]) -> dict[str, Any]:
     """Read ``-p NAME VALUE`` as often as it occurs; values by the type of their parameter."""
-    from steu.workflow.parameters import check_known, notebook_parameters
+    from steu._errors import check_choice
+    from steu.workflow.parameters import notebook_parameters
 
     known = {parameter.name: parameter for parameter in notebook_parameters(notebook)}
     given = {}
     for start in range(0, len(arguments), 3):
         match arguments[start : start + 3]:
             case ["-p", name, value]:
-                check_known(name, known, where=notebook)
+                check_choice(name, known, what="parameter", where=notebook)
                 given[name] = parse_value(value, known[name].type, name=name)
             case rest:
                 raise ValueError(f"expected -p NAME VALUE, found {' '.join(rest)!r}")

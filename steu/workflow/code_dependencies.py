@@ -56,9 +56,10 @@ def _rooms(name: str) -> list[str]:
 def public_names(source: str) -> dict[str, str]:
     """Name → module of what the package's root hands on, from its source."""
     return {
-        alias.asname or alias.name: node.module
+        alias.asname or alias.name: module
         for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{PACKAGE}.")
+        if isinstance(node, ast.ImportFrom)
+        and (module := node.module or "").startswith(f"{PACKAGE}.")
         for alias in node.names
     }
 
@@ -75,8 +76,9 @@ def _named(source: str) -> Iterator[str]:
     for node in ast.walk(ast.parse(source)):
         match node:
             case ast.ImportFrom(module=str(module), names=names):
-                yield from (f"{module}.{a.name}" for a in names if f"{module}.".startswith(f"{PACKAGE}."))
+                dotted = (f"{module}.{alias.name}" for alias in names)
+                yield from (name for name in dotted if name.startswith(f"{PACKAGE}."))
             case ast.Import(names=names):
                 yield from (a.name for a in names if a.name.startswith(f"{PACKAGE}."))
-            case ast.Attribute() if (dotted := ast.unparse(node)).startswith(f"{PACKAGE}."):
-                yield dotted
+            case ast.Attribute() if (name := ast.unparse(node)).startswith(f"{PACKAGE}."):
+                yield name

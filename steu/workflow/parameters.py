@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import io
 import tokenize
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,19 +13,7 @@ from typing import Any
 import nbformat
 
 from steu._errors import check_choice, suggestion
-
-_SCALARS: dict[str, tuple[type, ...]] = {
-    "int": (int,),
-    "float": (float, int),
-    "str": (str,),
-}
-_CONTAINERS: dict[str, tuple[type, ...]] = {
-    "list": (list, tuple),
-    "tuple": (list, tuple),
-    "dict": (dict,),
-}
-
-_KNOWN = "int, float, str, bool, list, tuple, dict, Literal, Any and unions of them with |"
+from steu.workflow.annotations import check_type
 
 
 @dataclass(frozen=True)
@@ -48,57 +36,6 @@ class Parameter:
         return check_type(self.type, value, where=f"{where}: parameter {self.name}")
 
 
-def check_type(annotation: str, value: Any, *, where: str) -> Any:
-    """Check `value` against a type written as source text, e.g. ``"dict[str, list[str]]"``.
-
-    Understood are int, float, str, bool, list, tuple, dict, None, Any, Literal and unions with
-    ``|``. An int is accepted for a float and becomes one; a bool is never a number.
-
-    Raises
-    ------
-    ValueError
-        If the value is of another type; expected and found are named.
-    """
-    if not _accepts(ast.parse(annotation, mode="eval").body, value):
-        kind = "None" if value is None else type(value).__name__
-        raise ValueError(f"{where}: expected {annotation}, found {value!r} ({kind})")
-    return float(value) if annotation == "float" else value
-
-
-def _accepts(node: ast.expr, value: Any) -> bool:
-    """Whether `value` is of the type that `node` writes down."""
-    match node:
-        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
-            return _accepts(left, value) or _accepts(right, value)
-        case ast.Constant(value=None):
-            return value is None
-        case ast.Name(id="Any"):
-            return True
-        case ast.Name(id="bool"):
-            return isinstance(value, bool)
-        case ast.Name(id=name) if name in _SCALARS:
-            return isinstance(value, _SCALARS[name]) and not isinstance(value, bool)
-        case ast.Name(id=name) if name in _CONTAINERS:
-            return isinstance(value, _CONTAINERS[name])
-        case ast.Subscript(value=ast.Name(id="Literal"), slice=ast.Tuple(elts=choices)):
-            return value in [ast.literal_eval(choice) for choice in choices]
-        case ast.Subscript(value=ast.Name(id="Literal"), slice=choice):
-            return bool(value == ast.literal_eval(choice))
-        case ast.Subscript(value=ast.Name(id=name), slice=inner) if name in _CONTAINERS:
-            return isinstance(value, _CONTAINERS[name]) and _accepts_items(inner, value)
-    raise ValueError(f"the type {ast.unparse(node)!r} is not one of {_KNOWN}")
-
-
-def _accepts_items(inner: ast.expr, value: Any) -> bool:
-    """Whether what is in a container is of the types written in its brackets."""
-    types = inner.elts if isinstance(inner, ast.Tuple) else [inner]
-    if isinstance(value, dict):
-        return all(_accepts(types[0], k) and _accepts(types[-1], v) for k, v in value.items())
-    if len(types) == 1 or isinstance(types[-1], ast.Constant):  # list[X] or tuple[X, ...]
-        return all(_accepts(types[0], item) for item in value)
-    return len(types) == len(value) and all(map(_accepts, types, value))
-
-
 def notebook_parameters(path: str | Path) -> list[Parameter]:
     """Read the parameters that a notebook declares, in its order.
 
@@ -112,8 +49,9 @@ def notebook_parameters(path: str | Path) -> list[Parameter]:
     cells = [cell for cell in read_notebook(path).cells if "parameters" in _tags(cell)]
     if len(cells) != 1:
         raise ValueError(f"{path}: expected one cell tagged 'parameters', found {len(cells)}")
+    statements = _statements(cells[0].source, path)
     meanings = _comments(cells[0].source)
-    return [_parameter(node, meanings, path) for node in ast.parse(cells[0].source).body]
+    return [_parameter(node, meanings, path) for node in statements]
 
 
 def read_notebook(path: str | Path) -> nbformat.NotebookNode:
@@ -138,16 +76,11 @@ def check_parameters(path: str | Path, given: Mapping[str, Any]) -> dict[str, An
     """
     known = {parameter.name: parameter for parameter in notebook_parameters(path)}
     for name in given:
-        check_known(name, known, where=str(path))
+        check_choice(name, known, what="parameter", where=str(path))
     return {
         name: parameter.check(given.get(name, parameter.default), where=str(path))
         for name, parameter in known.items()
     }
-
-
-def check_known(name: str, known: Iterable[str], *, where: str) -> None:
-    """Refuse a name that is not among the `known`; the nearest is offered."""
-    check_choice(name, known, what="parameter", where=where)
 
 
 def _tags(cell: nbformat.NotebookNode) -> list[str]:
@@ -164,24 +97,32 @@ def _comments(source: str) -> dict[int, str]:
     }
 
 
+def _statements(source: str, path: Path) -> list[ast.stmt]:
+    try:
+        return ast.parse(source).body
+    except SyntaxError as error:
+        raise ValueError(
+            f"{path}: the parameters cell is not valid Python, line {error.lineno}: {error.msg}"
+        ) from error
+
+
 def _parameter(node: ast.stmt, comments: Mapping[int, str], path: Path) -> Parameter:
     match node:
-        case ast.AnnAssign(
-            target=ast.Name(id=name), annotation=annotation, value=ast.expr() as value
-        ):
+        case ast.AnnAssign(target=ast.Name(id=name), annotation=kind, value=ast.expr() as value):
             meaning = comments.get(node.lineno) or comments.get(node.end_lineno or 0, "")
-            try:
-                default = ast.literal_eval(value)
-            except ValueError as error:
-                raise ValueError(
-                    f"{path}: the default of parameter {name} is not a literal: "
-                    f"{ast.unparse(value)}"
-                ) from error
-            kind = ast.unparse(annotation)
-            return Parameter(
-                name, kind, check_type(kind, default, where=f"{path}: default of {name}"), meaning
-            )
+            default = _default(ast.unparse(kind), value, name=name, path=path)
+            return Parameter(name, ast.unparse(kind), default, meaning)
     raise ValueError(
         f"{path}: the parameters cell holds {ast.unparse(node)!r}; "
         "expected 'name: type = default  # meaning'"
     )
+
+
+def _default(kind: str, value: ast.expr, *, name: str, path: Path) -> Any:
+    try:
+        default = ast.literal_eval(value)
+    except (ValueError, TypeError) as error:  # TypeError: a list as the key of a dict
+        raise ValueError(
+            f"{path}: the default of parameter {name} is not a literal: {ast.unparse(value)}"
+        ) from error
+    return check_type(kind, default, where=f"{path}: default of {name}")

@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, get_args
 
 import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
-from steu._errors import suggestion
-from steu.workflow.parameters import check_type
+from steu._errors import check_choice, suggestion
+from steu.workflow.annotations import mistake
+from steu.workflow.stages import STAGES, Stage
 
-STAGES = {  # name -> notebook, in the order of the book
-    "cohort": "01_cohort",
-    "classifier": "02_classifier",
-    "pmi": "03_pmi",
-    "unlearning": "04_unlearning",
-    "baselines": "05_baselines",
-    "references": "05b_references",
-    "token_count": "06_token_count",
-    "selectors": "06b_selectors",
-    "head_size": "07_head_size",
-    "every_class": "07b_every_class",
-    "audit": "08_audit",
-    "reproduction": "09_reproduction",
-}
-ALWAYS = ("cohort", "classifier", "pmi", "reproduction")
 SYNTHETIC = "synthetic"
+_NOTEBOOKS = [stage.notebook for stage in STAGES.values()]
+_OPTIONAL = [stage.name for stage in STAGES.values() if not stage.always]
 
 
-@dataclass(frozen=True)
-class Dataset:
+class _Record(BaseModel):
+    """A part of a profile: every key is known, every value is of the type that is written down."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+
+class Dataset(_Record):
     """Where one dataset lies, what is read from it, and which class is to be forgotten."""
 
     layout: str
@@ -40,45 +34,99 @@ class Dataset:
     forget_label: str
     labels: dict
     n_stays: int | None = None  # of a made-up corpus
-    options: dict = field(default_factory=dict)
+    options: dict = {}
     optional: bool = False  # left out, and said to be, where its path does not exist
     max_length: int | None = None  # window of the encoder, where it is not the profile's
 
+    @model_validator(mode="after")
+    def _only_a_synthetic_one_has_stays(self) -> Self:
+        if (self.path == SYNTHETIC) != (self.n_stays is not None):
+            raise ValueError(
+                f"n_stays goes with 'path: {SYNTHETIC}' and with no other; "
+                f"found path {self.path!r} and n_stays {self.n_stays}"
+            )
+        return self
 
-@dataclass(frozen=True)
-class Backbone:
-    """One pretrained encoder: a hub id, a local folder, or a name that steu.models.loading knows."""
+    @model_validator(mode="after")
+    def _forgets_one_of_its_labels(self) -> Self:
+        if self.layout != "table" and self.forget_label not in self.labels:
+            raise ValueError(
+                f"forget_label {self.forget_label!r} is not among the labels; "
+                f"{suggestion(self.forget_label, self.labels)}"
+            )
+        return self
+
+
+class Backbone(_Record):
+    """One pretrained encoder: a hub id, a local folder, or a name that `steu` knows."""
 
     model: str
     n_layers: int | None = None  # None keeps them all
 
 
-@dataclass(frozen=True)
-class Profile:
+class Profile(_Record):
     """The grid of one run: datasets × backbones × seeds, and the stages run on it."""
 
     name: str
-    datasets: Mapping[str, Dataset]
-    backbones: Mapping[str, Backbone]
+    datasets: dict[str, Dataset]
+    backbones: dict[str, Backbone]
     seeds: list[int]
     max_length: int
-    stages: list[str] = field(default_factory=list)
-    first_seed_only: list[str] = field(default_factory=list)  # stages too long for every seed
-    parameters: dict = field(default_factory=dict)  # notebook -> {name: value}
-    threads: int = 1  # of one job
-    gpus: int = 0  # of one job that computes with a model
+    stages: list[str] = []
+    first_seed_only: list[str] = []  # stages too long for every seed
+    parameters: dict[str, dict] = {}  # notebook -> {name: value}
+    threads: int = Field(default=1, ge=1)  # of one job
+    gpus: int = Field(default=0, ge=0)  # of one job that computes with a model
 
     @property
-    def all_stages(self) -> list[str]:
-        """Names of the stages that run, in the order of the book."""
-        return [name for name in STAGES if name in ALWAYS or name in self.stages]
+    def all_stages(self) -> list[Stage]:
+        """The stages that run, in the order of the book."""
+        return [s for s in STAGES.values() if s.always or s.name in self.stages]
 
     def seeds_of(self, stage: str) -> list[int]:
         """Seeds that one stage runs with."""
         return self.seeds[:1] if stage in self.first_seed_only else self.seeds
 
+    @field_validator("datasets", "backbones", "seeds")
+    @classmethod
+    def _not_empty(cls, values: Any) -> Any:
+        if not values:
+            raise ValueError("empty; name at least one")
+        return values
 
-_NESTED: dict[str, type] = {"datasets": Dataset, "backbones": Backbone}
+    @field_validator("seeds")
+    @classmethod
+    def _without_a_gap(cls, seeds: list[int]) -> list[int]:
+        if missing := set(range(len(seeds))) - set(seeds):
+            raise ValueError(
+                f"{seeds} leave out {min(missing)}; list each of 0, 1, 2, … once, "
+                "so that no result of the grid is missing"
+            )
+        return seeds
+
+    @field_validator("stages")
+    @classmethod
+    def _known_stages(cls, stages: list[str]) -> list[str]:
+        for stage in stages:
+            check_choice(stage, _OPTIONAL, what="stage")
+        return stages
+
+    @field_validator("parameters")
+    @classmethod
+    def _known_notebooks(cls, parameters: dict[str, dict]) -> dict[str, dict]:
+        for notebook in parameters:
+            check_choice(notebook, _NOTEBOOKS, what="notebook")
+        return parameters
+
+    @model_validator(mode="after")
+    def _runs_what_it_limits(self) -> Self:
+        for stage in self.first_seed_only:
+            if stage not in self.stages:
+                raise ValueError(
+                    f"first_seed_only: {stage!r} is not among the stages; "
+                    f"{suggestion(stage, self.stages)}"
+                )
+        return self
 
 
 def load_profile(name: str, *, root: str | Path = ".") -> Profile:
@@ -91,16 +139,10 @@ def load_profile(name: str, *, root: str | Path = ".") -> Profile:
         notebook does not exist, or the seeds are not 0, 1, 2, … without a gap.
     """
     path = Path(name) if name.endswith(".yaml") else Path(root, "profiles", f"{name}.yaml")
-    values = _read(path)
-    for key in _NESTED.keys() & values.keys():
-        check_type("dict[str, Any]", values[key], where=f"{path}: {key}")
-        values[key] = {
-            name: _record(_NESTED[key], value, where=f"{path}: {key}: {name}")
-            for name, value in values[key].items()
-        }
-    profile: Profile = _record(Profile, {"name": path.stem, **values}, where=str(path))
-    _check(profile, where=str(path))
-    return profile
+    try:
+        return Profile.model_validate({"name": path.stem} | _read(path))
+    except ValidationError as error:
+        raise ValueError(f"{path}: {_one_line(error)}") from error
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -112,63 +154,32 @@ def _read(path: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise ValueError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict):
-        raise ValueError(f"{path}: expected a mapping with datasets, backbones, seeds, …")
+        raise ValueError(f"{path}: expected a mapping with {', '.join(Profile.model_fields)}")
     return values
 
 
-def _record(kind: type, values: Any, *, where: str) -> Any:
-    """Make a dataclass of a mapping, with its keys and their types checked."""
-    known = {f.name: f for f in fields(kind)}
-    if not isinstance(values, dict):
-        raise ValueError(f"{where}: expected a mapping with {', '.join(known)}, found {values!r}")
-    for name in values:
-        if name not in known:
-            raise ValueError(f"{where}: unknown key {name!r}; {suggestion(str(name), known)}")
-    for name, f in known.items():
-        if name not in values and f.default is MISSING and f.default_factory is MISSING:
-            raise ValueError(f"{where}: {name} is missing; it is of type {f.type}")
-    checked = {
-        n: v if n in _NESTED else check_type(str(known[n].type), v, where=f"{where}: {n}")
-        for n, v in values.items()
-    }
-    return kind(**checked)
+def _one_line(error: ValidationError) -> str:
+    """Say the first mistake; an unknown key goes before the missing one that it was meant for."""
+    wrong = error.errors(include_url=False)
+    first = next((w for w in wrong if w["type"] == "extra_forbidden"), wrong[0])
+    return ": ".join([*map(str, first["loc"]), _told(first)])
 
 
-def _check(profile: Profile, *, where: str) -> None:
-    """What a type alone does not say about a profile."""
-    for key in ("datasets", "backbones", "seeds"):
-        if not getattr(profile, key):
-            raise ValueError(f"{where}: {key} is empty; name at least one")
-    if missing := set(range(len(profile.seeds))) - set(profile.seeds):
-        raise ValueError(
-            f"{where}: seeds {profile.seeds} leave out {min(missing)}; "
-            "list each of 0, 1, 2, … once, so that no result of the grid is missing"
-        )
-    optional = [name for name in STAGES if name not in ALWAYS]
-    for stage in profile.stages:
-        if stage not in optional:
-            raise ValueError(f"{where}: stages: unknown {stage!r}; {suggestion(stage, optional)}")
-    for stage in profile.first_seed_only:
-        if stage not in profile.stages:
-            raise ValueError(
-                f"{where}: first_seed_only: {stage!r} is not among the stages; "
-                f"{suggestion(stage, profile.stages)}"
-            )
-    for notebook, values in profile.parameters.items():
-        if notebook not in STAGES.values():
-            raise ValueError(
-                f"{where}: parameters: unknown notebook {notebook!r}; "
-                f"{suggestion(notebook, STAGES.values())}"
-            )
-        check_type("dict", values, where=f"{where}: parameters: {notebook}")
-    for name, dataset in profile.datasets.items():
-        if (dataset.path == SYNTHETIC) != (dataset.n_stays is not None):
-            raise ValueError(
-                f"{where}: datasets: {name}: n_stays goes with 'path: {SYNTHETIC}' and with no "
-                f"other; found path {dataset.path!r} and n_stays {dataset.n_stays}"
-            )
-        if dataset.layout != "table" and dataset.forget_label not in dataset.labels:
-            raise ValueError(
-                f"{where}: datasets: {name}: forget_label {dataset.forget_label!r} is not among "
-                f"the labels; {suggestion(dataset.forget_label, dataset.labels)}"
-            )
+def _told(wrong: ErrorDetails) -> str:
+    place = wrong["loc"]
+    match wrong["type"]:
+        case "extra_forbidden":
+            return f"unknown key; {suggestion(str(place[-1]), _keys(place[:-1]))}"
+        case "missing":
+            return f"missing; it is of type {_keys(place[:-1])[str(place[-1])]}"
+        case "model_type":
+            return f"expected a mapping with {', '.join(_keys(place))}, found {wrong['input']!r}"
+        case "value_error":
+            return str(wrong["ctx"]["error"])
+    return mistake(wrong)
+
+
+def _keys(place: Sequence[int | str]) -> dict[str, str]:
+    """Keys and their types of the record at one place: the profile itself, or a part of it."""
+    kind = get_args(Profile.model_fields[str(place[0])].annotation)[1] if place else Profile
+    return kind.__annotations__

@@ -1,0 +1,116 @@
+"""What is measured of an edit: forgetting and utility with intervals, a probe, costs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from steu.evaluation.metrics import auroc, macro, metric_record, metric_records
+from steu.evaluation.probes import linear_probe
+from steu.models.outputs import log_odds as log_odds_of
+from steu.task import Edit, ForgetTask
+from steu.unlearning.null_edit import null_logits
+
+
+def evaluate(task: ForgetTask, edit: Edit | None = None, *, split: str = "test") -> pd.DataFrame:
+    """Every metric of the original model, the null edit and an edit, with 95 % intervals.
+
+    Forget F1 alone proves nothing: the null edit, one bias, reaches 0. So it stands beside.
+
+    Parameters
+    ----------
+    edit : SparseEdit or LayerEdit, optional
+        None compares the original with the null edit alone.
+    split : {"train", "validation", "test"}
+        Notes that are judged; thresholds were tuned on validation and stay fixed.
+
+    Returns
+    -------
+    DataFrame
+        A tidy row a method ("original", "null", "edit"), metric and label: value, low, high (of a
+        bootstrap over groups), n (notes).
+
+    Examples
+    --------
+    >>> import steu
+    >>> table = steu.evaluate(task, edit)
+    >>> f1 = table[table["metric"] == "forget_f1"].set_index("method")["value"]
+    >>> float(f1["null"])
+    0.0
+    """
+    index = task.index(split)
+    logits = task.logits(index)
+    found = {"original": logits, "null": null_logits(logits, task.forget)}
+    if edit is not None:
+        found["edit"] = task.logits(index, edit)
+    tables = [
+        pd.DataFrame(measure(task, log_odds_of(values, task.outputs), split=split)).assign(method=m)
+        for m, values in found.items()
+    ]
+    table = pd.concat(tables, ignore_index=True)
+    return table[["method", *[column for column in table if column != "method"]]]
+
+
+def measure(task: ForgetTask, log_odds: np.ndarray, *, split: str = "test") -> list[dict[str, Any]]:
+    """Tidy records of every metric from a split's log-odds (n, C), intervals included.
+
+    Raises
+    ------
+    ValueError
+        If they are of another number of notes than the split has.
+    """
+    index = task.index(split)
+    if len(log_odds) != len(index):
+        raise ValueError(
+            f"the {split} split has {len(index):,} notes; found log-odds of {len(log_odds):,}: "
+            f"take task.log_odds(task.index({split!r}), edit)"
+        )
+    return metric_records(
+        task.targets[index],
+        log_odds,
+        labels=task.labels,
+        forget=task.forget,
+        weights=task.weights(split),
+        thresholds=task.thresholds,
+    )
+
+
+def cost_records(task: ForgetTask, edit: Edit, *, seconds: float) -> list[dict[str, Any]]:
+    """Tidy records of what an edit changes, stores and took; exact numbers without interval."""
+    changed = edit.parameters_changed(task.model)
+    facts = {
+        "parameters_changed": changed,
+        "parameters_share": changed / n_parameters(task),
+        "bytes_stored": edit.bytes_stored,
+        "seconds": seconds,
+    }
+    return [{"metric": metric, "value": value} for metric, value in facts.items()]
+
+
+def n_parameters(task: ForgetTask) -> int:
+    """All parameters of the classifier, encoder and head."""
+    return sum(parameter.numel() for parameter in task.model.parameters())
+
+
+def probe_between(task: ForgetTask, train: torch.Tensor, test: torch.Tensor) -> np.ndarray:
+    """AUROC of a linear probe from features of the training and the test notes of any model.
+
+    The first entry is the estimate, the others are under the bootstrap weights.
+    """
+    scores = linear_probe(train.cpu().numpy(), task.is_forget[task.train], test.cpu().numpy())
+    return auroc(task.is_forget[task.test], scores, task.weights())
+
+
+def probe_record(task: ForgetTask, samples: np.ndarray) -> dict[str, Any]:
+    """Tidy record of `probe_between`."""
+    label = task.labels[task.forget]
+    return metric_record("probe_auroc", samples, len(task.test), label=label)
+
+
+def retain_samples(task: ForgetTask, log_odds: np.ndarray) -> np.ndarray:
+    """Macro-AUROC of the other classes from test log-odds (n, C); entries as in a probe's."""
+    kept = task.retained
+    return macro(auroc, task.targets[task.test][:, kept], log_odds[:, kept], task.weights())

@@ -1,0 +1,55 @@
+"""What a classifier has to have so that rows of its token embedding can be edited."""
+
+from __future__ import annotations
+
+from torch import nn
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+def check_embedding(model: PreTrainedModel) -> nn.Embedding:
+    """The model's token embedding, if its rows can be edited.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or its weights also serve as another parameter of the model.
+    """
+    kind = type(model).__name__
+    try:
+        table = model.get_input_embeddings()
+    except (NotImplementedError, AttributeError):
+        table = None
+    if not isinstance(table, nn.Embedding):
+        raise ValueError(
+            f"{kind} has no token embedding to edit: get_input_embeddings() should give an "
+            f"nn.Embedding, found {type(table).__name__}; choose a text encoder of the BERT family"
+        )
+    shared = [
+        name
+        for name, parameter in model.named_parameters(remove_duplicate=False)
+        if parameter is table.weight
+    ]
+    if len(shared) > 1:
+        raise ValueError(
+            f"{kind} ties its token embedding to another parameter ({', '.join(shared)}): an edit "
+            "of rows would change both; give one of them a copy of the weights of its own"
+        )
+    return table
+
+
+def check_vocabulary(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Refuse a tokenizer that knows tokens the embedding has no row for.
+
+    Raises
+    ------
+    ValueError
+        Naming both sizes.
+    """
+    rows = check_embedding(model).num_embeddings
+    if len(tokenizer) > rows:
+        raise ValueError(
+            f"{model.name_or_path or type(model).__name__}: the tokenizer knows {len(tokenizer):,} "
+            f"tokens and the embedding has {rows:,} rows; call "
+            f"resize_token_embeddings({len(tokenizer)}) on the model and save it again, or name "
+            "the tokenizer it was trained with"
+        )

@@ -1,0 +1,48 @@
+"""How token states become one state a note: the first token's, or the mean of all of them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from transformers import PreTrainedModel
+
+from steu._errors import check_choice
+
+Pooling = Literal["cls", "mean"]
+
+
+def set_pooling(model: PreTrainedModel, pooling: Pooling) -> None:
+    """Let the head, and a pooler before it, read the mean over a note's tokens, in place.
+
+    "cls" is what `transformers` does and needs nothing. For "mean" the config says so under
+    ModernBERT's name for it, `classifier_pooling`; an encoder that does not know the name gets a
+    hook that hands on the mean as if it were the state of the first token. Opened without
+    `load_classifier` such a model reads [CLS] again and gives other answers.
+
+    Raises
+    ------
+    ValueError
+        If `pooling` is neither.
+    """
+    check_choice(pooling, ("cls", "mean"), what="pooling")
+    native = "classifier_pooling" in type(model.config)().to_dict()
+    if native or pooling == "mean":
+        model.config.classifier_pooling = pooling
+    if pooling == "mean" and not native:
+        model.base_model.register_forward_hook(_mean_first, with_kwargs=True)
+
+
+def _mean_first(encoder: Any, _: Any, given: dict[str, Any], output: Any) -> Any:
+    """The encoder's output with one state a note, (B, 1, H): the mean over its tokens."""
+    hidden = output.last_hidden_state  # (B, T, H)
+    mask = given.get("attention_mask")
+    if mask is None:
+        mask = hidden.new_ones(hidden.shape[:2])
+    elif mask.ndim == 4:  # as attention wants it: the same for every position
+        mask = mask[:, 0, 0]
+    weights = mask.unsqueeze(-1).float()  # (B, T, 1)
+    total = (hidden.float() * weights).sum(dim=1, keepdim=True)
+    output.last_hidden_state = (total / weights.sum(dim=1, keepdim=True)).to(hidden)
+    if output.get("pooler_output") is not None:
+        output.pooler_output = encoder.pooler(output.last_hidden_state)
+    return output

@@ -1,0 +1,285 @@
+"""A classifier, labelled texts, and the class that is to be forgotten: what every method takes."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from steu._errors import check_choice
+from steu.data.encoding import EncodedNotes, check_window, encode_in_memory, window_of
+from steu.data.splits import SPLITS, split_groups
+from steu.evaluation.metrics import group_weights, retained, tune_thresholds
+from steu.models.checks import check_embedding, check_vocabulary
+from steu.models.heads import head_of
+from steu.models.inference import Precision, extract_features
+from steu.models.loading import labels_of
+from steu.models.outputs import log_odds, read_targets
+from steu.models.weights import weights_hash
+
+FRACTIONS = (0.6, 0.15, 0.25)  # of the groups, for training, validation and test
+
+
+class Edit(Protocol):
+    """What changes a classifier: rows of its embedding, or whole layers, and its head."""
+
+    @property
+    def bytes_stored(self) -> int:
+        """Bytes that it takes on disk."""
+
+    def touched(self, notes: EncodedNotes) -> np.ndarray:
+        """Notes whose features it can change, (N,) bool."""
+
+    def attached(self, model: PreTrainedModel) -> AbstractContextManager[PreTrainedModel]:
+        """The model as if edited, for the length of a `with` block."""
+
+    def edited_head(self, model: PreTrainedModel) -> nn.Module:
+        """The model's head with the edit's values."""
+
+    def parameters_changed(self, model: PreTrainedModel) -> int:
+        """Number of scalars of the model that it gives another value."""
+
+
+class ForgetTask:
+    """One class of one classifier to forget, and the texts to learn that from and be judged by.
+
+    Parameters
+    ----------
+    model : PreTrainedModel
+        A sequence classifier of `transformers` with a token embedding and a linear head, with
+        independent sigmoids or with a softmax over single labels. It is never changed.
+    tokenizer : PreTrainedTokenizerBase
+        The one that the model was trained with.
+    texts : sequence of str, or EncodedNotes
+        N documents. They are cut at the window.
+    targets : array of shape (N, C), 0 or 1, or of shape (N,), class numbers for a softmax
+    labels : sequence of str, optional
+        Names of the C outputs; default: the model's own.
+    forget : str
+        The label to forget.
+    groups : sequence of length N, optional
+        Whose document each is. Splits never part a group, and intervals resample groups; default:
+        every document by itself.
+    splits : sequence of length N, optional
+        "train", "validation" or "test" for each document; default: 60, 15 and 25 % of the groups,
+        distributed so that every label is in each.
+    max_length : int, optional
+        Window in tokens; default: the model's.
+    precision : {"auto", "fp32", "bf16"}
+        Of passes through the encoder; "auto" takes bf16 where the hardware is made for it.
+    n_bootstrap : int
+        Resamples behind each interval.
+    seed : int
+        Of the split and the resamples.
+
+    Raises
+    ------
+    ValueError
+        If model, tokenizer, texts, targets and labels do not fit together; the mend is named.
+
+    Examples
+    --------
+    >>> import steu
+    >>> task = steu.ForgetTask(model, tokenizer, texts, targets, forget="sepsis")
+    >>> task.labels[task.forget]
+    'sepsis'
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        texts: Sequence[str] | EncodedNotes,
+        targets: Any,
+        *,
+        forget: str,
+        labels: Sequence[str] | None = None,
+        groups: Sequence[Any] | np.ndarray | None = None,
+        splits: Sequence[str] | np.ndarray | None = None,
+        max_length: int | None = None,
+        precision: Precision = "auto",
+        n_bootstrap: int = 1000,
+        seed: int = 0,
+    ) -> None:
+        check_embedding(model)
+        check_vocabulary(model, tokenizer)
+        head_of(model)
+        self.model, self.tokenizer = model, tokenizer
+        self.targets, self.outputs = read_targets(targets, model)  # (N, C) float32
+        self.labels = _labels(model, labels)
+        check_choice(forget, self.labels, what="label")
+        self.forget = self.labels.index(forget)
+        if not isinstance(texts, EncodedNotes):
+            _check_length("texts", len(texts), len(self.targets))
+            longest = window_of(tokenizer, model.config)
+            window = longest if max_length is None else max_length
+            check_window(window, longest)
+            texts = encode_in_memory(texts, tokenizer, max_length=window)
+        self.notes = texts
+        _check_length("texts", len(self.notes), len(self.targets))
+        given = np.arange(len(self.targets)) if groups is None else np.asarray(groups)
+        _check_length("groups", len(given), len(self.targets))
+        self.groups = given
+        self.splits = _splits(self.targets, given, splits, seed=seed)
+        self.precision, self.n_bootstrap, self.seed = precision, n_bootstrap, seed
+        self._weights: dict[str, np.ndarray] = {}
+        self._read: tuple[Edit, torch.Tensor, np.ndarray] | None = None
+
+    def aimed_at(self, label: str) -> ForgetTask:
+        """The same task with another class to forget; what does not depend on it is shared.
+
+        Raises
+        ------
+        ValueError
+            If the label is unknown.
+        """
+        check_choice(label, self.labels, what="label")
+        self.teacher, self.thresholds  # noqa: B018  computed here if they were not yet, for both
+        other = copy.copy(self)
+        other.forget = self.labels.index(label)
+        other._read = None
+        vars(other).pop("is_forget", None)
+        return other
+
+    def index(self, split: str) -> np.ndarray:
+        """Positions of one split's notes, int64 (n,)."""
+        check_choice(split, SPLITS, what="split")
+        return np.flatnonzero(self.splits == split)
+
+    @cached_property
+    def train(self) -> np.ndarray:
+        """Positions of the training notes."""
+        return self.index("train")
+
+    @cached_property
+    def validation(self) -> np.ndarray:
+        """Positions of the validation notes."""
+        return self.index("validation")
+
+    @cached_property
+    def test(self) -> np.ndarray:
+        """Positions of the test notes."""
+        return self.index("test")
+
+    @cached_property
+    def is_forget(self) -> np.ndarray:
+        """Which notes carry the class to forget, (N,) bool."""
+        return self.targets[:, self.forget] == 1
+
+    @property
+    def retained(self) -> list[int]:
+        """Columns of the other labels."""
+        return retained(len(self.labels), self.forget)
+
+    @cached_property
+    def teacher(self) -> Teacher:
+        """Features and logits of the original model for every note, computed once."""
+        return Teacher.of(self.model, self.notes, precision=self.precision)
+
+    @cached_property
+    def thresholds(self) -> np.ndarray:
+        """Log-odds thresholds tuned on validation for the original model, (C,)."""
+        index = self.validation
+        return tune_thresholds(self.targets[index], self.log_odds(index))
+
+    def weights(self, split: str = "test") -> np.ndarray:
+        """Bootstrap weights of a split's notes, (1 + n_bootstrap, n); the same for every method."""
+        if split not in self._weights:
+            groups = self.groups[self.index(split)]
+            self._weights[split] = group_weights(groups, n_bootstrap=self.n_bootstrap)
+        return self._weights[split]
+
+    @cached_property
+    def model_hash(self) -> str:
+        """SHA-256 of the model's weights, by which an edit knows where it belongs."""
+        return weights_hash(self.model)
+
+    def features(self, index: np.ndarray, edit: Edit | None = None) -> torch.Tensor:
+        """What the head takes of the notes at `index` under the edit, (n, H).
+
+        A note that the edit cannot touch keeps the original's, and none is read twice in a row
+        under the same edit.
+        """
+        if edit is None:
+            return self.teacher.features[index]
+        if self._read is None or self._read[0] is not edit:
+            self._read = edit, self.teacher.features.clone(), ~edit.touched(self.notes)
+        _, features, known = self._read
+        fresh = index[~known[index]]
+        if len(fresh):
+            with edit.attached(self.model):
+                found = extract_features(self.model, self.notes, fresh, precision=self.precision)
+            features[fresh] = found
+            known[fresh] = True
+        return features[index]
+
+    @torch.no_grad()
+    def logits(self, index: np.ndarray, edit: Edit | None = None) -> np.ndarray:
+        """Logits of the notes at `index` under the edit, (n, C)."""
+        head = head_of(self.model) if edit is None else edit.edited_head(self.model)
+        return head(self.features(index, edit)).cpu().numpy()
+
+    def log_odds(self, index: np.ndarray, edit: Edit | None = None) -> np.ndarray:
+        """Log-odds of every label for the notes at `index`, (n, C); for sigmoids the logits."""
+        return log_odds(self.logits(index, edit), self.outputs)
+
+
+class Teacher:
+    """What a model says of every note.
+
+    Attributes
+    ----------
+    features : tensor of shape (N, H)
+    logits : tensor of shape (N, C)
+    """
+
+    def __init__(self, features: torch.Tensor, logits: torch.Tensor) -> None:
+        self.features, self.logits = features, logits
+
+    @classmethod
+    @torch.no_grad()
+    def of(
+        cls, model: PreTrainedModel, notes: EncodedNotes, *, precision: Precision = "auto"
+    ) -> Teacher:
+        """Read all notes once."""
+        everyone = np.arange(len(notes))
+        features = extract_features(model, notes, everyone, precision=precision).clone()
+        return cls(features, head_of(model)(features))
+
+
+def _check_length(what: str, found: int, expected: int) -> None:
+    if found != expected:
+        raise ValueError(
+            f"{what} and targets must be of one length; found {found:,} and {expected:,}"
+        )
+
+
+def _labels(model: PreTrainedModel, labels: Sequence[str] | None) -> tuple[str, ...]:
+    if labels is None:
+        return labels_of(model)
+    if len(labels) != model.config.num_labels:
+        raise ValueError(
+            f"{type(model).__name__} has {model.config.num_labels} outputs; found {len(labels)} "
+            f"labels ({', '.join(map(str, labels))}): name each output once, in its order"
+        )
+    return tuple(labels)
+
+
+def _splits(
+    targets: np.ndarray, groups: np.ndarray, splits: Sequence[str] | np.ndarray | None, *, seed: int
+) -> np.ndarray:
+    """Split of each note, (N,) str; refuses names that are none."""
+    if splits is None:
+        return split_groups(targets == 1, groups, fractions=FRACTIONS, seed=seed)
+    given = np.asarray(splits, dtype=str)
+    _check_length("splits", len(given), len(targets))
+    for name in sorted(set(given.tolist())):
+        check_choice(name, SPLITS, what="split")
+    return given

@@ -1,0 +1,110 @@
+"""The loop that trains an edit, sparse or dense: settings, batches, steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self, get_args
+
+import numpy as np
+import torch
+
+from steu._errors import check_choice
+from steu.models.heads import HeadPart
+from steu.task import ForgetTask
+
+Losses = tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # total with its graph, forget, utility
+Batches = Iterable[tuple[int, tuple[np.ndarray, np.ndarray]]]  # epoch, (forget, retain) notes
+History = list[dict[str, float]]
+
+
+@dataclass(frozen=True)
+class LoopConfig:
+    """What training any edit needs. Only the 5 epochs are the paper's [D]; the rest are ours."""
+
+    epochs: int = 5  # passes over the forget notes, as in the paper [D]
+    batch_size: int = 16  # forget notes a step, beside as many retain notes
+    learning_rate_head: float = 1e-2  # with less, the head alone may not even silence the class
+    utility_weight: float = 1.0  # the two losses are means in the same unit, nats a label
+    drift_weight: float = 0.0  # mean squared distance of what is edited to what it was
+    max_grad_norm: float = 1.0  # one odd batch cannot undo an epoch
+    head: HeadPart = "whole"  # the paper's; "none" leaves the head as it is
+    seed: int = 0  # order of the notes
+
+    def __post_init__(self) -> None:
+        rates = [f.name for f in fields(self) if f.name.startswith("learning_rate")]
+        for name in ("epochs", "batch_size", *rates):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be positive; found {getattr(self, name)}")
+        check_choice(self.head, get_args(HeadPart), what="part of the head")
+        for name in ("utility_weight", "drift_weight"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be 0 or more; found {getattr(self, name)}")
+
+    def faster(self, factor: float) -> Self:
+        """The same with all learning rates multiplied."""
+        rates = [f.name for f in fields(self) if f.name.startswith("learning_rate")]
+        return replace(self, **{name: factor * getattr(self, name) for name in rates})
+
+
+def descend(
+    losses: Callable[[np.ndarray, np.ndarray], Losses],
+    groups: list[dict[str, Any]],
+    batches: Batches,
+    *,
+    max_grad_norm: float,
+) -> History:
+    """A step of AdamW without decay for every pair of batches; an entry a step.
+
+    Losses are read once, at the end, so that no step waits for the device.
+    """
+    optimizer = torch.optim.AdamW(groups, weight_decay=0.0)
+    seen: History = []
+    kept = []
+    for epoch, (forgotten, retained) in batches:
+        loss, loss_forget, loss_utility = losses(forgotten, retained)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        for group in optimizer.param_groups:
+            torch.nn.utils.clip_grad_norm_(group["params"], max_grad_norm)
+        optimizer.step()
+        seen.append({"epoch": epoch, "step": len(seen)})
+        kept.append(torch.stack([loss_forget, loss_utility]))
+    values = torch.stack(kept).tolist()
+    return [
+        {**step, "forget_loss": lost, "utility_loss": held}
+        for step, (lost, held) in zip(seen, values, strict=True)
+    ]
+
+
+def forget_and_retain_batches(task: ForgetTask, train: np.ndarray, config: LoopConfig) -> Batches:
+    """Pairs of a batch with the class and one without, for every epoch of `config`.
+
+    Raises
+    ------
+    ValueError
+        If the notes `train` lack one of the two kinds.
+    """
+    with_class = task.is_forget[train]
+    forget, retain = train[with_class], train[~with_class]
+    if not len(forget) or not len(retain):
+        raise ValueError(
+            f"unlearning needs notes with and without {task.labels[task.forget]!r}; found "
+            f"{len(forget)} with and {len(retain)} without"
+        )
+    return _batches(forget, retain, config)
+
+
+def _batches(
+    forget: np.ndarray, retain: np.ndarray, config: LoopConfig
+) -> Iterator[tuple[int, tuple[np.ndarray, np.ndarray]]]:
+    """(epoch, (forget batch, retain batch)); retain notes are drawn without repeats till spent."""
+    generator = np.random.default_rng(config.seed)
+    pool = np.empty(0, dtype=np.int64)
+    for epoch in range(1, config.epochs + 1):
+        order = generator.permutation(forget)
+        for start in range(0, len(order), config.batch_size):
+            while len(pool) < config.batch_size:
+                pool = np.concatenate([pool, generator.permutation(retain)])
+            chosen, pool = pool[: config.batch_size], pool[config.batch_size :]
+            yield epoch, (order[start : start + config.batch_size], chosen)

@@ -1,0 +1,46 @@
+"""The rows of an edit as an adapter that PEFT loads, its head beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from safetensors.torch import save_file
+from transformers import PreTrainedModel
+
+from steu._io import atomic_path
+from steu.models.heads import head_name
+from steu.unlearning.sparse_edit import SparseEdit
+
+
+def save_peft(edit: SparseEdit, folder: str | Path, *, model: PreTrainedModel) -> None:
+    """Write a TrainableTokens adapter with the edit's rows, and head.safetensors.
+
+    ``peft.PeftModel.from_pretrained(model, folder)`` then answers with the edited rows; the head's
+    values are loaded into the model's own head, bearing the names they have in the model.
+
+    Raises
+    ------
+    ValueError
+        If the edit holds no rows, or PEFT is not installed.
+    """
+    if not len(edit.token_ids):
+        raise ValueError("an adapter needs at least one row; this edit changes the head alone")
+    try:
+        from peft import TrainableTokensConfig
+    except ImportError as error:
+        raise ValueError("saving as a PEFT adapter needs PEFT: pip install peft") from error
+    table = model.get_input_embeddings()
+    name = next(name for name, module in model.named_modules() if module is table)
+    config = TrainableTokensConfig(
+        token_indices=edit.token_ids.tolist(),
+        target_modules=[name.rpartition(".")[2]],
+        inference_mode=True,
+        base_model_name_or_path=model.name_or_path,
+    )
+    key = f"base_model.model.{name}.trainable_tokens_delta"
+    head = {f"{head_name(model)}.{n}": v.cpu().contiguous() for n, v in edit.head.items()}
+    with atomic_path(folder) as beside:
+        beside.mkdir()
+        config.save_pretrained(beside)
+        save_file({key: edit.rows.cpu().contiguous()}, beside / "adapter_model.safetensors")
+        save_file(head, beside / "head.safetensors")

@@ -1,0 +1,125 @@
+"""STEU: train the rows of a few tokens, and the head, so that one class is forgotten."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from steu.models.heads import trainable_head
+from steu.models.inference import features_of, frozen, on_device
+from steu.task import ForgetTask
+from steu.unlearning.loop import (
+    LoopConfig,
+    Losses,
+    descend,
+    forget_and_retain_batches,
+)
+from steu.unlearning.objective import forget_loss, utility_loss
+from steu.unlearning.sparse_edit import SparseEdit, replaced_rows
+
+
+@dataclass(frozen=True)
+class UnlearnConfig(LoopConfig):
+    """How a sparse edit is trained; see `LoopConfig`."""
+
+    learning_rate_rows: float = 2e-3  # rows are of order 0.05: some steps must be able to move them
+
+
+def unlearn(
+    task: ForgetTask,
+    token_ids: np.ndarray,
+    config: UnlearnConfig | None = None,
+    *,
+    train: np.ndarray | None = None,
+) -> SparseEdit:
+    """Train the rows of `token_ids` and the head so that the class is no longer predicted.
+
+    The model itself is left as it was. No `token_ids` gives the head-only edit,
+    ``config.head="none"`` the embedding-only one. Dropout is off: the frozen encoder is a
+    fixed function, so a note without any selected token keeps its features and skips the encoder.
+
+    Parameters
+    ----------
+    token_ids : array of int, shape (k,)
+        Rows of the embedding to edit, as `rank_tokens` gives them.
+    config : UnlearnConfig, optional
+    train : array of int, optional
+        Positions of the notes to train on; default: the training split. Those that carry the
+        class are the forget set.
+
+    Returns
+    -------
+    SparseEdit
+        Its `history` has an entry a step: epoch, step, forget_loss, utility_loss (nats a label).
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to train, no note with or without the class, or an unknown token.
+
+    Examples
+    --------
+    >>> import steu
+    >>> edit = steu.unlearn(task, steu.rank_tokens(task)[:8], steu.UnlearnConfig(epochs=1))
+    >>> edit.rows.shape
+    torch.Size([8, 32])
+    """
+    config = config or UnlearnConfig()
+    token_ids = np.asarray(token_ids, dtype=np.int64)
+    if config.head == "none" and not len(token_ids):
+        raise ValueError("nothing to train: no token is selected and head is 'none'")
+    batches = forget_and_retain_batches(task, task.train if train is None else train, config)
+    model, start = task.model, SparseEdit.identity(task.model, torch.from_numpy(token_ids))
+    rows = start.rows.clone().requires_grad_()
+    head = trainable_head(start.edited_head(model), config.head, task.forget)
+    groups = [{"params": [rows], "lr": config.learning_rate_rows}]
+    if config.head != "none":
+        trained = [parameter for parameter in head.parameters() if parameter.requires_grad]
+        groups.append({"params": trained, "lr": config.learning_rate_head})
+    touched = start.touched(task.notes)
+
+    def losses(forgotten: np.ndarray, retained: np.ndarray) -> Losses:
+        features = _features(task, np.concatenate([forgotten, retained]), touched)
+        lost, held = both_losses(task, head(features), forgotten, retained)
+        drift = (rows - start.rows).square().mean() if config.drift_weight else 0.0
+        total = lost + config.utility_weight * held + config.drift_weight * drift
+        return total, lost.detach(), held.detach()
+
+    with frozen(model), replaced_rows(model.get_input_embeddings(), start.token_ids, rows):
+        history = descend(losses, groups, batches, max_grad_norm=config.max_grad_norm)
+    moved = {} if config.head == "none" else dict(head.named_parameters())
+    return replace(
+        start,
+        rows=rows.detach().clone(),
+        head={name: value.detach().clone() for name, value in moved.items()},
+        model_hash=task.model_hash,
+        labels=task.labels,
+        history=tuple(history),
+    )
+
+
+def both_losses(
+    task: ForgetTask, logits: torch.Tensor, forgotten: np.ndarray, retained: np.ndarray
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Forget and utility loss of logits (B_f + B_r, C), those of the forget notes first."""
+    n, device = len(forgotten), logits.device
+    labels = on_device(task.targets[forgotten], device)
+    before, wanted = (task.teacher.logits[on_device(i, device)] for i in (forgotten, retained))
+    kind = {"outputs": task.outputs}
+    lost = forget_loss(logits[:n], labels, task.forget, teacher=before, **kind)
+    return lost, utility_loss(logits[n:], wanted, task.forget, **kind)
+
+
+def _features(task: ForgetTask, index: np.ndarray, touched: np.ndarray) -> torch.Tensor:
+    """Features under the edit, (B, H); the encoder only sees notes that hold a selected token."""
+    device = task.teacher.features.device
+    positions = np.flatnonzero(touched[index])
+    known = task.teacher.features[on_device(index, device)]
+    if not len(positions):
+        return known
+    fresh = features_of(task.model, task.notes, index[positions], precision=task.precision)
+    if len(positions) == len(index):
+        return fresh
+    return known.index_copy(0, on_device(positions, device), fresh)

@@ -1,0 +1,105 @@
+"""Execute one notebook in a private kernel: this interpreter, quiet, the same at every run."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from nbclient.exceptions import DeadKernelError
+from traitlets.config import Config
+
+# What a kernel sees beside the caller's environment: quiet, and the same at every run.
+KERNEL_ENVIRONMENT = {
+    "PYTHONHASHSEED": "0",
+    "TOKENIZERS_PARALLELISM": "false",
+    "TQDM_DISABLE": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "PYTHONWARNINGS": "ignore:IProgress not found",  # tqdm misses its widgets; nobody else does
+}
+
+# CRITICAL only: a kernel that is told to stop says so as if it were an error.
+KERNEL_COMMAND = ["-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=50"]
+
+
+class PrivateKernel(AsyncKernelManager):
+    """Starts the running interpreter, quiet and repeatable, whatever kernels are installed."""
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        """This interpreter; IPython's settings of the user stay out of it."""
+        root = str(Path.cwd())  # papermill has gone there; its package goes before an installed one
+        paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+        own = {
+            "IPYTHONDIR": os.path.dirname(self.connection_file),
+            "PYTHONPATH": os.pathsep.join(paths),
+        }
+        return KernelSpec(
+            argv=[sys.executable, *KERNEL_COMMAND],
+            env={**KERNEL_ENVIRONMENT, **own},
+            display_name="Python 3",
+            language="python",
+        )
+
+
+@contextmanager
+def _private_folder() -> Iterator[Path]:
+    """Yield a folder with a short name: a socket's path may have about 100 characters."""
+    usual = tempfile.gettempdir()
+    folder = Path(tempfile.mkdtemp(prefix="steu-", dir=usual if len(usual) < 60 else "/tmp"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _connection(folder: Path) -> Config:
+    """Sockets in a folder of its own: kernels that share a machine race for TCP ports."""
+    connection_file = str(folder / "kernel.json")
+    private = {"transport": "ipc", "ip": str(folder / "s"), "connection_file": connection_file}
+    return Config({"KernelManager": private})
+
+
+def execute(
+    path: Path, given: Mapping[str, Any], *, root: Path
+) -> tuple[nbformat.NotebookNode, Exception | None]:
+    """Run the cells; return the notebook as far as it came, and the failure if there was one."""
+    with _private_folder() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # papermill's and zmq's own, none of the notebook's
+        failure = _papermill(path, folder, given, root=root)
+        return nbformat.read(folder / "notebook.ipynb", as_version=4), failure
+
+
+def _papermill(
+    path: Path, folder: Path, given: Mapping[str, Any], *, root: Path
+) -> Exception | None:
+    import papermill  # slow to import, and warns as it is
+
+    logging.getLogger("papermill").setLevel(logging.ERROR)  # it checks parameters less well
+    try:
+        papermill.execute_notebook(
+            path,
+            folder / "notebook.ipynb",
+            parameters=dict(given),
+            kernel_name="python3",
+            language="python",
+            cwd=root,
+            progress_bar=False,
+            kernel_manager_class=PrivateKernel,
+            config=_connection(folder),
+        )
+    except (papermill.PapermillExecutionError, DeadKernelError) as error:
+        return error
+    return None
