@@ -36,14 +36,14 @@ plan: $(READY)  ## list what grid would run
 book: grid  ## run all notebooks of PROFILE and build the book; the last line is its first page
 	@$(BIN)/steu book --profile $(PROFILE)
 
-test: $(READY)  ## check style and run the tests
-	@$(BIN)/ruff check .
-	@$(BIN)/python -m pytest
+test: lint  ## check style, formatting, types and imports, and run the tests with line coverage
+	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-report=xml
 
-lint: $(READY)  ## check style, formatting and types
+lint: $(READY)  ## check style, formatting, types and which room imports which
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache --no-logo
 
 format: $(READY)  ## format the code
 	@$(BIN)/ruff check --fix .
@@ -53,5 +53,5 @@ bench: $(READY)  ## measure speed and memory; of a run: .venv/bin/python benchma
 	@for name in step whole encoding counting reading scaling gpu; do $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 clean:  ## remove what was produced, but neither .venv nor runs
-	@rm -rf _build .pytest_cache .ruff_cache .mypy_cache .hypothesis steu.egg-info
+	@rm -rf _build .coverage* coverage.xml .import_linter_cache .pytest_cache .ruff_cache .mypy_cache .hypothesis steu.egg-info
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -20,8 +20,7 @@ from steu.evaluation.metrics import group_weights, retained, tune_thresholds
 from steu.models.checks import check_embedding, check_vocabulary
 from steu.models.heads import head_of
 from steu.models.inference import Precision, extract_features
-from steu.models.loading import labels_of
-from steu.models.outputs import log_odds, read_targets
+from steu.models.outputs import labels_of, log_odds, n_labels_of, read_targets
 from steu.models.weights import weights_hash
 
 FRACTIONS = (0.6, 0.15, 0.25)  # of the groups, for training, validation and test
@@ -174,6 +173,11 @@ class ForgetTask:
         return self.targets[:, self.forget] == 1
 
     @property
+    def device(self) -> str:
+        """Where the model lives, "cpu" or "cuda"."""
+        return self.model.device.type
+
+    @property
     def retained(self) -> list[int]:
         """Columns of the other labels."""
         return retained(len(self.labels), self.forget)
@@ -193,7 +197,9 @@ class ForgetTask:
         """Bootstrap weights of a split's notes, (1 + n_bootstrap, n); the same for every method."""
         if split not in self._weights:
             groups = self.groups[self.index(split)]
-            self._weights[split] = group_weights(groups, n_bootstrap=self.n_bootstrap)
+            self._weights[split] = group_weights(
+                groups, n_bootstrap=self.n_bootstrap, seed=self.seed
+            )
         return self._weights[split]
 
     @cached_property
@@ -264,9 +270,9 @@ def _check_length(what: str, found: int, expected: int) -> None:
 def _labels(model: PreTrainedModel, labels: Sequence[str] | None) -> tuple[str, ...]:
     if labels is None:
         return labels_of(model)
-    if len(labels) != model.config.num_labels:
+    if len(labels) != n_labels_of(model):
         raise ValueError(
-            f"{type(model).__name__} has {model.config.num_labels} outputs; found {len(labels)} "
+            f"{type(model).__name__} has {n_labels_of(model)} outputs; found {len(labels)} "
             f"labels ({', '.join(map(str, labels))}): name each output once, in its order"
         )
     return tuple(labels)

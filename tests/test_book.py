@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pkgutil
 import re
 import shutil
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from stubs import steu
 
+import steu as package
 from steu import __version__
 from steu.data.cohort import Cohort
 from steu.workflow import book
@@ -141,6 +144,66 @@ def test_mathematics_tables_and_glossary_are_rendered(site: Path) -> None:
     assert "glossary.html#term-forget-label" in chapter
     assert "<th>share</th>" in chapter
     assert 'The share is <span class="pasted-text">0.25</span>' in chapter
+
+
+def test_the_page_on_the_package_shows_every_public_name_and_setting(site: Path) -> None:
+    page = (site / "book" / "api.html").read_text(encoding="utf-8")
+    shown = set(re.findall(r'id="(steu\.[\w.]+)"', page))
+    settings = {f"steu.UnlearnConfig.{field.name}" for field in fields(package.UnlearnConfig)}
+    assert shown >= {f"steu.{name}" for name in package.__all__} | settings
+    own = [field.name for field in fields(package.SparseEdit)]
+    assert re.findall(r"<strong>(\w+)</strong>", page.split('id="steu.SparseEdit"')[1])[:6] == own
+    named = re.findall(r'<span class="pre">(\w+)</span></code></p></td>', page)
+    assert tuple(named) == package.SELECTORS
+    assert "Type<span" not in page  # what a colon in the line on a property makes of it
+
+
+def test_the_lines_that_prose_shows_of_the_package_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from test_public_face import toy_names  # here: only this test waits for torch
+
+    monkeypatch.chdir(tmp_path)
+    shown = {}
+    for page in ("api", "rerunning"):
+        text = (ROOT / "book" / f"{page}.md").read_text(encoding="utf-8")
+        (shown[page],) = re.findall(r"```python\n(import steu\n.*?)```", text, flags=re.DOTALL)
+    assert shown["api"] == shown["rerunning"] and shown["api"].count("\n") == 5
+    names = toy_names()
+    exec(shown["api"], names)
+    assert set(names["table"]["method"]) == {"original", "null", "edit"}
+    assert (tmp_path / "edits" / "sepsis").is_dir()
+
+
+def prose() -> dict[str, str]:
+    """Every page and notebook, and what stands at the root of the project, as text."""
+    files = [*ROOT.glob("*.md"), *(ROOT / "book").glob("*.md")]
+    texts = {path.name: path.read_text(encoding="utf-8") for path in files}
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        cells = nbformat.read(path, as_version=4).cells
+        texts[path.name] = "\n".join(cell.source for cell in cells)
+    return texts
+
+
+def test_what_prose_says_of_the_package_is_there() -> None:
+    files, modules = set(), set()
+    for text in prose().values():
+        files |= set(re.findall(r"\bsteu/[\w/]+\.py\b", text))
+        modules |= set(re.findall(r"(?<![\w/.-])steu(?:\.[A-Za-z_]\w*)+", text))
+        for module, names in re.findall(r"from (steu[\w.]*) import (\([^)]+|[\w, ]+)", text):
+            modules |= {f"{module}.{name}" for name in re.findall(r"\w+", names)}
+    assert not [file for file in files if not (ROOT / file).is_file()]
+    assert "steu.models.fine_tuning.TrainConfig" in modules
+    assert not [module for module in modules if not found(module)]
+
+
+def found(dotted: str) -> bool:
+    """Whether a module, or something in one, has this name."""
+    try:
+        pkgutil.resolve_name(dotted)
+    except (AttributeError, ModuleNotFoundError):
+        return False
+    return True
 
 
 def test_provenance_stands_last_and_small_on_every_chapter(site: Path) -> None:

@@ -1,13 +1,27 @@
+"""The ledger: verdicts come from numbers, and a name with a slip is never "not tested here"."""
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import nbformat
+import numpy as np
 import pandas as pd
 import pytest
 
 from steu.evaluation.results import COLUMNS
-from steu.reporting.ledger import PAPER, ledger, seed_summary
+from steu.reporting.display_names import METHODS, METRICS
+from steu.reporting.ledger import as_records, ledger, seed_summary
+from steu.reporting.statements import PAPER, READINGS, STATEMENTS, Statement
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def results(values, *, dataset="a"):
-    """Rows of the results table from {(method, metric): [a value a seed]}."""
-    rows = [
+    """Records of the results table from {(method, metric): [a value a seed]}."""
+    records = [
         {
             "dataset": dataset,
             "backbone": "b",
@@ -21,7 +35,7 @@ def results(values, *, dataset="a"):
         for (method, metric), seeds in values.items()
         for seed, value in enumerate(seeds)
     ]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(records, columns=list(COLUMNS))
 
 
 GOOD = {
@@ -32,10 +46,6 @@ GOOD = {
 }
 
 
-def verdicts(frame):
-    return {claim.claim.split(":")[-1].strip()[:20]: claim for claim in ledger(frame)}
-
-
 def test_the_summary_is_the_mean_and_the_range_of_the_seeds():
     summary = seed_summary(results(GOOD)).set_index(["method", "metric"])
     row = summary.loc[("original", "retain_macro_f1")]
@@ -43,12 +53,12 @@ def test_the_summary_is_the_mean_and_the_range_of_the_seeds():
 
 
 def test_claims_are_judged_from_the_numbers():
-    found = verdicts(results(GOOD))
-    silent = found["STEU stops the model"]
+    found = ledger(results(GOOD))
+    silent = found["silent"]
     assert (silent.verdict, silent.measured) == ("holds", "a, b, f: 0.010 [0.000, 0.020]")
-    assert found["the other classes ke"].verdict == "holds"
-    assert found["one number, the bias"].verdict == "holds"
-    assert found["STEU retains more th"].verdict == "not tested here"
+    assert found["others_keep_f1"].verdict == "holds"
+    assert found["one_bias_silences"].verdict == "holds"
+    assert found["retains_more_than_rivals"].verdict == "not tested here"
 
 
 def test_a_stage_of_the_first_seed_only_is_judged_by_that_seed():
@@ -57,36 +67,34 @@ def test_a_stage_of_the_first_seed_only_is_judged_by_that_seed():
         ("random_tokens", "probe_auroc"): [0.9],
         ("steu_tuned", "probe_auroc"): [0.8],
     }
-    claim = verdicts(results(first))["tokens chosen by PMI"]
+    claim = ledger(results(first))["pmi_beats_random"]
     assert (claim.verdict, claim.measured) == ("holds", "a, b, f: 0.100 (one seed)")
 
 
 @pytest.mark.parametrize(("least", "verdict"), [(0.83, "holds"), (0.78, "does not hold")])
 def test_the_probe_is_held_against_the_retrained_model_that_tells_least(least, verdict):
     probes = {"relabelled": 0.95, "dropped": least, "masked": 0.9}
-    rows = {(f"reference_{name}", "probe_auroc"): [value] for name, value in probes.items()}
-    claim = verdicts(results(rows | {("steu_tuned", "probe_auroc"): [0.84]}))[
-        "a linear probe finds"
-    ]
-    assert claim.verdict == verdict
+    told = {(f"reference_{name}", "probe_auroc"): [value] for name, value in probes.items()}
+    claims = ledger(results(told | {("steu_tuned", "probe_auroc"): [0.84]}))
+    assert claims["probe_as_retrained"].verdict == verdict
 
 
 @pytest.mark.parametrize(("edited", "verdict"), [(0.0042, "holds"), (0.0046, "does not hold")])
 def test_nearness_to_retraining_is_held_against_the_original(edited, verdict):
     near = {("original", "js_retain_relabelled"): [0.004]}
     near |= {("steu_tuned", "js_retain_relabelled"): [edited]}
-    assert verdicts(results(near))["on the other classes"].verdict == verdict
+    assert ledger(results(near))["others_near_retrained"].verdict == verdict
 
 
 def test_datasets_that_disagree_make_a_claim_mixed():
     loud = {**GOOD, ("steu", "forget_f1"): [0.4, 0.4]}
     both = pd.concat([results(GOOD), results(loud, dataset="c")])
-    assert verdicts(both)["STEU stops the model"].verdict == "mixed"
+    assert ledger(both)["silent"].verdict == "mixed"
 
 
 def test_a_loss_beyond_the_margin_is_a_loss():
     worse = {**GOOD, ("steu", "retain_macro_f1"): [0.45, 0.45]}
-    assert verdicts(results(worse))["the other classes ke"].verdict == "does not hold"
+    assert ledger(results(worse))["others_keep_f1"].verdict == "does not hold"
 
 
 def test_differences_are_taken_within_a_seed():
@@ -94,7 +102,7 @@ def test_differences_are_taken_within_a_seed():
         ("original", "retain_macro_f1"): [0.50, 0.60],
         ("steu", "retain_macro_f1"): [0.51, 0.59],
     }
-    claim = verdicts(results(seeds))["the other classes ke"]
+    claim = ledger(results(seeds))["others_keep_f1"]
     assert claim.measured == "a, b, f: 0.000 [-0.010, 0.010]"
 
 
@@ -103,3 +111,91 @@ def test_the_papers_parameter_counts_are_its_arithmetic():
     assert known["steu", "parameters_changed"] == 256 * 768 + 768 * 6
     assert known["direct_suppression", "parameters_changed"] == 3 * 7_087_872
     assert set(PAPER["grade"]) <= {"A", "D", "I"}
+
+
+def test_every_statement_is_judged_where_all_stages_ran():
+    everything = {number: [0.5, 0.4] for statement in STATEMENTS for number in statement.needs}
+    claims = ledger(results(everything))
+    assert list(claims) == [statement.key for statement in STATEMENTS]
+    assert not [claim for claim in claims.values() if claim.verdict == "not tested here"]
+    assert [record["key"] for record in as_records(claims)] == list(claims)
+
+
+def statement(*needs, key="mine"):
+    page = "notebooks/04_unlearning"
+    return Statement(key, "c", "A", "p", page, needs, holds=lambda value: value < 1)
+
+
+def test_a_stage_that_was_not_run_is_not_tested_here():
+    claim = ledger(results(GOOD), [statement(("steu", "forget_f1"), ("steu_tuned", "forget_f1"))])
+    assert (claim["mine"].verdict, claim["mine"].measured) == ("not tested here", "–")
+
+
+@pytest.mark.parametrize(
+    ("need", "match"),
+    [
+        (("steu", "forget_f"), r"statement 'mine': no page writes the metric 'forget_f'; did you "
+                               r"mean forget_f1\?"),
+        (("stue", "forget_f1"), r"statement 'mine': no page writes the method 'stue'; did you mean "
+                                r"steu\?"),
+        (("forget_f1", "steu"), r"no page writes the method 'forget_f1'"),
+    ],
+)  # fmt: skip
+def test_a_name_that_no_page_writes_is_refused(need, match):
+    with pytest.raises(ValueError, match=match) as caught:
+        statement(("original", "auroc"), need)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_number_that_is_not_known_counts_as_absent():
+    unknown = {**GOOD, ("steu", "forget_f1"): [np.nan, 0.02]}
+    assert ledger(results(unknown))["silent"].measured == "a, b, f: 0.020 (one seed)"
+
+
+def test_two_statements_with_one_key_are_refused():
+    one = STATEMENTS[0]
+    with pytest.raises(ValueError, match="two statements have the key 'silent'; give each one"):
+        ledger(results(GOOD), [one, replace(one, claim="another")])
+
+
+def test_the_papers_numbers_and_the_pages_that_are_named_exist():
+    assert set(PAPER["method"]) <= set(METHODS) and set(PAPER["metric"]) <= set(METRICS)
+    assert all((ROOT / f"{statement.page}.ipynb").is_file() for statement in STATEMENTS)
+
+
+def pages() -> Iterator[str]:
+    """Text of every page of prose and every cell of every notebook."""
+    yield from (path.read_text(encoding="utf-8") for path in (ROOT / "book").glob("*.md"))
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        yield from (cell.source for cell in nbformat.read(path, as_version=4).cells)
+
+
+def test_pages_name_statements_by_keys_that_exist():
+    named = [index for text in pages() for index in re.findall(r"\bclaims\[(.+?)\]", text)]
+    keys = {repr(statement.key).replace("'", '"') for statement in STATEMENTS}
+    assert '"silent"' in named
+    assert set(named) <= keys
+
+
+def literals() -> Iterator[str]:
+    """A pattern for every text, formatted or not, in the code of the pages and of the package."""
+    notebooks = [nbformat.read(path, as_version=4) for path in (ROOT / "notebooks").glob("*.ipynb")]
+    sources = [cell.source for page in notebooks for cell in page.cells if cell.cell_type == "code"]
+    rooms = ("evaluation", "experiments", "selection")
+    files = [path for room in rooms for path in (ROOT / "steu" / room).glob("*.py")]
+    for source in [*sources, *(path.read_text(encoding="utf-8") for path in files)]:
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield re.escape(node.value)
+            elif isinstance(node, ast.JoinedStr) and isinstance(node.values[0], ast.Constant):
+                parts = (v.value if isinstance(v, ast.Constant) else None for v in node.values)
+                yield "".join(r"\w+" if part is None else re.escape(str(part)) for part in parts)
+
+
+def test_the_vocabulary_holds_nothing_that_no_page_writes():
+    composed = {
+        f"{of}_{reading}" for of in ("js_retain", "js_forget", "tow") for reading in READINGS
+    }
+    written = re.compile("|".join({p for p in literals() if re.match(r"\w{2}", p)}))
+    unknown = [name for name in METHODS | METRICS if not written.fullmatch(name)]
+    assert set(unknown) <= composed

@@ -243,7 +243,10 @@ def _no_positive(frame: pd.DataFrame) -> None:
         ),
         (lambda f: f.__setitem__("subject_id", [None] * 80), "rows without subject_id; leave"),
         (lambda f: f.__setitem__("sepsis", 1), "label 'sepsis' holds int64; expected bool"),
-        (lambda f: f.__setitem__("split", "dev"), "unknown split 'dev'"),
+        (
+            lambda f: f.__setitem__("split", "dev"),
+            "no split 'dev'; known are train, validation, test",
+        ),
         (lambda f: f.pop("sepsis"), "no column sepsis; found subject_id"),
         (lambda f: setattr(f, "index", list(f["stay_id"])), "rows must be numbered"),
     ],
@@ -258,7 +261,7 @@ def test_a_spoilt_frame_is_refused(
 
 
 def test_unknown_split(cohort: Cohort) -> None:
-    with pytest.raises(ValueError, match="unknown split 'dev'; expected one of: train"):
+    with pytest.raises(ValueError, match="no split 'dev'; known are train"):
         cohort.index("dev")
 
 
@@ -366,8 +369,8 @@ def test_an_empty_folder_and_no_folder(tmp_path: Path) -> None:
         ({"fractions": (0.5, 0.5)}, "expected three positive shares that sum to 1"),
         ({"fractions": (0.9, 0.2, -0.1)}, "expected three positive shares"),
         ({"labels": {"rare": ["999"]}}, r"label 'rare' has no positive in the train split \(0 of"),
-        ({"sections": ["note"]}, "layout 'mimic_iv': unknown option 'sections'"),
-        ({"colour": "red"}, "unknown option 'colour'; its options are: text_source, notes"),
+        ({"sections": ["note"]}, "layout 'mimic_iv': no option 'sections'"),
+        ({"colour": "red"}, "no option 'colour'; known are text_source, notes"),
     ],
 )
 def test_options_are_checked(folder: Path, changes: dict, message: str) -> None:
@@ -376,7 +379,7 @@ def test_options_are_checked(folder: Path, changes: dict, message: str) -> None:
 
 
 def test_layouts_are_checked(folder: Path) -> None:
-    with pytest.raises(ValueError, match="unknown layout 'mimic'; expected one of: mimic_iv"):
+    with pytest.raises(ValueError, match="no layout 'mimic'; did you mean mimic_i"):
         build_cohort("mimic", folder, labels=LABELS, name="x", restricted=False)
     with pytest.raises(ValueError, match="layout 'table': option 'text' is missing"):
         build_cohort("table", folder, labels=LABELS, name="x", restricted=False)

@@ -5,10 +5,10 @@ from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 from steu.evaluation.metrics import (
     auprc,
     auroc,
-    metric_records,
     f1,
     group_weights,
     interval,
+    metric_records,
     tune_thresholds,
 )
 

@@ -11,11 +11,11 @@ from steu.models.checks import check_embedding
 from steu.models.inference import autocast, predict
 from steu.models.loading import (
     build_classifier,
-    labels_of,
     load_classifier,
     load_tokenizer,
     save_classifier,
 )
+from steu.models.outputs import labels_of
 
 
 @pytest.fixture(scope="module", params=["random-bert", "random-distilbert"])

@@ -58,6 +58,32 @@ def test_nothing_is_installed_and_no_path_is_absolute(path: Path) -> None:
         )
 
 
+def solutions(path: Path) -> list[str]:
+    """Code of every solution on a page, in order."""
+    text = "\n".join(
+        cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type != "code"
+    )
+    blocks = re.findall(r"(?ms)^````\{solution\}.*?^````$", text)
+    return [code for block in blocks for code in re.findall(r"(?ms)^```python\n(.*?)^```$", block)]
+
+
+def test_solutions_of_exercises_are_found() -> None:
+    counted = {path.stem: len(solutions(path)) for path in NOTEBOOKS}
+    marked = {
+        path.stem: sum(cell.source.count("```python") for cell in nbformat.read(path, 4).cells)
+        for path in NOTEBOOKS
+    }
+    assert counted == marked and sum(counted.values()) >= 10
+
+
+def add_solutions(path: Path) -> None:
+    """Let a page run the solutions of its exercises after its own cells."""
+    notebook = nbformat.read(path, as_version=4)
+    cells = [nbformat.v4.new_code_cell(code) for code in solutions(path)]
+    notebook.cells += cells
+    nbformat.write(notebook, path)
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A copy of what a run needs."""
@@ -69,7 +95,9 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_smoke_run_builds_the_whole_book(project: Path) -> None:
+def test_the_smoke_run_solves_every_exercise_and_builds_the_whole_book(project: Path) -> None:
+    for path in sorted((project / "notebooks").glob("*.ipynb")):
+        add_solutions(path)
     done = steu(project, "workflow", "smoke", "--cores", "2")
     assert done.returncode == 0, done.stderr[-3000:]
     built = steu(project, "book", "--profile", "smoke")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
+import sys
 import tomllib
 from importlib.metadata import PackageNotFoundError, distribution
 from itertools import chain
+from pathlib import Path
 
 import pytest
 import yaml
@@ -60,6 +64,105 @@ def _requirements_of(requirement: Requirement) -> list[Requirement]:
     return [
         r for r in found if r.marker is None or any(r.marker.evaluate({"extra": e}) for e in extras)
     ]
+
+
+def _closure(lines: list[str]) -> set[str]:
+    """Names of the distributions that some requirements bring, themselves included."""
+    found, waiting = set(), [Requirement(line) for line in lines]
+    while waiting:
+        requirement = waiting.pop()
+        name = canonicalize_name(requirement.name)
+        if name not in found:
+            found.add(name)
+            waiting += [] if name in ALONE else _requirements_of(requirement)
+    return found
+
+
+def _environment(folder: Path, lines: list[str]) -> dict[str, str]:
+    """An environment with these requirements alone: a folder of links to what is installed."""
+    folder.mkdir()
+    for name in _closure(lines):
+        try:
+            found = distribution(name)
+        except PackageNotFoundError:  # of another platform
+            continue
+        for top in {Path(file).parts[0] for file in found.files or ()} - {"..", "__pycache__"}:
+            if not (folder / top).exists():
+                (folder / top).symlink_to(found.locate_file(top))
+    return os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(folder)])}
+
+
+def _python(environment: dict[str, str], code: str) -> subprocess.CompletedProcess[str]:
+    """Run some code in it; -S keeps everything else that is installed out."""
+    return subprocess.run(
+        [sys.executable, "-S", "-c", code],
+        env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+FACES = {  # what each extra is for, beside the core
+    "": ["import steu", "[getattr(steu, name) for name in steu.__all__]"],
+    "data": ["import steu.data.readers.cohort_tables, steu.data.cohort, steu.data.download"],
+    "book": ["import steu.workflow.cli, steu.workflow.book, steu.reporting.figures"],
+    "run": ["import steu.workflow.runner, steu.workflow.jobs, steu.workflow.code_dependencies"],
+    "cluster": ["import steu.task, snakemake_executor_plugin_slurm"],
+    "dev": ["import steu, peft, captum"],
+}
+TOGETHER = {"run": ["data", "book"]}  # extras that another says it needs
+
+
+@pytest.mark.parametrize("extra", FACES)
+def test_each_extra_alone_brings_what_its_part_of_the_package_imports(extra: str, tmp_path) -> None:
+    extras = PROJECT["optional-dependencies"]
+    assert set(extras) == set(FACES) - {""}
+    lines = list(PROJECT["dependencies"])
+    for name in [extra, *TOGETHER.get(extra, [])] if extra else []:
+        lines += extras[name]
+    done = _python(_environment(tmp_path / "site", lines), "\n".join(FACES[extra]))
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_without_the_extras_the_command_says_which_to_install(tmp_path) -> None:
+    core = _environment(tmp_path / "site", PROJECT["dependencies"])
+    assert _python(core, "import duckdb").returncode == 1  # nothing else is there
+    core |= {"PYTHONPATH": str(ROOT)}
+    done = _python(core, "from steu.workflow import main; main()")
+    assert done.returncode == 2
+    assert done.stderr == "steu: the command line needs typer: install steu[data,book,run]\n"
+
+
+def test_a_built_wheel_holds_every_room_and_runs_a_notebook(tmp_path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE", "LICENSE-prose"):
+        shutil.copy(ROOT / name, source / name)
+    shutil.copytree(ROOT / "steu", source / "steu", ignore=shutil.ignore_patterns("__pycache__"))
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    options = ["--no-deps", "--no-build-isolation", "--no-index"]
+    subprocess.run([*pip, "wheel", *options, "-w", tmp_path, source], check=True)
+    (wheel,) = tmp_path.glob("steu-*.whl")
+    site, project = tmp_path / "site", tmp_path / "project"
+    subprocess.run([*pip, "install", "--no-deps", "--no-index", "-t", site, wheel], check=True)
+    packed = {str(p.relative_to(site)) for p in (site / "steu").rglob("*.py")}
+    assert packed == {str(p.relative_to(ROOT)) for p in (ROOT / "steu").rglob("*.py")}
+    assert (site / "steu" / "py.typed").is_file()
+    shutil.copytree(ROOT / "notebooks", project / "notebooks")
+    (project / "pyproject.toml").touch()
+    command = [sys.executable, "-m", "steu.workflow.cli", "run", "notebooks/01_cohort.ipynb"]
+    done = subprocess.run(
+        [*command, "-p", "n_stays", "240"],
+        cwd=project, env=os.environ | {"PYTHONPATH": str(site)}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (project / done.stdout.strip()).is_file()
+    asked = "import steu; print(steu.__file__)"
+    where = subprocess.run(
+        [sys.executable, "-c", asked],
+        cwd=project, env=os.environ | {"PYTHONPATH": str(site)}, capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    assert where.stdout.strip() == str(site / "steu" / "__init__.py")
 
 
 def test_conda_users_get_the_same_set() -> None:

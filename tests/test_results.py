@@ -30,7 +30,7 @@ def test_only_the_named_files_are_read(tmp_path):
 
 
 def test_an_unknown_column_and_an_empty_run_are_named(tmp_path):
-    with pytest.raises(ValueError, match="unknown column 'metrik'; expected some of dataset"):
+    with pytest.raises(ValueError, match="no column of the results 'metrik'; did you mean metric"):
         tagged([{"metrik": 1}])
     with pytest.raises(ValueError, match=r"holds no metrics\.json with rows"):
         collect(tmp_path)

@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from steu._errors import check_choice
 from steu._io import atomic_path, read_json, sha256, write_json
 from steu.data.labels import RESERVED, label_index
 from steu.data.splits import SPLITS
@@ -89,8 +90,7 @@ class Cohort:
 
     def index(self, split: str) -> np.ndarray:
         """Positions of one split's stays, int64 (n,)."""
-        if split not in SPLITS:
-            raise ValueError(f"unknown split {split!r}; expected one of: {', '.join(SPLITS)}")
+        check_choice(split, SPLITS, what="split")
         return np.flatnonzero((self.frame["split"] == split).to_numpy())
 
     def describe(self) -> pd.DataFrame:
@@ -255,9 +255,8 @@ def _validate(frame: pd.DataFrame, labels: Sequence[str], name: str) -> None:
 
 
 def _validate_split(frame: pd.DataFrame, labels: Sequence[str], name: str) -> None:
-    odd = sorted(set(frame["split"]) - set(SPLITS))
-    if odd:
-        raise ValueError(f"cohort {name}: unknown split {odd[0]!r}; expected {', '.join(SPLITS)}")
+    for split in sorted(set(frame["split"])):
+        check_choice(split, SPLITS, what="split", where=f"cohort {name}")
     splits = frame.groupby("subject_id")["split"].nunique()
     shared = splits.index[splits > 1]
     if len(shared):

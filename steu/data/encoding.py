@@ -82,8 +82,9 @@ class EncodedNotes:
 
     def contains_any(self, token_ids: np.ndarray) -> np.ndarray:
         """Whether each note holds at least one of the tokens, shape (N,) bool."""
+        known = np.asarray(token_ids)[np.asarray(token_ids) < self.vocab_size]
         wanted = np.zeros(self.vocab_size, dtype=bool)
-        wanted[token_ids] = True
+        wanted[known] = True  # the embedding may have rows that no token uses
         hits = np.concatenate([[0], np.cumsum(wanted[self.ids])])
         return hits[self.offsets[1:]] > hits[self.offsets[:-1]]
 
@@ -144,7 +145,8 @@ def model_window(tokenizer: PreTrainedTokenizerBase) -> int:
 def window_of(tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig) -> int:
     """Tokens that both a tokenizer and the model of a config can take."""
     positions = getattr(config, "max_position_embeddings", tokenizer.model_max_length)
-    if "roberta" in config.model_type:  # its positions are counted from behind the padding token's
+    # Positions of RoBERTa and its kin are counted from behind the padding token's.
+    if any(kin in config.model_type for kin in ("roberta", "camembert")):
         positions -= config.pad_token_id + 1
     return min(tokenizer.model_max_length, positions)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from steu._errors import check_choice
 from steu._io import read_json, write_json
 
 COLUMNS = (
@@ -30,21 +31,17 @@ COLUMNS = (
 )
 
 
-def tagged(rows: Iterable[dict[str, Any]], **tags: Any) -> list[dict[str, Any]]:
-    """The rows with the same tags (dataset, method, …) added to each.
+def tagged(records: Iterable[dict[str, Any]], **tags: Any) -> list[dict[str, Any]]:
+    """The records with the same tags (dataset, method, …) added to each.
 
     Raises
     ------
     ValueError
         If a name is not a column of the table.
     """
-    out = [{**tags, **row} for row in rows]
-    for row in out:
-        unknown = sorted(set(row) - set(COLUMNS))
-        if unknown:
-            raise ValueError(
-                f"unknown column {unknown[0]!r}; expected some of {', '.join(COLUMNS)}"
-            )
+    out = [{**tags, **record} for record in records]
+    for name in {name for record in out for name in record}:
+        check_choice(name, COLUMNS, what="column of the results")
     return out
 
 
@@ -71,9 +68,7 @@ def collect(files: str | Path | Sequence[str | Path]) -> pd.DataFrame:
     """
     rows = [row for record in _records(files) for row in record["rows"]]
     if not rows:
-        raise ValueError(
-            f"{files} holds no metrics.json with rows; gather a run that has finished"
-        )
+        raise ValueError(f"{files} holds no metrics.json with rows; gather a run that has finished")
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     for name in ("value", "low", "high"):
         frame[name] = frame[name].astype(float)

@@ -73,7 +73,7 @@ def distances(
         for z in (logits, wanted)
     )
     weights = {
-        name: group_weights(study.groups[index], n_bootstrap=study.n_bootstrap)
+        name: group_weights(study.groups[index], n_bootstrap=study.n_bootstrap, seed=study.seed)
         for name, index in sets.items()
     }
     found["tow"] = tug_of_war(right, right_there, weights)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 
 from steu.experiments.study import Study
 from steu.models.fine_tuning import TrainConfig, fine_tune
@@ -34,8 +35,10 @@ def retrain(
     train = study.recipe["train"] | {"seed": start["seed"]}
     kept = np.ones(len(study.notes), dtype=bool) if kept is None else kept
     model, tokenizer = build_classifier(labels=study.labels, **start)
+    if study.device == "cuda":
+        torch.nn.Module.cuda(model)
     fine_tune(
-        model.to(study.model.device),
+        model,
         study.notes,
         study.targets if targets is None else targets,
         train=study.train[kept[study.train]],
@@ -52,6 +55,7 @@ def retrain(
         splits=study.splits,
         precision=study.precision,
         n_bootstrap=study.n_bootstrap,
+        seed=study.seed,
     )
     other.cohort, other.tags = study.cohort, study.tags
     other.recipe = {"start": start, "train": train}

@@ -87,8 +87,10 @@ class Study(ForgetTask):
             folder=encoded,
             digest=data.texts_digest,
         )
+        if torch.cuda.is_available():
+            torch.nn.Module.cuda(model)
         study = cls(
-            model.to("cuda" if torch.cuda.is_available() else "cpu"),
+            model,
             tokenizer,
             notes,
             data.targets,

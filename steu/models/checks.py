@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -35,6 +37,11 @@ def check_embedding(model: PreTrainedModel) -> nn.Embedding:
             "of rows would change both; give one of them a copy of the weights of its own"
         )
     return table
+
+
+def embedding_of(model: PreTrainedModel) -> nn.Embedding:
+    """The model's token embedding, (V, H), as `check_embedding` found it to be."""
+    return cast(nn.Embedding, model.get_input_embeddings())
 
 
 def check_vocabulary(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors.torch import load_file
@@ -18,6 +19,7 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.utils import logging
 
 from steu._io import atomic_path, write_json
 from steu.models.checks import check_embedding, check_vocabulary
@@ -108,7 +110,7 @@ def load_classifier(folder: str | Path) -> tuple[PreTrainedModel, PreTrainedToke
         stored = load_file(Path(folder) / "model.safetensors")
         head = {n.removeprefix(start): v for n, v in stored.items() if n.startswith(start)}
         model.get_submodule(head_name(model)).load_state_dict(head)
-    set_pooling(model, pooling)
+    set_pooling(model, cast(Pooling, pooling))
     check_embedding(model)
     check_vocabulary(model, tokenizer)
     return model.float().eval(), tokenizer
@@ -122,11 +124,6 @@ def save_classifier(
         model.save_pretrained(beside)
         tokenizer.save_pretrained(beside)
         write_json(beside / "classifier.json", facts)
-
-
-def labels_of(model: PreTrainedModel) -> tuple[str, ...]:
-    """Names of the outputs, in order."""
-    return tuple(str(model.config.id2label[c]) for c in range(model.config.num_labels))
 
 
 def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
@@ -181,9 +178,10 @@ def _config(
 def _pretrained(name: str, config: PreTrainedConfig, *, whole: bool = False) -> PreTrainedModel:
     """The classifier of some weights; `whole` if its head has to be among them."""
     try:  # never a pickle: opening one can run code
-        model, told = AutoModelForSequenceClassification.from_pretrained(
-            _resolve(name), config=config, use_safetensors=True, output_loading_info=True
-        )
+        with _without_report():
+            model, told = AutoModelForSequenceClassification.from_pretrained(
+                _resolve(name), config=config, use_safetensors=True, output_loading_info=True
+            )
     except OSError as error:
         raise ValueError(
             f"{name} has no model.safetensors; convert its weights once with "
@@ -201,6 +199,17 @@ def _pretrained(name: str, config: PreTrainedConfig, *, whole: bool = False) -> 
             f"{missing[0]}; they would be drawn at random: name the folder of a model of this kind"
         )
     return model
+
+
+@contextmanager
+def _without_report() -> Iterator[None]:
+    """No table of the keys that were found or missing: what is wrong with them is said here."""
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
 
 
 def _resolve(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from scipy.special import logsumexp
@@ -14,6 +14,17 @@ _BY_PROBLEM: dict[str, Outputs] = {
     "multi_label_classification": "sigmoid",
     "single_label_classification": "softmax",
 }
+
+
+def n_labels_of(model: PreTrainedModel) -> int:
+    """Number of outputs, C."""
+    return int(model.config.num_labels or 0)
+
+
+def labels_of(model: PreTrainedModel) -> tuple[str, ...]:
+    """Names of the outputs, in order."""
+    names: dict[Any, str] = dict(model.config.id2label or {})
+    return tuple(str(names[c]) for c in range(n_labels_of(model)))
 
 
 def read_targets(targets: object, model: PreTrainedModel) -> tuple[np.ndarray, Outputs]:
@@ -31,7 +42,7 @@ def read_targets(targets: object, model: PreTrainedModel) -> tuple[np.ndarray, O
     ValueError
         If they are anything else, or contradict the model.
     """
-    values, kind, n_labels = np.asarray(targets), type(model).__name__, model.config.num_labels
+    values, kind, n_labels = np.asarray(targets), type(model).__name__, n_labels_of(model)
     problem = model.config.problem_type
     if problem == "regression" or (n_labels == 1 and problem is None):
         raise ValueError(

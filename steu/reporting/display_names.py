@@ -1,8 +1,11 @@
-"""How methods, metrics and labels are written for a reader."""
+"""Every method and metric that a page writes, and how they are written for a reader.
+
+These tables are the vocabulary of the results: what the ledger asks for has to stand here.
+"""
 
 from __future__ import annotations
 
-NAMES = {
+METHODS = {
     "original": "original",
     "null": "null edit",
     "head_only": "head only",
@@ -11,6 +14,13 @@ NAMES = {
     "head_only_tuned": "head only, tuned",
     "embedding_only_tuned": "embeddings only, tuned",
     "steu_tuned": "STEU, tuned",
+    "random_tokens": "random tokens",
+    "frequent_tokens": "frequent tokens",
+    "direct_suppression": "direct suppression",
+    "gradient_ascent": "gradient ascent",
+    "influence_weighted": "influence weighted",
+    "steu_by_k": "STEU by number of tokens",
+    "pmi": "PMI",
     "tfidf": "TF-IDF + LR",
     "tfidf_window": "TF-IDF + LR on the window",
     "head_part": "head alone",
@@ -21,34 +31,10 @@ NAMES = {
     "every_class_original": "original",
     "every_class_head_only": "head only",
     "every_class_steu": "STEU",
-    "damage_auroc": "AUROC lost",
-    "damage_f1": "F1 lost",
-    "damage_auroc_spearman": "ρ of AUROC lost, all pairs",
-    "damage_auroc_spearman_within": "ρ of AUROC lost, within a class",
-    "damage_f1_spearman": "ρ of F1 lost, all pairs",
-    "damage_f1_spearman_within": "ρ of F1 lost, within a class",
-    "forget_f1": "forget F1",
-    "forget_f1_tuned": "forget F1, tuned",
-    "forget_auroc": "forget AUROC",
-    "forget_auprc": "forget AUPRC",
-    "retain_macro_f1": "retain macro-F1",
-    "retain_macro_f1_tuned": "retain macro-F1, tuned",
-    "retain_macro_auroc": "retain macro-AUROC",
-    "macro_f1": "macro-F1",
-    "macro_f1_tuned": "macro-F1, tuned",
-    "macro_auroc": "macro-AUROC",
-    "probe_auroc": "linear-probe AUROC",
-    "parameters_changed": "parameters changed",
-    "parameters_share": "share of parameters",
-    "bytes_stored": "bytes stored",
-    "seconds": "seconds",
-    "peak_memory_bytes": "peak memory, bytes",
     "reference_relabelled": "retrained, relabelled",
     "reference_dropped": "retrained, dropped",
     "reference_masked": "retrained, masked",
     "reference_other_seed": "retrained, other seed",
-    "lexical_remainder_auroc": "lexical remainder AUROC",
-    "notes_without_edited_token": "notes without edited token",
     "selector_pmi": "PMI",
     "selector_log_odds": "log-odds",
     "selector_chi2": "chi-squared",
@@ -57,13 +43,56 @@ NAMES = {
     "selector_gradient": "gradient × embedding",
     "selector_integrated_gradients": "integrated gradients",
     "selector_random": "random",
+}
+METRICS = {
+    "f1": "F1",
+    "f1_tuned": "F1, tuned",
+    "auroc": "AUROC",
+    "auprc": "AUPRC",
+    "forget_f1": "forget F1",
+    "forget_f1_tuned": "forget F1, tuned",
+    "forget_auroc": "forget AUROC",
+    "forget_auprc": "forget AUPRC",
+    "retain_macro_f1": "retain macro-F1",
+    "retain_macro_f1_tuned": "retain macro-F1, tuned",
+    "retain_macro_auroc": "retain macro-AUROC",
+    "retain_macro_auprc": "retain macro-AUPRC",
+    "macro_f1": "macro-F1",
+    "macro_f1_tuned": "macro-F1, tuned",
+    "macro_auroc": "macro-AUROC",
+    "macro_auprc": "macro-AUPRC",
+    "probe_auroc": "linear-probe AUROC",
+    "parameters_changed": "parameters changed",
+    "parameters_share": "share of parameters",
+    "bytes_stored": "bytes stored",
+    "seconds": "seconds",
     "seconds_scoring": "seconds to score",
-    "in_common_with_pmi": "in common with PMI",
+    "peak_memory_bytes": "peak memory, bytes",
+    "js_forget_relabelled": "JS of the class, relabelled",
+    "js_forget_dropped": "JS of the class, dropped",
+    "js_retain_relabelled": "JS of the others, relabelled",
+    "js_retain_dropped": "JS of the others, dropped",
+    "js_retain_masked": "JS of the others, masked",
+    "tow_relabelled": "Tug-of-War, relabelled",
+    "tow_dropped": "Tug-of-War, dropped",
+    "tow_masked": "Tug-of-War, masked",
+    "lexical_remainder_auroc": "lexical remainder AUROC",
+    "notes_touched": "notes touched",
+    "notes_without_edited_token": "notes without edited token",
     "forget_notes_touched": "forget notes touched",
     "retain_notes_touched": "retained notes touched",
+    "in_common_with_pmi": "in common with PMI",
+    "damage_auroc": "AUROC lost",
+    "damage_f1": "F1 lost",
+    "damage_auroc_spearman": "ρ of AUROC lost, all pairs",
+    "damage_auroc_spearman_within": "ρ of AUROC lost, within a class",
+    "damage_f1_spearman": "ρ of F1 lost, all pairs",
+    "damage_f1_spearman_within": "ρ of F1 lost, within a class",
+    "prevalence": "prevalence",
 }
+_NAMES = METHODS | METRICS
 
 
 def name(key: str) -> str:
     """How a method, metric or label is written for a reader."""
-    return NAMES.get(key, key.replace("_", " "))
+    return _NAMES.get(key, key.replace("_", " "))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from steu._errors import check_choice
 from steu.data.encoding import EncodedNotes
 
 Counting = Literal["occurrences", "notes"]
@@ -18,8 +19,7 @@ def count_tokens(notes: EncodedNotes, *, counting: Counting = "occurrences") -> 
 
     `counting` ``"occurrences"`` counts each appearance, ``"notes"`` a note at most once.
     """
-    if counting not in ("occurrences", "notes"):
-        raise ValueError(f"counting must be 'occurrences' or 'notes'; found {counting!r}")
+    check_choice(counting, get_args(Counting), what="counting")
     shape = (len(notes), notes.vocab_size)
     ones = np.ones(len(notes.ids), dtype=np.int32)
     counts = sparse.csr_matrix((ones, notes.ids.astype(np.int32), notes.offsets), shape=shape)

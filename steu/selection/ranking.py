@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from inspect import signature
 
 import numpy as np
 import pandas as pd
@@ -96,9 +97,12 @@ def score_tokens(
     Raises
     ------
     ValueError
-        If there is no such selector; the nearest is offered.
+        If there is no such selector, or it has no such setting; the nearest is offered.
     """
     check_choice(by, SELECTORS, what="selector")
+    known = signature(BY_MODEL[by]).parameters if by in BY_MODEL else {}
+    for setting in settings:
+        check_choice(setting, known, what=f"setting of {by}")
     forget = task.is_forget[task.train]
     if by in BY_COUNTS:
         return BY_COUNTS[by](counts, forget)

@@ -22,14 +22,14 @@ History = list[dict[str, float]]
 class LoopConfig:
     """What training any edit needs. Only the 5 epochs are the paper's [D]; the rest are ours."""
 
-    epochs: int = 5  # passes over the forget notes, as in the paper [D]
-    batch_size: int = 16  # forget notes a step, beside as many retain notes
-    learning_rate_head: float = 1e-2  # with less, the head alone may not even silence the class
-    utility_weight: float = 1.0  # the two losses are means in the same unit, nats a label
-    drift_weight: float = 0.0  # mean squared distance of what is edited to what it was
-    max_grad_norm: float = 1.0  # one odd batch cannot undo an epoch
-    head: HeadPart = "whole"  # the paper's; "none" leaves the head as it is
-    seed: int = 0  # order of the notes
+    epochs: int = 5  #: passes over the forget notes, as in the paper [D]
+    batch_size: int = 16  #: forget notes a step, beside as many retain notes
+    learning_rate_head: float = 1e-2  #: with less, the head alone may not even silence the class
+    utility_weight: float = 1.0  #: the two losses are means in the same unit, nats a label
+    drift_weight: float = 0.0  #: mean squared distance of what is edited to what it was
+    max_grad_norm: float = 1.0  #: one odd batch cannot undo an epoch
+    head: HeadPart = "whole"  #: the paper's; "none" leaves the head as it is
+    seed: int = 0  #: order of the notes
 
     def __post_init__(self) -> None:
         rates = [f.name for f in fields(self) if f.name.startswith("learning_rate")]

@@ -41,6 +41,6 @@ def save_peft(edit: SparseEdit, folder: str | Path, *, model: PreTrainedModel) -
     head = {f"{head_name(model)}.{n}": v.cpu().contiguous() for n, v in edit.head.items()}
     with atomic_path(folder) as beside:
         beside.mkdir()
-        config.save_pretrained(beside)
+        config.save_pretrained(str(beside))
         save_file({key: edit.rows.cpu().contiguous()}, beside / "adapter_model.safetensors")
         save_file(head, beside / "head.safetensors")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from steu.models.checks import embedding_of
 from steu.models.heads import trainable_head
 from steu.models.inference import features_of, frozen, on_device
 from steu.task import ForgetTask
@@ -22,9 +23,9 @@ from steu.unlearning.sparse_edit import SparseEdit, replaced_rows
 
 @dataclass(frozen=True)
 class UnlearnConfig(LoopConfig):
-    """How a sparse edit is trained; see `LoopConfig`."""
+    """How a sparse edit is trained. Only the 5 epochs are the paper's [D]; the rest are ours."""
 
-    learning_rate_rows: float = 2e-3  # rows are of order 0.05: some steps must be able to move them
+    learning_rate_rows: float = 2e-3  #: rows are of order 0.05, and some steps have to move them
 
 
 def unlearn(
@@ -87,7 +88,7 @@ def unlearn(
         total = lost + config.utility_weight * held + config.drift_weight * drift
         return total, lost.detach(), held.detach()
 
-    with frozen(model), replaced_rows(model.get_input_embeddings(), start.token_ids, rows):
+    with frozen(model), replaced_rows(embedding_of(model), start.token_ids, rows):
         history = descend(losses, groups, batches, max_grad_norm=config.max_grad_norm)
     moved = {} if config.head == "none" else dict(head.named_parameters())
     return replace(

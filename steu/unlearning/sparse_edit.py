@@ -19,6 +19,7 @@ from torch.nn.functional import embedding
 from transformers import PreTrainedModel
 
 from steu.data.encoding import EncodedNotes
+from steu.models.checks import embedding_of
 from steu.models.heads import head_of, replaced_head
 from steu.models.weights import weights_hash
 from steu.unlearning.serialisation import read_tensors, write_tensors
@@ -63,7 +64,7 @@ class SparseEdit:
 
     @property
     def n_parameters(self) -> int:
-        """Number of scalars the edit holds: k × H in rows and the head's."""
+        """Number of scalars the edit holds, k × H in rows and the head's."""
         return self.rows.numel() + sum(value.numel() for value in self.head.values())
 
     def parameters_changed(self, model: PreTrainedModel) -> int:
@@ -81,7 +82,7 @@ class SparseEdit:
     @classmethod
     def identity(cls, model: PreTrainedModel, token_ids: torch.Tensor) -> SparseEdit:
         """The edit that replaces rows and head by what they already are."""
-        table = model.get_input_embeddings().weight
+        table = embedding_of(model).weight
         _check_ids(token_ids, table.shape[0])
         token_ids = token_ids.to(table.device)
         head = {name: v.detach().clone() for name, v in head_of(model).state_dict().items()}
@@ -100,7 +101,7 @@ class SparseEdit:
         >>> with edit.attached(model):
         ...     edited = model(ids).logits
         """
-        rows = replaced_rows(model.get_input_embeddings(), self.token_ids, self.rows)
+        rows = replaced_rows(embedding_of(model), self.token_ids, self.rows)
         with rows, replaced_head(model, self.edited_head(model)):
             yield model
 
@@ -116,7 +117,7 @@ class SparseEdit:
         own = SparseEdit.identity(model, self.token_ids)
         inverse = SparseEdit(own.token_ids, own.rows, {name: own.head[name] for name in self.head})
         _load_head(head_of(model), self.head)
-        table = model.get_input_embeddings().weight
+        table = embedding_of(model).weight
         table[inverse.token_ids] = self.rows.to(table)
         return inverse
 

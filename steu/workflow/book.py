@@ -17,7 +17,6 @@ import nbformat
 import yaml
 
 from steu._io import atomic_path, read_json
-from steu.data.cohort import iter_texts
 from steu.data.privacy import note_text_in
 from steu.reporting import cost_page
 from steu.workflow.parameters import Parameter, notebook_parameters
@@ -239,6 +238,8 @@ def check_privacy(run: Path, *, folders: list[Path]) -> None:
     """Raise if a notebook, page or figure below `folders` holds words of a restricted note."""
     restricted = list(_restricted_cohorts(run))
     shown = dict(_rendered(folders)) if restricted else {}
+    if restricted:  # only then are tables read, for which a reader of the book needs nothing
+        from steu.data.cohort import iter_texts
     for cohort in restricted:
         found = note_text_in(shown, iter_texts(cohort))
         if found:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self, get_args
+from typing import Literal, Any, Self, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -28,7 +28,7 @@ class _Record(BaseModel):
 class Dataset(_Record):
     """Where one dataset lies, what is read from it, and which class is to be forgotten."""
 
-    layout: str
+    layout: Literal["mimic_iv", "mimic_iii", "eicu", "table"]
     path: str  # relative to the data folder; "synthetic" writes a made-up corpus instead
     restricted: bool  # True: credentialed, no text of a note may be rendered
     forget_label: str

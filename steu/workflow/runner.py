@@ -60,7 +60,8 @@ def run_notebook(
         raise ValueError(f"{path}: needs a parameter 'output: str', the folder it writes to")
     _check_earlier(path, values, root=root)
     output = root / values["output"]
-    (output / "metrics.json").unlink(missing_ok=True)
+    for name in ("metrics.json", "provenance.json"):  # those of an earlier run
+        (output / name).unlink(missing_ok=True)
     started = time.monotonic()
     executed, failure = execute(path, {name: values[name] for name in given}, root=root)
     seconds, working = time.monotonic() - started, seconds_of_work(executed)

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from steu._errors import check_choice
 from steu._io import atomic_path, naming_full_disk, write_json
 from steu.data.cohort import BATCH, Cohort, schema_of, summary_of
 from steu.data.labels import check_labels, indicator_sql
@@ -108,9 +109,7 @@ def _tabulate(
         names = read_plain(connection, path, labels, **options)
         spool_documents(connection, spool)
         return names, _count_excluded(connection)
-    if layout not in LAYOUTS:
-        known = ", ".join([*LAYOUTS, "table"])
-        raise ValueError(f"unknown layout {layout!r}; expected one of: {known}")
+    check_choice(layout, [*LAYOUTS, "table"], what="layout")
     parsed = check_labels(labels)
     record = LAYOUTS[layout]
     if isinstance(record, Mimic):
@@ -144,13 +143,16 @@ def _tables(connection: duckdb.DuckDBPyConnection) -> set[str]:
 def _check_options(layout: str, reader: Callable[..., Any], options: Mapping[str, Any]) -> None:
     parameters = inspect.signature(reader).parameters.values()
     known = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
-    unknown = sorted(set(options) - set(known))
+    for name in options:
+        check_choice(name, known, what="option", where=f"layout {layout!r}")
     missing = [
         n for n, default in known.items() if default is inspect.Parameter.empty and n not in options
     ]
-    if unknown or missing:
-        wrong = f"unknown option {unknown[0]!r}" if unknown else f"option {missing[0]!r} is missing"
-        raise ValueError(f"layout {layout!r}: {wrong}; its options are: {', '.join(known)}")
+    if missing:
+        raise ValueError(
+            f"layout {layout!r}: option {missing[0]!r} is missing; its options are: "
+            f"{', '.join(known)}"
+        )
 
 
 def _count_excluded(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:

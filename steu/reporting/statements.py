@@ -1,0 +1,243 @@
+"""What the paper says, or this book adds, as data: what each statement needs and when it holds.
+
+Numbers of the paper carry a grade: [A] its abstract, [D] a secondary digest of its text that may
+contain errors, [I] arithmetic done here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from operator import sub, truediv
+
+import pandas as pd
+
+from steu._errors import suggestion
+from steu.reporting.display_names import METHODS, METRICS
+
+SILENT = 0.05  # a forget F1 below this counts as "no longer predicted"
+MARGIN = 0.02  # a score that differs by less than this counts as the same
+NEAR = 1.1  # a divergence of fewer times another counts as the same
+CHANCE = 0.6  # an AUROC below this counts as near to chance
+DENSE = ("direct_suppression", "gradient_ascent", "influence_weighted")
+READINGS = ("relabelled", "dropped", "masked")
+COUNTED = ("log_odds", "chi2", "tfidf", "mutual_information")
+TOW, JS_RETAIN = "tow_relabelled", "js_retain_relabelled"
+
+Number = tuple[str, str]  # a measured one is found by its method and metric
+
+
+@dataclass(frozen=True)
+class Statement:
+    """Something the paper says, or this book adds, and how the results of one seed speak to it.
+
+    Raises
+    ------
+    ValueError
+        If it needs a method or metric that no page of the book writes; the nearest is offered.
+    """
+
+    key: str  # by which pages name it
+    claim: str
+    grade: str
+    paper: str
+    page: str
+    needs: tuple[Number, ...]
+    holds: Callable[[float], bool]  # of the mean of the statistic over seeds
+    statistic: Callable[..., float] = float  # of what is needed, in this order, of one seed
+
+    def __post_init__(self) -> None:
+        for method, metric in self.needs:
+            self._check(method, METHODS, what="method")
+            self._check(metric, METRICS, what="metric")
+
+    def _check(self, name: str, known: dict[str, str], *, what: str) -> None:
+        """A name with a slip would read as a stage that was not run."""
+        if name not in known:
+            raise ValueError(
+                f"statement {self.key!r}: no page writes the {what} {name!r}; "
+                f"{suggestion(name, known)}, or list a new one in steu/reporting/display_names.py"
+            )
+
+
+STATEMENTS = (
+    Statement(
+        key="silent",
+        claim="STEU stops the model from predicting the class",
+        grade="A",
+        paper="forget F1 0.0004 (MIMIC-IV, BioClinicalBERT, one seed)",
+        page="notebooks/04_unlearning",
+        needs=(("steu", "forget_f1"),),
+        holds=lambda value: value < SILENT,
+    ),
+    Statement(
+        key="others_keep_f1",
+        claim="the other classes keep their F1",
+        grade="A",
+        paper="retained average F1 0.4766; the original model's is not known",
+        page="notebooks/04_unlearning",
+        needs=(("steu", "retain_macro_f1"), ("original", "retain_macro_f1")),
+        statistic=sub,
+        holds=lambda difference: difference > -MARGIN,
+    ),
+    Statement(
+        key="small_share",
+        claim="the edit changes a small share of the parameters (under 1 %)",
+        grade="A",
+        paper="0.19 % (201K of BioClinicalBERT's)",
+        page="notebooks/04_unlearning",
+        needs=(("steu", "parameters_share"),),
+        holds=lambda share: share < 0.01,
+    ),
+    Statement(
+        key="rows_do_not_suffice",
+        claim="embedding rows alone do not suffice: the head has to move too",
+        grade="D",
+        paper="forget F1 0.276 without the head; that the head has to move is our reading of it",
+        page="notebooks/04_unlearning",
+        needs=(("embedding_only", "forget_f1"),),
+        holds=lambda value: value >= SILENT,
+    ),
+    Statement(
+        key="one_bias_silences",
+        claim="beyond the paper: one number, the bias of the class, is enough for a forget F1 "
+        "near 0",
+        grade="–",
+        paper="the null edit is not reported",
+        page="notebooks/04_unlearning",
+        needs=(("null", "forget_f1"),),
+        holds=lambda value: value < SILENT,
+    ),
+    Statement(
+        key="head_alone_silences",
+        claim="beyond the paper: training the head alone stops the class from being predicted too",
+        grade="–",
+        paper="the head alone is not reported",
+        page="notebooks/04_unlearning",
+        needs=(("head_only", "forget_f1"),),
+        holds=lambda value: value < SILENT,
+    ),
+    Statement(
+        key="erases_more_than_head",
+        claim="beyond the paper: STEU erases more than training the head alone (linear probe)",
+        grade="–",
+        paper="probes are not reported",
+        page="notebooks/04_unlearning",
+        needs=(("head_only", "probe_auroc"), ("steu", "probe_auroc")),
+        statistic=sub,
+        holds=lambda difference: difference > MARGIN,
+    ),
+    Statement(
+        key="probe_as_retrained",
+        claim="beyond the paper: a linear probe finds the class after STEU no better than in "
+        "whichever retrained model tells it least",
+        grade="–",
+        paper="probes and retrained models are not reported",
+        page="notebooks/05b_references",
+        needs=(
+            ("steu_tuned", "probe_auroc"),
+            *((f"reference_{reading}", "probe_auroc") for reading in READINGS),
+        ),
+        statistic=lambda edited, *retrained: edited - min(retrained),
+        holds=lambda difference: difference < MARGIN,
+    ),
+    Statement(
+        key="rivals_silence",
+        claim="every baseline that edits the encoder silences the class too",
+        grade="D",
+        paper="forget F1 0.0000 for all three",
+        page="notebooks/05_baselines",
+        needs=tuple((rival, "forget_f1") for rival in DENSE),
+        statistic=lambda *rivals: max(rivals),
+        holds=lambda value: value < SILENT,
+    ),
+    Statement(
+        key="retains_more_than_rivals",
+        claim="STEU retains more than every baseline that edits the encoder",
+        grade="D",
+        paper="0.4766 against 0.4912 for direct suppression: the digest contradicts itself",
+        page="notebooks/05_baselines",
+        needs=(
+            ("steu_tuned", "retain_macro_f1"),
+            *((rival, "retain_macro_f1") for rival in DENSE),
+        ),
+        statistic=lambda edited, *rivals: edited - max(rivals),
+        holds=lambda difference: difference > 0,
+    ),
+    Statement(
+        key="pmi_beats_random",
+        claim="beyond the paper: tokens chosen by PMI erase more than as many random ones (probe)",
+        grade="–",
+        paper="no other choice of tokens is reported",
+        page="notebooks/05_baselines",
+        needs=(("random_tokens", "probe_auroc"), ("steu_tuned", "probe_auroc")),
+        statistic=sub,
+        holds=lambda difference: difference > MARGIN,
+    ),
+    Statement(
+        key="pmi_beats_counts",
+        claim="beyond the paper: PMI erases more than any other score that counts tokens (probe)",
+        grade="–",
+        paper="no other score is reported",
+        page="notebooks/06b_selectors",
+        needs=(
+            ("selector_pmi", "probe_auroc"),
+            *((f"selector_{rival}", "probe_auroc") for rival in COUNTED),
+        ),
+        statistic=lambda pmi, *rivals: min(rivals) - pmi,
+        holds=lambda difference: difference > 0,
+    ),
+    Statement(
+        key="nothing_left_in_note",
+        claim="beyond the paper: the tokens that are not edited no longer tell the class "
+        f"(AUROC < {CHANCE:g})",
+        grade="–",
+        paper="what other tokens tell is not reported",
+        page="notebooks/06b_selectors",
+        needs=(("selector_pmi", "lexical_remainder_auroc"),),
+        holds=lambda value: value < CHANCE,
+    ),
+    Statement(
+        key="nearer_than_null",
+        claim="beyond the paper: STEU comes nearer to a retrained model than the null edit "
+        "(Tug-of-War)",
+        grade="–",
+        paper="no retrained model is reported",
+        page="notebooks/05b_references",
+        needs=(("steu_tuned", TOW), ("null", TOW)),
+        statistic=sub,
+        holds=lambda difference: difference > MARGIN,
+    ),
+    Statement(
+        key="others_near_retrained",
+        claim="beyond the paper: on the other classes STEU is as near to a retrained model as the "
+        f"original was (Jensen-Shannon divergence, less than {NEAR:g} times the original's)",
+        grade="–",
+        paper="no retrained model is reported",
+        page="notebooks/05b_references",
+        needs=(("steu_tuned", JS_RETAIN), ("original", JS_RETAIN)),
+        statistic=truediv,
+        holds=lambda ratio: ratio < NEAR,
+    ),
+)
+
+PAPER = pd.DataFrame(
+    [
+        ("steu", "forget_f1", 0.0004, "A"),
+        ("steu", "retain_macro_f1", 0.4766, "A"),
+        ("steu", "parameters_share", 0.0019, "A"),
+        ("steu", "parameters_changed", 201_216, "I"),
+        ("embedding_only", "forget_f1", 0.276, "D"),
+        ("direct_suppression", "forget_f1", 0.0, "D"),
+        ("direct_suppression", "retain_macro_f1", 0.4912, "D"),
+        ("direct_suppression", "parameters_share", 0.196, "D"),
+        ("direct_suppression", "parameters_changed", 21_263_616, "I"),
+        ("gradient_ascent", "forget_f1", 0.0, "D"),
+        ("gradient_ascent", "parameters_share", 0.196, "D"),
+        ("gradient_ascent", "parameters_changed", 21_263_616, "I"),
+        ("influence_weighted", "forget_f1", 0.0, "D"),
+        ("influence_weighted", "parameters_share", 0.196, "D"),
+        ("influence_weighted", "parameters_changed", 21_263_616, "I"),
+    ],
+    columns=["method", "metric", "value", "grade"],
+)
