@@ -79,9 +79,17 @@ def test_the_probe_is_held_against_the_retrained_model_that_tells_least(least, v
     assert claims["probe_as_retrained"].verdict == verdict
 
 
-@pytest.mark.parametrize(("edited", "verdict"), [(0.0042, "holds"), (0.0046, "does not hold")])
-def test_nearness_to_retraining_is_held_against_the_original(edited, verdict):
-    near = {("original", "js_retain_relabelled"): [0.004]}
+@pytest.mark.parametrize(
+    ("original", "edited", "verdict"),
+    [
+        (0.004, 0.0042, "holds"),
+        (0.004, 0.0046, "does not hold"),
+        (0.0, 0.0, "holds"),
+        (0.0, 0.001, "does not hold"),
+    ],
+)
+def test_nearness_to_retraining_is_held_against_the_original(original, edited, verdict):
+    near = {("original", "js_retain_relabelled"): [original]}
     near |= {("steu_tuned", "js_retain_relabelled"): [edited]}
     assert ledger(results(near))["others_near_retrained"].verdict == verdict
 

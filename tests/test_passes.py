@@ -16,6 +16,7 @@ from steu.models.inference import (
     fastest_kernel,
     features_from_ids,
     features_of,
+    has_fast_bf16,
     length_batches,
     length_groups,
     predict,
@@ -99,3 +100,16 @@ def test_batches_hold_every_note_once_and_neighbours_in_length():
         assert sorted(np.concatenate(batches)) == rows.tolist()
         padded = sum(len(batch) * lengths[batch].max() for batch in batches)
         assert padded < 1.15 * lengths[rows].sum()
+
+
+@pytest.mark.parametrize(
+    ("held_to", "expected"),
+    [("", True), ("DEFAULT", True), ("AVX2", False), ("avx512_core", False),
+     ("AVX512_CORE_BF16", True), ("AVX512_CORE_AMX", True), ("SSE41", False)],
+)  # fmt: skip
+def test_a_library_held_to_older_instructions_has_no_bf16(monkeypatch, held_to, expected):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", held_to)
+    assert has_fast_bf16(torch.device("cpu")) is expected
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
+    assert not has_fast_bf16(torch.device("cpu"))

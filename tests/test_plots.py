@@ -3,7 +3,8 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from steu.reporting.figures import COLOURS, by_token_count, intervals, metric_panels
+from steu.reporting.figures import COLOURS, intervals, metric_panels
+from steu.reporting.token_curves import by_token_count
 
 COLUMNS = ["method", "metric", "cell", "value", "low", "high"]
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from captum.attr import InputXGradient, IntegratedGradients
 from scipy import sparse
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.feature_selection import chi2
@@ -152,6 +153,28 @@ def test_integrated_gradients_are_complete(toy):
         gaps.append(max(abs(np.array([share.sum() for share in shares]) - wanted)))
     assert abs(wanted).mean() > 0.5  # there is something to explain
     assert gaps[1] < 0.01 < gaps[0]
+
+
+@pytest.mark.parametrize("n_steps", [1, 8])
+def test_attributions_are_those_of_captum(toy, n_steps):
+    model, table = toy.model.eval(), toy.model.get_input_embeddings()
+    index = carriers(toy, 4)
+    points = midpoints(n_steps) if n_steps > 1 else (1.0,)
+    ours = attributions(toy.task(), index, points=points)
+
+    def forward(embedded, mask):
+        return model(inputs_embeds=embedded, attention_mask=mask).logits[:, 0]
+
+    ids, mask = toy.notes.batch(index)
+    embedded = table(ids).detach().requires_grad_()
+    if n_steps > 1:
+        captum = IntegratedGradients(forward).attribute(
+            embedded, additional_forward_args=mask, n_steps=n_steps, method="riemann_middle"
+        )
+    else:
+        captum = InputXGradient(forward).attribute(embedded, additional_forward_args=mask)
+    for share, theirs in zip(ours, captum.sum(dim=-1).detach().numpy(), strict=True):
+        np.testing.assert_allclose(share, theirs[: len(share)], rtol=1e-3, atol=1e-5)
 
 
 def test_attributions_do_not_depend_on_the_batch(toy):

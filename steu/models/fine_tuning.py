@@ -77,8 +77,7 @@ def fine_tune(
     list of dict
         An entry an epoch: epoch, loss (nats a label; NaN for epoch 0), validation_auroc (macro).
     """
-    features = extract_features(model, notes, train, precision=config.precision)
-    start_from_probe(head_of(model), features.cpu().numpy(), targets[train], seed=config.seed)
+    start_head(model, notes, targets, train=train, config=config)
     generator = np.random.default_rng(config.seed)
     optimizer, schedule = _optimizer(model, config, steps=-(-len(train) // config.batch_size))
     history: list[dict[str, float]] = []
@@ -100,6 +99,19 @@ def fine_tune(
     model.load_state_dict(best_state)
     model.eval()
     return history
+
+
+def start_head(
+    model: PreTrainedModel,
+    notes: EncodedNotes,
+    targets: np.ndarray,
+    *,
+    train: np.ndarray,
+    config: TrainConfig,
+) -> None:
+    """Fit the head to what the encoder says of the notes `train` as it is, in place: epoch 0."""
+    features = extract_features(model, notes, train, precision=config.precision)
+    start_from_probe(head_of(model), features.cpu().numpy(), targets[train], seed=config.seed)
 
 
 def _train_epoch(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal
@@ -20,6 +21,7 @@ Precision = Literal["auto", "fp32", "bf16"]
 # blocks back to the system after every use, and to get them anew takes longer than to fill them.
 SCORES = 2**25
 NEARLY = 0.75  # shortest note of a group, as a share of its longest
+WITH_BF16 = ("AVX512_CORE_BF16", "AVX512_CORE_FP16", "AVX512_CORE_AMX", "AVX10")  # oneDNN's names
 KERNELS = ("sdpa", "eager")  # attention kernels that are chosen between; others are left alone
 
 
@@ -172,9 +174,15 @@ def fastest_kernel(device: torch.device, batch: tuple[int, ...], *, heads: int) 
 
 
 def has_fast_bf16(device: torch.device) -> bool:
-    """Whether the device multiplies bf16 matrices in hardware."""
+    """Whether the device multiplies bf16 matrices in hardware, and its libraries may use that.
+
+    The processor does not know that ``ONEDNN_MAX_CPU_ISA`` holds the matrix library to less.
+    """
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
+    held_to = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
+    if held_to.startswith(("SSE", "AVX")) and not held_to.startswith(WITH_BF16):
+        return False
     return bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
 
 

@@ -56,7 +56,7 @@ def build_classifier(
     n_layers : int, optional
         Keep only the first layers.
     pooling : {"cls", "mean"}
-        What the head, or the pooler before it, reads; see `set_pooling`.
+        Which state the head reads; see `set_pooling`.
     head_width : int
         Hidden units of the head; 0 keeps it linear, as the paper's.
     seed : int

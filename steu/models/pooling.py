@@ -12,12 +12,13 @@ Pooling = Literal["cls", "mean"]
 
 
 def set_pooling(model: PreTrainedModel, pooling: Pooling) -> None:
-    """Let the head, and a pooler before it, read the mean over a note's tokens, in place.
+    """Let the head read the mean over a note's tokens in place of the first one's state.
 
     "cls" is what `transformers` does and needs nothing. For "mean" the config says so under
     ModernBERT's name for it, `classifier_pooling`; an encoder that does not know the name gets a
-    hook that hands on the mean as if it were the state of the first token. Opened without
-    `load_classifier` such a model reads [CLS] again and gives other answers.
+    hook that hands on the mean as if it were the state of the first token, past a pooler of the
+    encoder's own, which was made for [CLS]. Opened without `load_classifier` such a model reads
+    [CLS] again and gives other answers.
 
     Raises
     ------
@@ -32,7 +33,7 @@ def set_pooling(model: PreTrainedModel, pooling: Pooling) -> None:
         model.base_model.register_forward_hook(_mean_first, with_kwargs=True)
 
 
-def _mean_first(encoder: Any, _: Any, given: dict[str, Any], output: Any) -> Any:
+def _mean_first(_: Any, __: Any, given: dict[str, Any], output: Any) -> Any:
     """The encoder's output with one state a note, (B, 1, H): the mean over its tokens."""
     hidden = output.last_hidden_state  # (B, T, H)
     mask = given.get("attention_mask")
@@ -44,5 +45,5 @@ def _mean_first(encoder: Any, _: Any, given: dict[str, Any], output: Any) -> Any
     total = (hidden.float() * weights).sum(dim=1, keepdim=True)
     output.last_hidden_state = (total / weights.sum(dim=1, keepdim=True)).to(hidden)
     if output.get("pooler_output") is not None:
-        output.pooler_output = encoder.pooler(output.last_hidden_state)
+        output.pooler_output = output.last_hidden_state[:, 0]
     return output

@@ -6,6 +6,8 @@ These tables are the vocabulary of the results: what the ledger asks for has to 
 from __future__ import annotations
 
 METHODS = {
+    "pooling_cls": "reads [CLS]",
+    "pooling_mean": "reads the mean",
     "original": "original",
     "null": "null edit",
     "head_only": "head only",
@@ -60,6 +62,7 @@ METRICS = {
     "macro_f1": "macro-F1",
     "macro_f1_tuned": "macro-F1, tuned",
     "macro_auroc": "macro-AUROC",
+    "macro_auroc_untrained": "macro-AUROC before training",
     "macro_auprc": "macro-AUPRC",
     "probe_auroc": "linear-probe AUROC",
     "parameters_changed": "parameters changed",

@@ -116,7 +116,7 @@ class Grid:
             known |= self._dataset(cell["dataset"])
         if "backbone" in cell:
             backbone = self.profile.backbones[cell["backbone"]]
-            known |= {"backbone": backbone.model, "n_layers": backbone.n_layers}
+            known |= {"backbone": backbone.model, **backbone.model_dump(exclude={"model"})}
             known["backbone_name"] = cell["backbone"]
             known["encoded"] = f"{self.run}/{cell['dataset']}/{cell['backbone']}/encoded"
         if "seed" in cell:

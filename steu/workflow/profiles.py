@@ -62,6 +62,7 @@ class Backbone(_Record):
 
     model: str
     n_layers: int | None = None  # None keeps them all
+    pooling: Literal["cls", "mean"] = "cls"  # which state the head reads
 
 
 class Profile(_Record):
