@@ -139,7 +139,7 @@ def test_write_and_read(tmp_path: Path, cohort: Cohort, folder: Path) -> None:
     assert slim.fingerprint == cohort.fingerprint
     assert list(iter_texts(tmp_path / "b")) == cohort.frame["text"].tolist()
     with pytest.raises(ValueError, match="has no digest of it; read it with text=True"):
-        _ = replace(slim, name="x").fingerprint
+        _ = replace(slim, texts=None).fingerprint
 
 
 def test_tampering_and_absence_are_noticed(tmp_path: Path, cohort: Cohort) -> None:

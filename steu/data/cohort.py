@@ -41,6 +41,8 @@ class Cohort:
         Whether the data are credentialed, so that no text of a note may be rendered.
     excluded
         Number of stays left out, by reason.
+    texts
+        Digest of the texts, where the frame is without them.
 
     Raises
     ------
@@ -55,7 +57,7 @@ class Cohort:
     layout: str
     restricted: bool
     excluded: Mapping[str, int] = field(default_factory=dict)
-    _texts: str | None = field(default=None, init=False, repr=False, compare=False)
+    texts: str | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         _validate(self.frame, self.labels, self.name)
@@ -75,9 +77,9 @@ class Cohort:
         """SHA-256 over the texts in order, under which their encoding is kept."""
         if "text" in self.frame:
             return digest_of(self.frame["text"])
-        if self._texts is None:
+        if self.texts is None:
             raise ValueError("a cohort without text has no digest of it; read it with text=True")
-        return self._texts
+        return self.texts
 
     @property
     def fingerprint(self) -> str:
@@ -138,17 +140,15 @@ class Cohort:
             )
         labels = tuple(about["labels"])
         columns = ["subject_id", "stay_id", *(["text"] if text else []), *labels, "split"]
-        cohort = cls(
+        return cls(
             pd.read_parquet(path, columns=columns),
             labels,
             about["name"],
             about["layout"],
             about["restricted"],
             about["excluded"],
+            None if text else about["texts"],
         )
-        if not text:
-            object.__setattr__(cohort, "_texts", about["texts"])
-        return cohort
 
 
 def iter_texts(folder: str | Path, *, index: np.ndarray | None = None) -> Iterator[str]:
