@@ -19,7 +19,7 @@ folder = Path(output)
 folder.mkdir(parents=True, exist_ok=True)
 with Path("ran.txt").open("a") as log:
     log.write(output + "\\n")
-metrics = {{"data": "d1", "device": "cpu", "rows": []}}
+metrics = {{"data": "d1", "device": "cpu", "records": []}}
 (folder / "metrics.json").write_text(json.dumps(metrics))"""
 
 COMMON = "dataset: str = 'x'  # name\noutput: str = 'runs/scratch/{name}'  # folder to write to\n"

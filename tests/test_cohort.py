@@ -392,7 +392,7 @@ def test_what_fails_while_duckdb_writes_is_said_as_it_is(
     def fail(*_: object) -> None:
         raise OSError(error, os.strerror(error))
 
-    monkeypatch.setattr("steu.data.readers.cohort_tables.Spool.read", fail)
+    monkeypatch.setattr("steu.data.readers.cohort_tables.TextStore.read", fail)
     with pytest.raises(OSError, match="space left on disk for|Input/output error") as caught:
         write_cohort(tmp_path / "out", "mimic_iv", folder, labels=LABELS, name="x", restricted=True)
     assert caught.value.errno == error

@@ -11,7 +11,7 @@ from sklearn.metrics import f1_score, roc_auc_score
 
 from steu.data.cohort import Cohort
 from steu.evaluation.collateral import (
-    damage_rows,
+    damage_records,
     enough_patients,
     label_samples,
     pair_shares,
@@ -102,7 +102,7 @@ def test_an_edit_that_changes_nothing_does_no_damage():
     weights = group_weights(np.arange(50), n_bootstrap=9)
     before, after = (label_samples(targets, z, weights) for z in (logits, 2 * logits))
     damage = before["auroc"] - after["auroc"]
-    rows = damage_rows(damage, metric="auroc", labels=("a", "b", "c"), forget=1, n=50)
+    rows = damage_records(damage, metric="auroc", labels=("a", "b", "c"), forget=1, n=50)
     assert [row["label"] for row in rows] == ["a", "c"]
     assert {(row["metric"], row["value"], row["low"], row["high"]) for row in rows} == {
         ("damage_auroc", 0.0, 0.0, 0.0)

@@ -167,6 +167,21 @@ def test_a_built_wheel_holds_every_room_and_runs_a_notebook(tmp_path) -> None:
     assert where.stdout.strip() == str(site / "steu" / "__init__.py")
 
 
+def test_every_import_runs_downward() -> None:
+    done = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache", "--no-logo"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0 and "4 kept, 0 broken" in done.stdout, done.stdout
+
+
+def test_below_the_workflow_no_room_knows_of_pages() -> None:
+    for path in (ROOT / "steu").rglob("*.py"):
+        room = path.relative_to(ROOT / "steu").parts[0]
+        if room not in ("workflow", "reporting"):
+            assert not re.search(r"notebooks/|\.ipynb|\b0\d_[a-z]+", path.read_text()), path
+
+
 def test_conda_users_get_the_same_set() -> None:
     conda = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     pip = next(entry["pip"] for entry in conda if isinstance(entry, dict))

@@ -15,7 +15,7 @@ def test_what_is_written_is_collected_in_tidy_columns(tmp_path):
     assert tuple(frame.columns) == COLUMNS
     assert frame["value"].tolist()[0] == 0.5
     assert pd.isna(frame["value"][1])
-    assert read_json(tmp_path / "b" / "metrics.json")["rows"][0]["value"] is None
+    assert read_json(tmp_path / "b" / "metrics.json")["records"][0]["value"] is None
 
 
 def test_only_the_named_files_are_read(tmp_path):
@@ -32,7 +32,7 @@ def test_only_the_named_files_are_read(tmp_path):
 def test_an_unknown_column_and_an_empty_run_are_named(tmp_path):
     with pytest.raises(ValueError, match="no column of the results 'metrik'; did you mean metric"):
         tagged([{"metrik": 1}])
-    with pytest.raises(ValueError, match=r"holds no metrics\.json with rows"):
+    with pytest.raises(ValueError, match=r"holds no metrics\.json with records"):
         collect(tmp_path)
 
 

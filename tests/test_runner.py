@@ -27,7 +27,7 @@ output: str = 'runs/scratch/x'  # folder to write to"""
 METRICS = """import json
 from pathlib import Path
 Path(output).mkdir(parents=True, exist_ok=True)
-metrics = {"data": "0123456789abcdef", "device": "cpu", "rows": []}
+metrics = {"data": "0123456789abcdef", "device": "cpu", "records": []}
 _ = (Path(output) / "metrics.json").write_text(json.dumps(metrics))"""
 
 

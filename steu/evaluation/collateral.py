@@ -94,7 +94,7 @@ def label_samples(
     }
 
 
-def damage_rows(
+def damage_records(
     damage: np.ndarray, *, metric: str, labels: Sequence[str], forget: int, n: int
 ) -> list[dict]:
     """Tidy rows ``damage_<metric>`` of every label but the one to forget; positive is a loss.

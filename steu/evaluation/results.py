@@ -46,15 +46,15 @@ def tagged(records: Iterable[dict[str, Any]], **tags: Any) -> list[dict[str, Any
 
 
 def write_metrics(
-    folder: str | Path, rows: Iterable[dict[str, Any]], *, data: str, device: str = "cpu"
+    folder: str | Path, records: Iterable[dict[str, Any]], *, data: str, device: str = "cpu"
 ) -> None:
     """Write a stage's metrics.json: its last act, so that the file means the stage is done."""
-    table = [{name: _plain(row.get(name)) for name in COLUMNS} for row in tagged(rows)]
-    write_json(Path(folder) / "metrics.json", {"data": data, "device": device, "rows": table})
+    table = [{name: _plain(one.get(name)) for name in COLUMNS} for one in tagged(records)]
+    write_json(Path(folder) / "metrics.json", {"data": data, "device": device, "records": table})
 
 
 def collect(files: str | Path | Sequence[str | Path]) -> pd.DataFrame:
-    """Every row of the given metrics.json files, columns in `COLUMNS`, sorted by path.
+    """Every record of the given metrics.json files, columns in `COLUMNS`, sorted by path.
 
     Parameters
     ----------
@@ -64,12 +64,14 @@ def collect(files: str | Path | Sequence[str | Path]) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If a file is missing or there is no row in any.
+        If a file is missing or there is no record in any.
     """
-    rows = [row for record in _records(files) for row in record["rows"]]
-    if not rows:
-        raise ValueError(f"{files} holds no metrics.json with rows; gather a run that has finished")
-    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    records = [record for stage in _stages(files) for record in stage["records"]]
+    if not records:
+        raise ValueError(
+            f"{files} holds no metrics.json with records; gather a run that has finished"
+        )
+    frame = pd.DataFrame(records, columns=list(COLUMNS))
     for name in ("value", "low", "high"):
         frame[name] = frame[name].astype(float)
     for name in ("seed", "n_tokens", "n"):
@@ -79,11 +81,11 @@ def collect(files: str | Path | Sequence[str | Path]) -> pd.DataFrame:
 
 def data_of(files: str | Path | Sequence[str | Path]) -> str:
     """SHA-256 over the fingerprints of all data that the results come from."""
-    fingerprints = sorted({record["data"] for record in _records(files)})
+    fingerprints = sorted({stage["data"] for stage in _stages(files)})
     return hashlib.sha256("\n".join(fingerprints).encode()).hexdigest()
 
 
-def _records(files: str | Path | Sequence[str | Path]) -> list[dict[str, Any]]:
+def _stages(files: str | Path | Sequence[str | Path]) -> list[dict[str, Any]]:
     below = Path(files).rglob("metrics.json") if isinstance(files, (str, Path)) else files
     return [read_json(file) for file in sorted(below, key=str)]
 

@@ -23,7 +23,7 @@ from steu.data.labels import check_labels, indicator_sql
 from steu.data.readers.mimic import LAYOUTS, Mimic, read_eicu, read_mimic
 from steu.data.readers.table import read_plain
 from steu.data.readers.tables import identifier, literal, naming, scratch_database
-from steu.data.readers.text_store import Spool, letters_of
+from steu.data.readers.text_store import TextStore, letters_of
 from steu.data.splits import SPLITS, check_fractions, split_patients
 from steu.data.texts import TextDigest
 
@@ -84,14 +84,14 @@ def write_cohort(
         scratch_database(Path(scratch)) as connection,
         Path(scratch, "texts").open("w+b") as stream,
     ):
-        spool = Spool(stream)
-        names, excluded = _tabulate(connection, layout, path, labels, options, spool)
+        store = TextStore(stream)
+        names, excluded = _tabulate(connection, layout, path, labels, options, store)
         _assign_splits(connection, names, fractions, seed)
         rows, schema = _ordered_rows(connection, names), schema_of(names)
         frame = rows.drop_columns(["text"]).to_pandas()
         cohort = Cohort(frame, names, name, layout, restricted, excluded)
         with atomic_path(folder / "cohort.parquet") as beside:
-            digest = _write_rows(connection, schema, _with_texts(rows, spool, schema), beside)
+            digest = _write_rows(connection, schema, _with_texts(rows, store, schema), beside)
             write_json(folder / "cohort.json", summary_of(cohort, digest, beside))
 
 
@@ -101,24 +101,24 @@ def _tabulate(
     path: Path,
     labels: Mapping[str, Any],
     options: Mapping[str, Any],
-    spool: Spool,
+    store: TextStore,
 ) -> tuple[tuple[str, ...], dict[str, int]]:
     """Leave `pieces` and `indicators` in the connection; return labels and excluded counts."""
     if layout == "table":
         _check_options(layout, read_plain, options)
         names = read_plain(connection, path, labels, **options)
-        spool_documents(connection, spool)
+        store_documents(connection, store)
         return names, _count_excluded(connection)
     check_choice(layout, [*LAYOUTS, "table"], what="layout")
     parsed = check_labels(labels)
     record = LAYOUTS[layout]
     if isinstance(record, Mimic):
         _check_options(layout, read_mimic, options)
-        read_mimic(connection, record, path, spool, **options)
+        read_mimic(connection, record, path, store, **options)
     else:
         _check_options(layout, read_eicu, options)
         read_eicu(connection, record, path, **options)
-    spool_documents(connection, spool)
+    store_documents(connection, store)
     columns = ", ".join(
         f"{indicator_sql(prefixes)} AS {identifier(label)}" for label, prefixes in parsed.items()
     )
@@ -128,12 +128,12 @@ def _tabulate(
     return tuple(parsed), _count_excluded(connection)
 
 
-def spool_documents(connection: duckdb.DuckDBPyConnection, spool: Spool) -> None:
-    """Make `pieces` of `documents`, one each, unless the reader has spooled its texts itself."""
+def store_documents(connection: duckdb.DuckDBPyConnection, store: TextStore) -> None:
+    """Make `pieces` of `documents`, one each, unless the reader has stored its texts itself."""
     if "pieces" not in _tables(connection):
         query = "SELECT subject_id, stay_id, 1 AS nth, text FROM documents"
         reader = connection.cursor().sql(query).to_arrow_reader(BATCH)
-        spool.take(connection, reader, reader.schema, into="pieces")
+        store.take(connection, reader, reader.schema, into="pieces")
 
 
 def _tables(connection: duckdb.DuckDBPyConnection) -> set[str]:
@@ -217,12 +217,12 @@ def _ordered_rows(connection: duckdb.DuckDBPyConnection, labels: Sequence[str]) 
     ).to_arrow_table()
 
 
-def _with_texts(rows: pa.Table, spool: Spool, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def _with_texts(rows: pa.Table, store: TextStore, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """Yield `rows` with their texts instead of the pieces, `BATCH` at a time."""
     at = schema.get_field_index("text")
     for start in range(0, len(rows), BATCH):
         part = rows.slice(start, BATCH).combine_chunks()
-        texts = spool.read(part.column(at).chunk(0))
+        texts = store.read(part.column(at).chunk(0))
         yield from part.set_column(at, "text", texts).cast(schema).to_batches()
 
 

@@ -2,7 +2,7 @@
 
 Each reader leaves two tables in the DuckDB connection. One is of texts: `documents(subject_id,
 stay_id, text)` or, where they are too large for a database in memory, `pieces(subject_id, stay_id,
-nth, place, size)` of a spool. The other, for the layouts with diagnosis codes, is `codes(stay_id,
+nth, place, size)` of a store. The other, for the layouts with diagnosis codes, is `codes(stay_id,
 system, code)`, codes without the dot.
 """
 
@@ -18,7 +18,7 @@ import duckdb
 from steu.data.readers import phrases
 from steu.data.readers.eicu import EICU, Eicu, read_eicu
 from steu.data.readers.tables import find_table, load, refuse_duplicates, require_table
-from steu.data.readers.text_store import Spool
+from steu.data.readers.text_store import TextStore
 
 __all__ = ["EICU", "LAYOUTS", "MIMIC_III", "MIMIC_IV", "Mimic", "read_eicu", "read_mimic"]
 
@@ -83,7 +83,7 @@ def read_mimic(
     connection: duckdb.DuckDBPyConnection,
     layout: Mimic,
     folder: Path,
-    spool: Spool,
+    store: TextStore,
     *,
     text_source: TextSource = "notes",
     notes: str | Path | None = None,
@@ -91,7 +91,7 @@ def read_mimic(
     """Read one MIMIC folder.
 
     The notes of one stay, addenda among them, are pieces in the order they were charted, so that a
-    stay is always one document. `spool` takes their texts.
+    stay is always one document. `store` takes their texts.
 
     Parameters
     ----------
@@ -117,11 +117,11 @@ def read_mimic(
     if text_source == "orders":
         _mimic_orders(connection, layout, folder)
     else:
-        _mimic_notes(connection, layout, Path(notes) if notes else folder, spool)
+        _mimic_notes(connection, layout, Path(notes) if notes else folder, store)
 
 
 def _mimic_notes(
-    connection: duckdb.DuckDBPyConnection, layout: Mimic, folder: Path, spool: Spool
+    connection: duckdb.DuckDBPyConnection, layout: Mimic, folder: Path, store: TextStore
 ) -> None:
     mend = (
         f"{folder}: no notes to read in {layout.notes}; the open demos are published without "
@@ -134,7 +134,7 @@ def _mimic_notes(
     columns = {"subject_id": "subject_id", "stay_id": "hadm_id", "text": "text"}
     columns |= layout.note_columns
     where = f"stay_id IS NOT NULL AND {layout.note_filter}"
-    load(connection, path, columns, into="notes", where=where, spool=spool)
+    load(connection, path, columns, into="notes", where=where, store=store)
     if not connection.execute("SELECT EXISTS (FROM notes)").fetchone()[0]:
         raise ValueError(f"{mend} (the table has no discharge summaries)")
     mend = "expected one row a note and one patient a stay: use the publisher's file unchanged"

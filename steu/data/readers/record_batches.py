@@ -16,7 +16,7 @@ ROWS = 1024  # of a Parquet file that are read at a time
 BLOCK = 2**23  # bytes of a block, of which Arrow unpacks up to 32 ahead; no row may be longer
 
 
-def read_blocks(path: Path, columns: list[str], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def read_batches(path: Path, columns: list[str], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """Columns of a table as text, in the order and under the names of `schema`, block by block.
 
     Arrow reads them, since DuckDB keeps every quoted value that holds a quote until the file ends.

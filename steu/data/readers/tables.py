@@ -17,8 +17,8 @@ from isal import igzip
 from isal.igzip_lib import IsalError
 
 from steu.data.readers.background import ahead
-from steu.data.readers.record_batches import BLOCK, read_blocks
-from steu.data.readers.text_store import Spool
+from steu.data.readers.record_batches import BLOCK, read_batches
+from steu.data.readers.text_store import TextStore
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 
@@ -83,7 +83,7 @@ def load(
     *,
     into: str,
     where: str = "true",
-    spool: Spool | None = None,
+    store: TextStore | None = None,
 ) -> int:
     """Copy columns of one table, as text, into a new DuckDB table and return its rows.
 
@@ -92,8 +92,8 @@ def load(
     columns
         Name in `into` → name in the file, which is matched in any case.
     where
-        SQL condition on the new names, but not on a spooled text; other rows are never stored.
-    spool
+        SQL condition on the new names, but not on a stored text; other rows are never stored.
+    store
         Takes the column called text, whose place and size the table holds instead.
 
     Raises
@@ -114,7 +114,7 @@ def load(
         for alias, column in columns.items()
     )
     with naming(path):
-        if spool is None:
+        if store is None:
             connection.execute(
                 f"CREATE OR REPLACE TABLE {identifier(into)} AS "
                 f"SELECT * FROM (SELECT {picked} FROM {_source(path, names)}) WHERE {where}"
@@ -122,8 +122,8 @@ def load(
         else:
             wanted = {alias: by_name[column.lower()] for alias, column in columns.items()}
             schema = pa.schema([(alias, pa.string()) for alias in wanted])
-            batches = ahead(read_blocks(path, list(wanted.values()), schema))
-            spool.take(connection, batches, schema, into=identifier(into), where=where)
+            batches = ahead(read_batches(path, list(wanted.values()), schema))
+            store.take(connection, batches, schema, into=identifier(into), where=where)
     return connection.execute(f"SELECT count(*) FROM {identifier(into)}").fetchall()[0][0]
 
 

@@ -18,7 +18,7 @@ SLICE = 2**20  # bytes of a write; larger ones were measured to be slower
 BETWEEN = b"\n\n"  # pieces of one text
 
 
-class Spool:
+class TextStore:
     """Appends the texts of queries to a stream and reads each one back by where it lies.
 
     Parameters

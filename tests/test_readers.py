@@ -14,11 +14,11 @@ import pandas as pd
 import pytest
 
 from steu.data.labels import DEFAULT_LABELS
-from steu.data.readers.cohort_tables import build_cohort, spool_documents
+from steu.data.readers.cohort_tables import build_cohort, store_documents
 from steu.data.readers.mimic import EICU, MIMIC_III, MIMIC_IV, Mimic, read_eicu, read_mimic
 from steu.data.readers.phrases import diagnosis_on_admission, drug, picked, treatment
 from steu.data.readers.table import read_plain
-from steu.data.readers.text_store import Spool
+from steu.data.readers.text_store import TextStore
 
 P = "notes/Progress Notes/"
 
@@ -33,18 +33,20 @@ def write(path: Path, header: str, rows: Sequence[Sequence[object]] = ()) -> Non
 
 
 @pytest.fixture
-def spool() -> Spool:
-    return Spool(io.BytesIO())
+def store() -> TextStore:
+    return TextStore(io.BytesIO())
 
 
-def documents(connection: duckdb.DuckDBPyConnection, spool: Spool) -> dict[str, tuple[str, str]]:
-    spool_documents(connection, spool)
+def documents(
+    connection: duckdb.DuckDBPyConnection, store: TextStore
+) -> dict[str, tuple[str, str]]:
+    store_documents(connection, store)
     rows = connection.sql(
         """SELECT stay_id, min(subject_id) AS subject_id,
         list({place: place, size: size} ORDER BY nth) AS pieces FROM pieces GROUP BY stay_id"""
     ).to_arrow_table()
     stays, subjects, pieces = (column.combine_chunks() for column in rows.columns)
-    texts = spool.read(pieces).to_pylist()
+    texts = store.read(pieces).to_pylist()
     documents = zip(subjects.to_pylist(), texts, strict=True)
     return dict(zip(stays.to_pylist(), documents, strict=True))
 
@@ -53,7 +55,9 @@ def codes(connection: duckdb.DuckDBPyConnection) -> set[tuple[str, int, str]]:
     return set(connection.execute("SELECT stay_id, system, code FROM codes").fetchall())
 
 
-def test_mimic_iv_notes_with_line_breaks_quotes_and_addenda(tmp_path: Path, spool: Spool) -> None:
+def test_mimic_iv_notes_with_line_breaks_quotes_and_addenda(
+    tmp_path: Path, store: TextStore
+) -> None:
     hard = 'Name: ___\r\n\n"Chest pain", he said,\nthen 4,280 mL; é'
     write(
         tmp_path / "note/discharge.csv.gz",
@@ -72,8 +76,8 @@ def test_mimic_iv_notes_with_line_breaks_quotes_and_addenda(tmp_path: Path, spoo
         [[1, 11, 1, "4280 ", 9], [2, 21, 1, "I50.9", 10]],
     )
     with duckdb.connect() as connection:
-        read_mimic(connection, MIMIC_IV, tmp_path, spool)
-        assert documents(connection, spool) == {
+        read_mimic(connection, MIMIC_IV, tmp_path, store)
+        assert documents(connection, store) == {
             "11": ("1", "first\n\nsecond\n\naddendum"),
             "21": ("2", hard),
         }
@@ -81,7 +85,7 @@ def test_mimic_iv_notes_with_line_breaks_quotes_and_addenda(tmp_path: Path, spoo
 
 
 def test_mimic_iii_keeps_sound_discharge_summaries_in_any_case(
-    tmp_path: Path, spool: Spool
+    tmp_path: Path, store: TextStore
 ) -> None:
     notes = "ROW_ID,SUBJECT_ID,HADM_ID,CHARTDATE,CATEGORY,ISERROR,TEXT"
     rows = [
@@ -94,8 +98,8 @@ def test_mimic_iii_keeps_sound_discharge_summaries_in_any_case(
         tmp_path / "diagnoses_icd.CSV", "row_id,subject_id,hadm_id,icd9_code", [[1, 1, 11, "4280"]]
     )
     with duckdb.connect() as connection:
-        read_mimic(connection, MIMIC_III, tmp_path, spool)
-        assert documents(connection, spool) == {"11": ("1", "kept")}
+        read_mimic(connection, MIMIC_III, tmp_path, store)
+        assert documents(connection, store) == {"11": ("1", "kept")}
         assert codes(connection) == {("11", 9, "4280")}
 
 
@@ -125,7 +129,7 @@ MIMIC_NOTES = {
 )
 @pytest.mark.parametrize("layout", [MIMIC_IV, MIMIC_III], ids=lambda layout: layout.name)
 def test_a_note_or_a_stay_that_comes_twice_is_refused(
-    tmp_path: Path, spool: Spool, layout: Mimic, notes: list[tuple[int, ...]], found: str
+    tmp_path: Path, store: TextStore, layout: Mimic, notes: list[tuple[int, ...]], found: str
 ) -> None:
     file, header, rest = MIMIC_NOTES[layout.name]
     rows = [[*ids, "2150-01-01", f"text {i}", *rest] for i, ids in enumerate(notes)]
@@ -134,15 +138,17 @@ def test_a_note_or_a_stay_that_comes_twice_is_refused(
     write(tmp_path / f"{layout.diagnoses}.csv", codes, [[1, 11, "4280", 9]])
     found = f"{file}: {found.format(layout.note_columns['order2'])}; expected one row a note"
     with duckdb.connect() as connection, pytest.raises(ValueError, match=found):
-        read_mimic(connection, layout, tmp_path, spool)
+        read_mimic(connection, layout, tmp_path, store)
     write(tmp_path / file, header, [*rows[:1], [99, 1, 11, "2150-01-02", "addendum", *rest]])
     with duckdb.connect() as connection:
-        read_mimic(connection, layout, tmp_path, spool)
-        assert documents(connection, spool) == {"11": ("1", "text 0\n\naddendum")}
+        read_mimic(connection, layout, tmp_path, store)
+        assert documents(connection, store) == {"11": ("1", "text 0\n\naddendum")}
 
 
 @pytest.mark.parametrize("present", [True, False])
-def test_a_demo_without_notes_names_the_option(tmp_path: Path, spool: Spool, present: bool) -> None:
+def test_a_demo_without_notes_names_the_option(
+    tmp_path: Path, store: TextStore, present: bool
+) -> None:
     if present:
         write(
             tmp_path / "NOTEEVENTS.csv", "row_id,subject_id,hadm_id,chartdate,category,iserror,text"
@@ -150,10 +156,10 @@ def test_a_demo_without_notes_names_the_option(tmp_path: Path, spool: Spool, pre
     write(tmp_path / "DIAGNOSES_ICD.csv", "subject_id,hadm_id,icd9_code", [[1, 11, "4280"]])
     why = "has no discharge summaries" if present else "is missing"
     with duckdb.connect() as connection, pytest.raises(ValueError, match=f"orders.*{why}"):
-        read_mimic(connection, MIMIC_III, tmp_path, spool)
+        read_mimic(connection, MIMIC_III, tmp_path, store)
 
 
-def test_orders_are_rendered_in_order(tmp_path: Path, spool: Spool) -> None:
+def test_orders_are_rendered_in_order(tmp_path: Path, store: TextStore) -> None:
     write(tmp_path / "DIAGNOSES_ICD.csv", "subject_id,hadm_id,icd9_code", [[1, 11, "4280"]])
     write(
         tmp_path / "PRESCRIPTIONS.csv",
@@ -169,19 +175,19 @@ def test_orders_are_rendered_in_order(tmp_path: Path, spool: Spool) -> None:
     write(tmp_path / "PROCEDURES_ICD.csv", "subject_id,hadm_id,seq_num,icd9_code", rows)
     expected = "Medications: furosemide; aspirin; senna.\nProcedures: "
     with duckdb.connect() as connection:
-        read_mimic(connection, MIMIC_III, tmp_path, spool, text_source="orders")
+        read_mimic(connection, MIMIC_III, tmp_path, store, text_source="orders")
         untitled = expected + "procedure 3893; procedure 9604."
-        assert documents(connection, spool) == {"11": ("1", untitled)}
+        assert documents(connection, store) == {"11": ("1", untitled)}
     write(tmp_path / "D_ICD_PROCEDURES.csv", "icd9_code,long_title", [["3893", "Venous catheter"]])
     with duckdb.connect() as connection:
-        read_mimic(connection, MIMIC_III, tmp_path, spool, text_source="orders")
+        read_mimic(connection, MIMIC_III, tmp_path, store, text_source="orders")
         titled = expected + "Venous catheter; procedure 9604."
-        assert documents(connection, spool) == {"11": ("1", titled)}
+        assert documents(connection, store) == {"11": ("1", titled)}
 
 
-def test_text_source_is_checked(tmp_path: Path, spool: Spool) -> None:
+def test_text_source_is_checked(tmp_path: Path, store: TextStore) -> None:
     with duckdb.connect() as connection, pytest.raises(ValueError, match="expected 'notes' or"):
-        read_mimic(connection, MIMIC_IV, tmp_path, spool, text_source="labs")
+        read_mimic(connection, MIMIC_IV, tmp_path, store, text_source="labs")
 
 
 @pytest.fixture
@@ -224,10 +230,10 @@ def eicu(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_eicu_renders_sections(eicu: Path, spool: Spool) -> None:
+def test_eicu_renders_sections(eicu: Path, store: TextStore) -> None:
     with duckdb.connect() as connection:
         read_eicu(connection, EICU, eicu)
-        assert documents(connection, spool) == {
+        assert documents(connection, store) == {
             "7": (
                 "002-1",
                 (
@@ -252,10 +258,10 @@ def test_an_eicu_stay_that_comes_twice_is_refused(eicu: Path) -> None:
         read_eicu(connection, EICU, eicu)
 
 
-def test_eicu_sections_are_chosen_and_ordered(eicu: Path, spool: Spool) -> None:
+def test_eicu_sections_are_chosen_and_ordered(eicu: Path, store: TextStore) -> None:
     with duckdb.connect() as connection:
         read_eicu(connection, EICU, eicu, sections=["medication", "pastHistory"])
-        text = documents(connection, spool)["7"][1]
+        text = documents(connection, store)["7"][1]
         assert text == "Medications: lasix; aspirin.\nPast history: asthma; Valve disease AS."
     with duckdb.connect() as connection, pytest.raises(ValueError, match="no section 'labs'"):
         read_eicu(connection, EICU, eicu, sections=["labs"])

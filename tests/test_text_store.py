@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from steu.data.readers.text_store import Spool
+from steu.data.readers.text_store import TextStore
 
 NAMES = ["text", "id"]
 TEXTS = ["first", None, " \n\t ", "sécond\n\nline ", "x" * 5000, ""]
@@ -22,9 +22,9 @@ def resident() -> int:
     return 1024 * int(re.search(r"RssAnon:\s+(\d+)", STATUS.read_text())[1])
 
 
-def taken(connection, spool, texts, *, into, size=100, **options):
+def taken(connection, store, texts, *, into, size=100, **options):
     table = pa.table([pa.array(texts, pa.string()), range(len(texts))], NAMES)
-    spool.take(connection, table.to_batches(size), table.schema, into=into, **options)
+    store.take(connection, table.to_batches(size), table.schema, into=into, **options)
 
 
 def pieces(*texts):
@@ -35,21 +35,21 @@ def pieces(*texts):
     )
 
 
-def read(spool, *texts):
+def read(store, *texts):
     """Texts of lists of (place, size), one as it is, several as a list."""
-    found = spool.read(pieces(*texts)).to_pylist()
+    found = store.read(pieces(*texts)).to_pylist()
     return found if len(texts) > 1 else found[0]
 
 
 @pytest.mark.parametrize("size", [1, 2, 100])
 def test_every_text_is_found_again_whatever_the_batches(size):
-    spool = Spool(io.BytesIO())
+    store = TextStore(io.BytesIO())
     with duckdb.connect() as connection:
         for name in ("once", "twice"):  # a second table goes on where the first one ended
-            taken(connection, spool, TEXTS, into=name, size=size)
+            taken(connection, store, TEXTS, into=name, size=size)
         for name in ("once", "twice"):
             rows = connection.execute(f"SELECT id, place, size FROM {name} ORDER BY id").fetchall()
-            found = {i: read(spool, [(place, size)]) for i, place, size in rows if size}
+            found = {i: read(store, [(place, size)]) for i, place, size in rows if size}
             assert found == {0: "first", 3: "sécond\n\nline", 4: "x" * 5000}
             columns = connection.execute(f"DESCRIBE {name}").fetchall()
             assert [column[0] for column in columns] == ["id", "place", "size"]
@@ -61,7 +61,7 @@ def test_rows_that_are_not_wanted_are_not_written(size):
     with duckdb.connect() as connection:
         taken(
             connection,
-            Spool(stream),
+            TextStore(stream),
             ["a" * 99, "b", "c" * 99],
             into="t",
             where="id % 2 = 1",
@@ -80,48 +80,48 @@ def test_texts_that_were_taken_are_not_held_in_memory(tmp_path):
             for _ in range(n):
                 yield from connection.cursor().sql(query).to_arrow_table().to_batches()
 
-        spool, schema = Spool(stream), next(batches(1)).schema
-        spool.take(connection, batches(2), schema, into="warm")
+        store, schema = TextStore(stream), next(batches(1)).schema
+        store.take(connection, batches(2), schema, into="warm")
         before = resident()
-        spool.take(connection, batches(32), schema, into="t")
+        store.take(connection, batches(32), schema, into="t")
         assert resident() - before < 2**26  # of 2**28
         assert connection.execute("SELECT count(*), min(size) FROM t").fetchone() == (32, 2**23)
 
 
 def test_what_is_taken_after_a_text_was_read_overwrites_nothing():
-    spool = Spool(io.BytesIO())
+    store = TextStore(io.BytesIO())
     with duckdb.connect() as connection:
         for i, text in enumerate(("first", "second", "third")):
-            taken(connection, spool, [text], into=f"t{i}")
+            taken(connection, store, [text], into=f"t{i}")
             first = connection.execute("SELECT place, size FROM t0").fetchall()
-            assert read(spool, first) == "first"
+            assert read(store, first) == "first"
         (piece,) = connection.execute("SELECT place, size FROM t1").fetchall()
-        assert read(spool, [piece]) == "second"
+        assert read(store, [piece]) == "second"
 
 
 def test_pieces_are_joined_by_an_empty_line():
-    spool = Spool(io.BytesIO(b"one two "))
-    assert read(spool, [(4, 3), (0, 3)], [(0, 3)], [(4, 2)]) == ["two\n\none", "one", "tw"]
+    store = TextStore(io.BytesIO(b"one two "))
+    assert read(store, [(4, 3), (0, 3)], [(0, 3)], [(4, 2)]) == ["two\n\none", "one", "tw"]
     second = pieces([(0, 3)], [(4, 3), (0, 3)]).slice(1)
-    assert spool.read(second).to_pylist() == ["two\n\none"]
+    assert store.read(second).to_pylist() == ["two\n\none"]
 
 
 def test_a_file_that_ends_early_is_no_text():
     with pytest.raises(OSError, match="ended early"):
-        read(Spool(io.BytesIO(b"one")), [(0, 4)])
+        read(TextStore(io.BytesIO(b"one")), [(0, 4)])
 
 
 def test_blanks_of_any_number_are_set_aside():
-    spool = Spool(io.BytesIO())
+    store = TextStore(io.BytesIO())
     with duckdb.connect() as connection:
-        taken(connection, spool, [" " * 2**20 + "x" + "\n" * 2**20, " " * 2**20], into="t")
+        taken(connection, store, [" " * 2**20 + "x" + "\n" * 2**20, " " * 2**20], into="t")
         rows = connection.execute("SELECT place, size FROM t ORDER BY id").fetchall()
     assert rows[0] == (2**20, 1) and rows[1][1] == 0
 
 
 def test_bytes_that_are_no_text_are_refused():
     with pytest.raises(pa.ArrowInvalid, match="UTF8"):
-        read(Spool(io.BytesIO(b"ok \xff")), [(0, 4)])
+        read(TextStore(io.BytesIO(b"ok \xff")), [(0, 4)])
 
 
 @settings(max_examples=50, deadline=None)
@@ -129,13 +129,13 @@ def test_bytes_that_are_no_text_are_refused():
     st.lists(st.none() | st.text(" \t\n\r\f\v\xa0aé", max_size=9), max_size=9), st.integers(1, 9)
 )
 def test_what_is_read_is_the_text_without_white_space_around(texts, size):
-    spool = Spool(io.BytesIO())
+    store = TextStore(io.BytesIO())
     with duckdb.connect() as connection:
-        taken(connection, spool, texts, into="t", size=size)
+        taken(connection, store, texts, into="t", size=size)
         rows = connection.execute("SELECT place, size FROM t ORDER BY id").fetchall()
     expected = [(text or "").strip(" \t\n\r\f") for text in texts]
     assert [size for _, size in rows] == [len(text.encode()) for text in expected]
-    assert [read(spool, [row]) if row[1] else "" for row in rows] == expected
+    assert [read(store, [row]) if row[1] else "" for row in rows] == expected
 
 
 def test_an_error_of_writing_is_the_callers():
@@ -144,10 +144,10 @@ def test_an_error_of_writing_is_the_callers():
             raise OSError(errno.ENOSPC, "No space left on device")
 
     with duckdb.connect() as connection, pytest.raises(OSError, match="No space left"):
-        taken(connection, Spool(Full()), ["a"], into="t")
+        taken(connection, TextStore(Full()), ["a"], into="t")
 
 
 def test_no_rows_make_an_empty_table():
     with duckdb.connect() as connection:
-        taken(connection, Spool(io.BytesIO()), [], into="none")
+        taken(connection, TextStore(io.BytesIO()), [], into="none")
         assert connection.execute("SELECT id, place, size FROM none").fetchall() == []
