@@ -6,14 +6,16 @@ import pytest
 from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer
 from stubs import ROOT, steu
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
 
 from steu.data.cohort import Cohort
-from steu.data.encoding import encode_notes
+from steu.data.encoding import encode_in_memory, encode_notes
 from steu.models.loading import load_tokenizer
 from steu.selection.counts import count_tokens, token_table
 from steu.selection.ranking import rank_by_score, select_tokens
 from steu.selection.scores import pmi_scores
-from steu.selection.words import stop_word_ids, words_with_token
+from steu.selection.words import begins_word, stop_word_ids, words_with_token
 
 TOKENIZER = load_tokenizer("minilm")
 TEXTS = ["insulin for diabetes", "no diabetes", "furosemide", "insulin insulin sliding"]
@@ -127,6 +129,39 @@ def test_whole_words_are_put_together_from_their_pieces(notes):
     assert words == ["furosemide (1)"]
     words = words_with_token(notes, np.arange(4), TOKENIZER, last, patients=patients, minimum=2)
     assert words == [""]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "begins"),
+    [
+        (["in", "##sulin", "a", "##"], [True, False, True, False]),
+        (["Ġin", "sulin", "Ġa", "<s>"], [True, False, True, False]),
+        (["▁in", "sulin", "▁a"], [True, False, True]),
+        (["insulin", "a"], [True, True]),
+    ],
+)
+def test_words_begin_as_their_vocabulary_marks_it(pieces, begins):
+    assert begins_word(np.array(pieces)).tolist() == begins
+
+
+def test_words_of_a_byte_level_vocabulary_are_whole(tmp_path):
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    made.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=280,
+        special_tokens=["<pad>", "<unk>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    made.train_from_iterator(["insulin naïve"] * 9, trainer)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=made, pad_token="<pad>", unk_token="<unk>", model_max_length=64
+    )
+    notes = encode_in_memory(["naïve insulin", "insulin"], tokenizer, max_length=64)
+    every = np.unique(notes.ids).astype(int)
+    words = words_with_token(notes, np.arange(2), tokenizer, every, patients=np.array(["a", "b"]))
+    assert {word for told in words for word in told.split(", ")} == {"insulin (2)", "naïve (1)"}
 
 
 def test_stop_words_are_those_the_vocabulary_knows():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
@@ -26,24 +28,35 @@ def words_with_token(
 ) -> list[str]:
     """The whole words in which each token occurs for most patients, "word (patients)", joined.
 
-    A word is a word piece with all the continuations ("##…") that follow it in the note. Words
-    of fewer than `minimum` patients are left out. `patients` has shape (N,), one a note.
+    A word is a piece with all the continuations that follow it in the note. Words of fewer than
+    `minimum` patients are left out. `patients` has shape (N,), one a note.
     """
     pieces = np.array(tokenizer.convert_ids_to_tokens(list(range(notes.vocab_size))))
-    continues = np.char.startswith(pieces, "##")
-    bare = np.where(continues, np.char.lstrip(pieces, "#"), pieces)
+    begins = begins_word(pieces)
     wanted = np.isin(np.arange(notes.vocab_size), token_ids)
     found: dict[int, dict[str, set[str]]] = {int(token): {} for token in token_ids}
+    spelled = cache(lambda word: tokenizer.convert_tokens_to_string(list(word)).strip())
     for i in index:
         ids = notes[i]
-        starts = np.flatnonzero(~continues[ids])
-        hits = np.flatnonzero(wanted[ids])
-        for hit in hits:
+        starts = np.flatnonzero(begins[ids] | np.isin(ids, notes.special_ids))
+        for hit in np.flatnonzero(wanted[ids]):
             word = np.searchsorted(starts, hit, side="right") - 1
             end = starts[word + 1] if word + 1 < len(starts) else len(ids)
-            whole = "".join(bare[ids[starts[word] : end]])
+            whole = spelled(tuple(pieces[ids[starts[word] : end]].tolist()))
             found[int(ids[hit])].setdefault(whole, set()).add(patients[i])
     return [_most_frequent(found[int(token)], minimum, most) for token in token_ids]
+
+
+def begins_word(pieces: np.ndarray) -> np.ndarray:
+    """Which pieces of a vocabulary begin a word, bool (V,).
+
+    WordPiece marks those that go on ("##"), byte-level and SentencePiece vocabularies those that
+    begin ("Ġ", "▁"); where nothing is marked every piece is a word.
+    """
+    if (goes_on := np.char.startswith(pieces, "##")).any():
+        return ~goes_on
+    marked = np.char.startswith(pieces, "Ġ") | np.char.startswith(pieces, "▁")
+    return marked if marked.any() else np.ones(len(pieces), dtype=bool)
 
 
 def _most_frequent(words: dict[str, set[str]], minimum: int, most: int) -> str:
