@@ -9,7 +9,7 @@ from difflib import get_close_matches
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Name the nearest of `known`, or all of them if none is near."""
     known = list(known)
-    near = get_close_matches(name, known, n=1, cutoff=0.5)
+    near = get_close_matches(str(name), known, n=1, cutoff=0.5)
     return f"did you mean {near[0]}?" if near else f"known are {', '.join(known) or 'none'}"
 
 

@@ -15,13 +15,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from steu._errors import check_choice
 from steu.data.encoding import EncodedNotes, check_window, encode_in_memory, window_of
-from steu.data.splits import SPLITS, split_groups
+from steu.data.splits import SPLITS, check_groups, splits_of
 from steu.evaluation.metrics import group_weights, retained, tune_thresholds
-from steu.models.checks import check_embedding, check_vocabulary
-from steu.models.heads import head_of
-from steu.models.inference import Precision, extract_features
-from steu.models.outputs import labels_of, log_odds, n_labels_of, read_targets
-from steu.models.weights import weights_hash
+from steu.models.checks import check_embedding, check_precision, check_vocabulary
+from steu.models.heads import copy_of_head, head_of
+from steu.models.inference import Precision, check_head, extract_features
+from steu.models.outputs import in_order, log_odds, name_outputs, read_targets
+from steu.models.weights import state_of, weights_hash
 
 FRACTIONS = (0.6, 0.15, 0.25)  # of the groups, for training, validation and test
 
@@ -109,10 +109,12 @@ class ForgetTask:
     ) -> None:
         check_embedding(model)
         check_vocabulary(model, tokenizer)
+        check_precision(model)
         head_of(model)
         self.model, self.tokenizer = model, tokenizer
-        self.targets, self.outputs = read_targets(targets, model)  # (N, C) float32
-        self.labels = _labels(model, labels)
+        self.labels = name_outputs(model, labels)
+        ordered = in_order(targets, self.labels)
+        self.targets, self.outputs = read_targets(ordered, model)  # (N, C) float32
         check_choice(forget, self.labels, what="label")
         self.forget = self.labels.index(forget)
         if not isinstance(texts, EncodedNotes):
@@ -125,11 +127,27 @@ class ForgetTask:
         _check_length("texts", len(self.notes), len(self.targets))
         given = np.arange(len(self.targets)) if groups is None else np.asarray(groups)
         _check_length("groups", len(given), len(self.targets))
+        check_groups(given, splits)
         self.groups = given
-        self.splits = _splits(self.targets, given, splits, seed=seed)
+        self.splits = splits_of(self.targets, given, splits, fractions=FRACTIONS, seed=seed)
         self.precision, self.n_bootstrap, self.seed = precision, n_bootstrap, seed
         self._weights: dict[str, np.ndarray] = {}
         self._read: tuple[Edit, torch.Tensor, np.ndarray] | None = None
+        check_head(model, self.notes)
+        self._seen = state_of(model)
+
+    def check_unchanged(self) -> None:
+        """Refuse a model that was merged with an edit, trained or moved since the task read it.
+
+        Raises
+        ------
+        ValueError
+            If it was: what the task knows of it would be another model's.
+        """
+        if state_of(self.model) != self._seen:
+            raise ValueError(
+                "the model was changed or moved since the task read it: make a new ForgetTask"
+            )
 
     def aimed_at(self, label: str) -> ForgetTask:
         """The same task with another class to forget; what does not depend on it is shared.
@@ -140,6 +158,7 @@ class ForgetTask:
             If the label is unknown.
         """
         check_choice(label, self.labels, what="label")
+        self.check_unchanged()
         self.teacher, self.thresholds  # noqa: B018  computed here if they were not yet, for both
         other = copy.copy(self)
         other.forget = self.labels.index(label)
@@ -216,6 +235,7 @@ class ForgetTask:
         if edit is None:
             return self.teacher.features[index]
         if self._read is None or self._read[0] is not edit:
+            self.check_unchanged()
             self._read = edit, self.teacher.features.clone(), ~edit.touched(self.notes)
         _, features, known = self._read
         fresh = index[~known[index]]
@@ -229,7 +249,7 @@ class ForgetTask:
     @torch.no_grad()
     def logits(self, index: np.ndarray, edit: Edit | None = None) -> np.ndarray:
         """Logits of the notes at `index` under the edit, (n, C)."""
-        head = head_of(self.model) if edit is None else edit.edited_head(self.model)
+        head = copy_of_head(self.model) if edit is None else edit.edited_head(self.model)
         return head(self.features(index, edit)).cpu().numpy()
 
     def log_odds(self, index: np.ndarray, edit: Edit | None = None) -> np.ndarray:
@@ -257,7 +277,7 @@ class Teacher:
         """Read all notes once."""
         everyone = np.arange(len(notes))
         features = extract_features(model, notes, everyone, precision=precision).clone()
-        return cls(features, head_of(model)(features))
+        return cls(features, copy_of_head(model)(features))
 
 
 def _check_length(what: str, found: int, expected: int) -> None:
@@ -265,27 +285,3 @@ def _check_length(what: str, found: int, expected: int) -> None:
         raise ValueError(
             f"{what} and targets must be of one length; found {found:,} and {expected:,}"
         )
-
-
-def _labels(model: PreTrainedModel, labels: Sequence[str] | None) -> tuple[str, ...]:
-    if labels is None:
-        return labels_of(model)
-    if len(labels) != n_labels_of(model):
-        raise ValueError(
-            f"{type(model).__name__} has {n_labels_of(model)} outputs; found {len(labels)} "
-            f"labels ({', '.join(map(str, labels))}): name each output once, in its order"
-        )
-    return tuple(labels)
-
-
-def _splits(
-    targets: np.ndarray, groups: np.ndarray, splits: Sequence[str] | np.ndarray | None, *, seed: int
-) -> np.ndarray:
-    """Split of each note, (N,) str; refuses names that are none."""
-    if splits is None:
-        return split_groups(targets == 1, groups, fractions=FRACTIONS, seed=seed)
-    given = np.asarray(splits, dtype=str)
-    _check_length("splits", len(given), len(targets))
-    for name in sorted(set(given.tolist())):
-        check_choice(name, SPLITS, what="split")
-    return given

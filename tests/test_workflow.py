@@ -237,6 +237,11 @@ def test_each_profile_fits_the_notebooks(profile: str, tmp_path: Path, monkeypat
             "'unlearning' is not among the stages",
         ),
         ("02_classifier", "02_clasifier", "no notebook '02_clasifier'; did you mean 02_class"),
+        (
+            "{epochs: 2}",
+            "{seed: 3}",
+            "sets 'seed' of 02_classifier among its parameters, which its datasets, backbones",
+        ),
         ("{epochs: 2}", "{epoch: 2}", "no parameter 'epoch'; did you mean epochs?"),
         ("{epochs: 2}", "{epochs: two}", "parameter epochs: expected int, found 'two' (str)"),
         ("max_length: 8", "max_length: 8\nthreads: 0", "threads: expected greater than or equal"),

@@ -147,7 +147,7 @@ def window_of(tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig) -> i
     positions = getattr(config, "max_position_embeddings", tokenizer.model_max_length)
     # Positions of RoBERTa and its kin are counted from behind the padding token's.
     if any(kin in config.model_type for kin in ("roberta", "camembert")):
-        positions -= config.pad_token_id + 1
+        positions -= (config.pad_token_id or 0) + 1
     return min(tokenizer.model_max_length, positions)
 
 
@@ -164,6 +164,9 @@ def encode_in_memory(
     check_window(max_length, tokenizer.model_max_length)
     if not len(texts):
         raise ValueError("texts are empty; expected at least one document")
+    for i, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise ValueError(f"texts must be str; found {text!r} in row {i}: leave it out")
     notes = list(encode_window(texts, window_tokenizer(tokenizer, max_length), max_length))
     return EncodedNotes(
         ids=np.concatenate(notes).astype(_dtype(tokenizer)),
@@ -193,6 +196,11 @@ def window_tokenizer(tokenizer: PreTrainedTokenizerBase, max_length: int) -> Tok
         raise ValueError(
             f"{type(tokenizer).__name__} has no fast form; load it with AutoTokenizer, or convert "
             "it once and save tokenizer.json beside the model"
+        )
+    if tokenizer.truncation_side != "right":
+        raise ValueError(
+            "the tokenizer cuts long texts at their beginning; shorten them yourself and set "
+            "tokenizer.truncation_side = 'right'"
         )
     fast = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
     fast.enable_truncation(max_length)
@@ -265,7 +273,7 @@ def _facts(tokenizer: PreTrainedTokenizerBase, max_length: int) -> dict[str, Any
     """What `EncodedNotes` holds beside the ids."""
     return {
         "vocab_size": len(tokenizer),
-        "pad_id": tokenizer.pad_token_id,
+        "pad_id": tokenizer.pad_token_id or 0,  # any will do: padding is masked
         "special_ids": tuple(sorted(tokenizer.all_special_ids)),
         "max_length": max_length,
     }

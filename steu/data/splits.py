@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
+
+from steu._errors import check_choice
 
 SPLITS = ("train", "validation", "test")
 
@@ -76,6 +79,54 @@ def split_groups(
     np.logical_or.at(by_group, codes, positives)
     chosen = split_patients(by_group, fractions=fractions, seed=seed)
     return np.array(SPLITS)[chosen[codes]]
+
+
+def check_groups(groups: np.ndarray, splits: Sequence[str] | np.ndarray | None) -> None:
+    """Refuse a document that is nobody's, and splits that part a group.
+
+    Raises
+    ------
+    ValueError
+        Naming the first one.
+    """
+    missing = np.flatnonzero(pd.isna(groups))
+    if len(missing):
+        raise ValueError(f"groups hold no value in row {missing[0]}: say whose each document is")
+    if splits is not None and len(splits) == len(groups):
+        parts = pd.Series(np.asarray(splits, dtype=str)).groupby(groups).nunique()
+        parted = parts.index[parts > 1].tolist()
+        if len(parted):
+            raise ValueError(
+                f"splits part {len(parted):,} groups, first {parted[0]!r}: all documents of a "
+                "group belong to one split"
+            )
+
+
+def splits_of(
+    targets: np.ndarray,
+    groups: np.ndarray,
+    given: Sequence[str] | np.ndarray | None,
+    *,
+    fractions: Sequence[float],
+    seed: int,
+) -> np.ndarray:
+    """Split of each document, (N,) str: as given, or by group so that every label is in each.
+
+    Raises
+    ------
+    ValueError
+        If a name is no split, or there are more or fewer of them than documents.
+    """
+    if given is None:
+        return split_groups(targets == 1, groups, fractions=fractions, seed=seed)
+    splits = np.asarray(given, dtype=str)
+    if len(splits) != len(targets):
+        raise ValueError(
+            f"splits and targets must be of one length; found {len(splits):,} and {len(targets):,}"
+        )
+    for name in sorted(set(splits.tolist())):
+        check_choice(name, SPLITS, what="split")
+    return splits
 
 
 def check_fractions(fractions: Sequence[float]) -> None:

@@ -85,7 +85,18 @@ def macro(
     of their difference.
     """
     columns = range(targets.shape[1])
-    return np.mean([metric(targets[:, c], scores[:, c], weights) for c in columns], axis=0)
+    return mean_of_labels([metric(targets[:, c], scores[:, c], weights) for c in columns])
+
+
+def mean_of_labels(values: list[np.ndarray]) -> np.ndarray:
+    """Mean over labels in each sample, (S,); a label that a sample leaves undefined has no say.
+
+    Which those are depends on the targets and the weights alone, so methods stay paired.
+    """
+    stacked = np.stack(values)  # (C, S)
+    known = ~np.isnan(stacked)
+    total, n = np.nansum(stacked, axis=0), known.sum(axis=0)
+    return np.divide(total, n, out=np.full(stacked.shape[1], np.nan), where=n > 0)
 
 
 def _by_descending_score(
@@ -141,23 +152,24 @@ def metric_records(
     weights: np.ndarray,
     thresholds: np.ndarray,
     forget: int | None = None,
+    decided: np.ndarray | None = None,
 ) -> list[dict[str, float | str | int | None]]:
     """All metrics of one method on one split as tidy records: metric, label, value, low, high, n.
 
     ``f1``, ``auroc`` and ``auprc`` are given a label, ``macro_*`` are means over all labels; with
     `forget`, ``forget_*`` concern that class and ``retain_macro_*`` are means over the others.
     Means are taken in each bootstrap sample. ``*_tuned`` use `thresholds` (logits, fixed
-    beforehand), the plain ones probability 0.5.
+    beforehand), the plain ones `decided`: probability 0.5 unless they are given, (N, C) bool.
 
     Parameters
     ----------
     targets, logits : arrays of shape (N, C)
     weights : array of shape (1 + n_bootstrap, N), from `group_weights`
     """
-    truth = targets.astype(bool)
+    truth, predicted = targets.astype(bool), logits > 0 if decided is None else decided
     everyone = range(len(labels))
     per_label = {
-        "f1": [f1(truth[:, c], logits[:, c] > 0, weights) for c in everyone],
+        "f1": [f1(truth[:, c], predicted[:, c], weights) for c in everyone],
         "f1_tuned": [f1(truth[:, c], logits[:, c] > thresholds[c], weights) for c in everyone],
         "auroc": [auroc(truth[:, c], logits[:, c], weights) for c in everyone],
         "auprc": [auprc(truth[:, c], logits[:, c], weights) for c in everyone],
@@ -167,9 +179,9 @@ def metric_records(
         records += [
             metric_record(metric, columns[c], len(truth), label=labels[c]) for c in everyone
         ]
-        records.append(metric_record(f"macro_{metric}", np.mean(columns, axis=0), len(truth)))
+        records.append(metric_record(f"macro_{metric}", mean_of_labels(columns), len(truth)))
         if forget is not None:
-            kept = np.mean([columns[c] for c in retained(len(labels), forget)], axis=0)
+            kept = mean_of_labels([columns[c] for c in retained(len(labels), forget)])
             records.append(
                 metric_record(f"forget_{metric}", columns[forget], len(truth), label=labels[forget])
             )

@@ -10,6 +10,7 @@ import torch
 
 from steu.evaluation.metrics import auroc, macro, metric_record, metric_records
 from steu.evaluation.probes import linear_probe
+from steu.models.outputs import decided
 from steu.models.outputs import log_odds as log_odds_of
 from steu.task import Edit, ForgetTask
 from steu.unlearning.null_edit import null_logits
@@ -18,7 +19,8 @@ from steu.unlearning.null_edit import null_logits
 def evaluate(task: ForgetTask, edit: Edit | None = None, *, split: str = "test") -> pd.DataFrame:
     """Every metric of the original model, the null edit and an edit, with 95 % intervals.
 
-    Forget F1 alone proves nothing: the null edit, one bias, reaches 0. So it stands beside.
+    Forget F1 alone proves nothing: the null edit, one bias, reaches 0. So it stands beside. A label
+    is predicted above probability ½, or under a softmax where it is the likeliest.
 
     Parameters
     ----------
@@ -75,6 +77,7 @@ def measure(task: ForgetTask, log_odds: np.ndarray, *, split: str = "test") -> l
         forget=task.forget,
         weights=task.weights(split),
         thresholds=task.thresholds,
+        decided=decided(log_odds, task.outputs),
     )
 
 

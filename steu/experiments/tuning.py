@@ -11,6 +11,7 @@ from sklearn.metrics import f1_score, roc_auc_score
 
 from steu.evaluation.metrics import macro_auroc
 from steu.experiments.study import Trained
+from steu.models.outputs import decided
 from steu.task import ForgetTask
 
 
@@ -42,7 +43,8 @@ def _validate(task: ForgetTask, trial: Trained) -> dict[str, float]:
     scores, targets = task.log_odds(index, trial.edit), task.targets[index]
     forget_auroc = float(roc_auc_score(targets[:, forget], scores[:, forget]))
     kept = macro_auroc(targets[:, task.retained], scores[:, task.retained])
-    silent = f1_score(targets[:, forget], scores[:, forget] > 0, zero_division=0)
+    said = decided(scores, task.outputs)[:, forget]
+    silent = f1_score(targets[:, forget], said, zero_division=0)
     return {
         "forget_f1": float(silent),
         "forget_auroc": forget_auroc,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
+import torch
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -37,6 +38,22 @@ def check_embedding(model: PreTrainedModel) -> nn.Embedding:
             "of rows would change both; give one of them a copy of the weights of its own"
         )
     return table
+
+
+def check_precision(model: PreTrainedModel) -> None:
+    """Refuse weights of less than single precision: an optimiser's steps would be lost in rounding.
+
+    Raises
+    ------
+    ValueError
+        Naming the type and the mend.
+    """
+    odd = {p.dtype for p in model.parameters() if p.is_floating_point()} - {torch.float32}
+    if odd:
+        raise ValueError(
+            f"{type(model).__name__} holds {sorted(map(str, odd))[0]}; call model.float() first: "
+            "precision='bf16' gives the speed of passes"
+        )
 
 
 def embedding_of(model: PreTrainedModel) -> nn.Embedding:

@@ -6,6 +6,7 @@ that ends with it; features are what it takes. For BERT that is the pooled state
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
@@ -47,6 +48,11 @@ def head_name(model: PreTrainedModel) -> str:
 def head_of(model: PreTrainedModel) -> nn.Module:
     """The module of `head_name`."""
     return model.get_submodule(head_name(model))
+
+
+def copy_of_head(model: PreTrainedModel) -> nn.Module:
+    """The head as it answers: a copy of it, without dropout."""
+    return copy.deepcopy(head_of(model)).eval()
 
 
 def output_layer(head: nn.Module) -> nn.Linear:

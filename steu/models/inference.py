@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 
 from steu._errors import check_choice
 from steu.data.encoding import EncodedNotes
-from steu.models.heads import head_of
+from steu.models.heads import copy_of_head, head_name, head_of
 
 Precision = Literal["auto", "fp32", "bf16"]
 
@@ -22,6 +22,7 @@ Precision = Literal["auto", "fp32", "bf16"]
 SCORES = 2**25
 NEARLY = 0.75  # shortest note of a group, as a share of its longest
 WITH_BF16 = ("AVX512_CORE_BF16", "AVX512_CORE_FP16", "AVX512_CORE_AMX", "AVX10")  # oneDNN's names
+HAND_ON = ("bert", "distilbert", "roberta", "electra", "camembert", "xlm-roberta")
 KERNELS = ("sdpa", "eager")  # attention kernels that are chosen between; others are left alone
 
 
@@ -76,10 +77,37 @@ def features_from_ids(
     ValueError
         If the head takes no features of shape (B, H).
     """
+    return _pass(model, ids, _mask_shown(model, mask, padded))[0]
+
+
+@torch.no_grad()
+def check_head(model: PreTrainedModel, notes: EncodedNotes) -> None:
+    """Refuse a model whose answer to a note is not what its head makes of what it takes.
+
+    Raises
+    ------
+    ValueError
+        If the head takes no features of shape (B, H), or something scales or shifts its output.
+    """
+    ids, mask = (given.to(model.device) for given in notes.batch([0]))
+    with frozen(model):
+        features, answer = _pass(model, ids, mask)
+        made = head_of(model)(features)
+    if made.shape != answer.shape or not torch.allclose(made, answer, rtol=1e-3, atol=1e-4):
+        raise ValueError(
+            f"{head_name(model)} of {type(model).__name__} does not give the model's logits; merge "
+            "an adapter into it (merge_and_unload), or let the last linear layer be the output"
+        )
+
+
+def _pass(
+    model: PreTrainedModel, ids: torch.Tensor, mask: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What the head takes, (B, H) float32, and the model's logits."""
     taken: list[torch.Tensor] = []
     handle = head_of(model).register_forward_pre_hook(lambda _, given: taken.append(given[0]))
     try:
-        model(input_ids=ids, attention_mask=_mask_shown(model, mask, padded))
+        output = model(input_ids=ids, attention_mask=mask)
     finally:
         handle.remove()
     if len(taken) != 1 or taken[0].ndim != 2:
@@ -88,7 +116,7 @@ def features_from_ids(
             f"the head of {type(model).__name__} should take features of shape (notes, hidden) "
             f"once a pass; found {found or 'that it is never called'}"
         )
-    return taken[0].float()
+    return taken[0].float(), output.logits
 
 
 def _mask_shown(
@@ -96,10 +124,12 @@ def _mask_shown(
 ) -> torch.Tensor | None:
     """What spares `transformers` a look at the mask: none, or what it makes of one, (B, 1, T, T).
 
-    Not where the kernel takes other masks, or layers have windows of their own.
+    Only for models that are known to hand it on to attention and to use it for nothing else.
     """
-    local = getattr(model.config, "layer_types", None)
-    if padded is None or local or model.config._attn_implementation != "sdpa":
+    known = model.config.model_type in HAND_ON and type(model).__module__.startswith(
+        "transformers."
+    )
+    if padded is None or not known or model.config._attn_implementation != "sdpa":
         return mask
     length = mask.shape[1]
     return mask.bool()[:, None, None, :].expand(-1, -1, length, -1) if padded else None
@@ -251,7 +281,7 @@ def predict(
 ) -> np.ndarray:
     """Logits of the notes at `index` in their order, (n, C) float32."""
     features = extract_features(model, notes, index, precision=precision)
-    return head_of(model)(features).cpu().numpy()
+    return copy_of_head(model)(features).cpu().numpy()
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -24,7 +25,43 @@ def n_labels_of(model: PreTrainedModel) -> int:
 def labels_of(model: PreTrainedModel) -> tuple[str, ...]:
     """Names of the outputs, in order."""
     names: dict[Any, str] = dict(model.config.id2label or {})
+    missing = [c for c in range(n_labels_of(model)) if c not in names]
+    if missing:
+        raise ValueError(
+            f"id2label of {type(model).__name__} names no output {missing[0]}; found "
+            f"{sorted(names)}: number its labels from 0"
+        )
     return tuple(str(names[c]) for c in range(n_labels_of(model)))
+
+
+def name_outputs(model: PreTrainedModel, labels: Sequence[str] | None) -> tuple[str, ...]:
+    """The given names of the outputs, or the model's own.
+
+    Raises
+    ------
+    ValueError
+        If they are more or fewer, one comes twice, or they are the model's in another order.
+    """
+    if labels is None:
+        return labels_of(model)
+    if len(labels) != n_labels_of(model):
+        raise ValueError(
+            f"{type(model).__name__} has {n_labels_of(model)} outputs; found {len(labels)} "
+            f"labels ({', '.join(map(str, labels))}): name each output once, in its order"
+        )
+    own = labels_of(model)
+    if len(set(labels)) < len(labels) or (set(labels) == set(own) and tuple(labels) != own):
+        raise ValueError(
+            f"labels are {', '.join(labels)}; the model's outputs are {', '.join(own)}: name each "
+            "once, in that order"
+        )
+    return tuple(labels)
+
+
+def in_order(targets: Any, labels: tuple[str, ...]) -> Any:
+    """Targets with the columns of a frame in the order of the labels, if they bear their names."""
+    columns = list(getattr(targets, "columns", ()))
+    return targets[list(labels)] if set(columns) == set(labels) else targets
 
 
 def read_targets(targets: object, model: PreTrainedModel) -> tuple[np.ndarray, Outputs]:
@@ -42,7 +79,8 @@ def read_targets(targets: object, model: PreTrainedModel) -> tuple[np.ndarray, O
     ValueError
         If they are anything else, or contradict the model.
     """
-    values, kind, n_labels = np.asarray(targets), type(model).__name__, n_labels_of(model)
+    kind, n_labels = type(model).__name__, n_labels_of(model)
+    values = _numbers(targets)
     problem = model.config.problem_type
     if problem == "regression" or (n_labels == 1 and problem is None):
         raise ValueError(
@@ -65,6 +103,12 @@ def read_targets(targets: object, model: PreTrainedModel) -> tuple[np.ndarray, O
             f"targets must be 0 or 1; found {values[row, column]:g} in row {row}, column {column}: "
             "leave out notes whose label is not known"
         )
+    if problem is None and outputs == "sigmoid" and (values.sum(axis=1) == 1).all():
+        raise ValueError(
+            f"every note has exactly one label and {kind} does not say whether its outputs exclude "
+            "each other; set model.config.problem_type to 'single_label_classification' or "
+            "'multi_label_classification'"
+        )
     if outputs == "softmax" and (values.sum(axis=1) != 1).any():
         row = int(np.flatnonzero(values.sum(axis=1) != 1)[0])
         raise ValueError(
@@ -73,6 +117,16 @@ def read_targets(targets: object, model: PreTrainedModel) -> tuple[np.ndarray, O
             "'multi_label_classification' if the outputs are independent"
         )
     return values, outputs
+
+
+def _numbers(targets: object) -> np.ndarray:
+    try:
+        return np.asarray(targets).astype(float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "targets must be numbers, a column a label; turn lists of names into them with "
+            "sklearn.preprocessing.MultiLabelBinarizer"
+        ) from error
 
 
 def _one_hot(classes: np.ndarray, outputs: Outputs, n_labels: int) -> np.ndarray:
@@ -85,9 +139,16 @@ def _one_hot(classes: np.ndarray, outputs: Outputs, n_labels: int) -> np.ndarray
     if not inside.all():
         row = int(np.flatnonzero(~inside)[0])
         raise ValueError(
-            f"targets must be classes 0 to {n_labels - 1}; found {classes[row]} in row {row}"
+            f"targets must be classes 0 to {n_labels - 1}; found {classes[row]:g} in row {row}"
         )
     return np.eye(n_labels, dtype=np.float32)[classes.astype(int)]
+
+
+def decided(log_odds: np.ndarray, outputs: Outputs) -> np.ndarray:
+    """Which labels are predicted, (N, C) bool: those above ½, or under a softmax the likeliest."""
+    if outputs == "sigmoid":
+        return log_odds > 0
+    return np.eye(log_odds.shape[1], dtype=bool)[log_odds.argmax(axis=1)]
 
 
 def log_odds(logits: np.ndarray, outputs: Outputs) -> np.ndarray:
@@ -98,5 +159,6 @@ def log_odds(logits: np.ndarray, outputs: Outputs) -> np.ndarray:
     """
     if outputs == "sigmoid":
         return logits
-    others = np.where(np.eye(logits.shape[1], dtype=bool), -np.inf, logits[:, None, :])  # (N, C, C)
-    return logits - logsumexp(others, axis=2)
+    n_labels = logits.shape[1]
+    others = [logsumexp(np.delete(logits, c, axis=1), axis=1) for c in range(n_labels)]
+    return logits - np.stack(others, axis=1)

@@ -1,4 +1,4 @@
-"""One name for a model's weights."""
+"""One name for a model's weights, and whether they changed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 
 import torch
 from torch import nn
+from transformers import PreTrainedModel
 
 
 def weights_hash(model: nn.Module) -> str:
@@ -13,5 +14,13 @@ def weights_hash(model: nn.Module) -> str:
     digest = hashlib.sha256()
     for name, value in model.state_dict().items():
         digest.update(name.encode())
-        digest.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        digest.update(
+            value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+        )
     return digest.hexdigest()
+
+
+def state_of(model: PreTrainedModel) -> tuple[str, float]:
+    """Where a model lives, and a sum that a changed weight changes."""
+    total = sum(float(p.detach().sum(dtype=torch.float64)) for p in model.parameters())
+    return str(model.device), total

@@ -60,7 +60,7 @@ def rank_tokens(
     Raises
     ------
     ValueError
-        If there is no such selector; the nearest is offered.
+        If there is no such selector (the nearest is offered), or no token can be chosen.
 
     Examples
     --------
@@ -70,9 +70,14 @@ def rank_tokens(
     ['fever', 'sepsis']
     """
     counts = count_tokens(task.notes)[task.train]
-    return rank_by_score(
-        score_tokens(task, by, counts=counts, seed=seed, **settings), counts, min_count=min_count
-    )
+    scores = score_tokens(task, by, counts=counts, seed=seed, **settings)
+    ranked = rank_by_score(scores, counts, min_count=min_count)
+    if not len(ranked):
+        raise ValueError(
+            f"no token is seen {min_count} times in the {len(task.train):,} training notes: lower "
+            "min_count"
+        )
+    return ranked
 
 
 def score_tokens(

@@ -10,10 +10,10 @@ import torch
 from torch.nn.functional import logsigmoid, softplus
 
 from steu._errors import check_choice
-from steu.models.heads import head_name, trainable_head
+from steu.models.heads import copy_of_head, head_name, trainable_head
 from steu.models.inference import features_of, frozen, on_device
 from steu.task import ForgetTask
-from steu.unlearning.dense_edit import LayerEdit, head_parameters, last_layers
+from steu.unlearning.dense_edit import LayerEdit, last_layers
 from steu.unlearning.loop import (
     LoopConfig,
     Losses,
@@ -65,8 +65,7 @@ def edit_layers(
     task.teacher  # noqa: B018  read before anything is attached
     start = LayerEdit.identity(model, last_layers(model, n_layers))
     before = LayerEdit.identity(model, list(start.values)).values if config.drift_weight else {}
-    whole = LayerEdit.identity(model, head_parameters(model))
-    head = trainable_head(whole.edited_head(model), config.head, task.forget)
+    head = trainable_head(copy_of_head(model), config.head, task.forget)
     objective = {"gradient_ascent": logsigmoid, "direct_suppression": softplus}[rival]
 
     def losses(forgotten: np.ndarray, retained: np.ndarray) -> Losses:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from steu.data.encoding import EncodedNotes
-from steu.models.heads import head_name, head_of
+from steu.models.heads import copy_of_head, head_name
 
 LAYER_LISTS = ("layer", "layers")  # what BERT and its kin, and ModernBERT, call theirs
 
@@ -47,7 +46,7 @@ class LayerEdit:
     def parameters_changed(self, model: PreTrainedModel) -> int:
         """Number of scalars of `model` that the edit gives another value."""
         own = dict(model.named_parameters())
-        return int(sum((own[name] != value).sum() for name, value in self.values.items()))
+        return int(sum((own[name] != v.to(own[name])).sum() for name, v in self.values.items()))
 
     def touched(self, notes: EncodedNotes) -> np.ndarray:
         """Notes whose features it can change, (N,) bool: every one."""
@@ -55,7 +54,7 @@ class LayerEdit:
 
     def edited_head(self, model: PreTrainedModel) -> nn.Module:
         """A copy of the model's head that carries the edit's values."""
-        edited, start = copy.deepcopy(head_of(model)), f"{head_name(model)}."
+        edited, start = copy_of_head(model), f"{head_name(model)}."
         own = {n.removeprefix(start): v for n, v in self.values.items() if n.startswith(start)}
         edited.load_state_dict(own, strict=False)
         return edited
@@ -67,7 +66,7 @@ class LayerEdit:
         before = {name: own[name].data for name in self.values}
         try:
             for name, value in self.values.items():
-                own[name].data = value
+                own[name].data = value.to(own[name])
             yield model
         finally:
             for name, value in before.items():
@@ -84,7 +83,7 @@ def last_layers(model: PreTrainedModel, n_layers: int) -> list[str]:
     """
     encoder = model.base_model
     lists = [
-        (name, module)
+        module
         for name, module in encoder.named_modules()
         if isinstance(module, nn.ModuleList) and name.rpartition(".")[2] in LAYER_LISTS
     ]
@@ -93,12 +92,11 @@ def last_layers(model: PreTrainedModel, n_layers: int) -> list[str]:
             f"{type(encoder).__name__} keeps its layers in no module list called "
             f"{' or '.join(LAYER_LISTS)}; methods that edit the last layers cannot run on it"
         )
-    place, layers = lists[0]
+    layers = lists[0]
     if not 1 <= n_layers <= len(layers):
         raise ValueError(f"n_layers must lie between 1 and {len(layers)}; found {n_layers}")
-    chosen = range(len(layers) - n_layers, len(layers))
-    starts = tuple(f"{model.base_model_prefix}.{place}.{i}." for i in chosen)
-    return [name for name, _ in model.named_parameters() if name.startswith(starts)]
+    chosen = {id(p) for layer in list(layers)[-n_layers:] for p in layer.parameters()}
+    return [name for name, parameter in model.named_parameters() if id(parameter) in chosen]
 
 
 def head_parameters(model: PreTrainedModel) -> list[str]:

@@ -12,6 +12,7 @@ from steu.models.heads import head_of
 from steu.models.inference import features_of, frozen, length_batches
 from steu.task import ForgetTask
 from steu.unlearning.dense_edit import LayerEdit, head_parameters, last_layers
+from steu.unlearning.loop import LoopConfig, forget_and_retain_batches
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # of logits and labels
 
@@ -49,6 +50,7 @@ def influence_edit(
     if task.outputs != "sigmoid":
         raise ValueError("influence weighting is defined for sigmoids; this model has a softmax")
     model, train = task.model, task.train if train is None else train
+    next(iter(forget_and_retain_batches(task, train, LoopConfig())))  # refuses what has no notes
     forget = train[task.is_forget[train]]
     sample = np.random.default_rng(seed).choice(train, min(n_fisher, len(train)), replace=False)
     start = LayerEdit.identity(model, [*last_layers(model, n_layers), *head_parameters(model)])

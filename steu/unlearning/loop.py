@@ -47,6 +47,7 @@ class LoopConfig:
         return replace(self, **{name: factor * getattr(self, name) for name in rates})
 
 
+@torch.enable_grad()
 def descend(
     losses: Callable[[np.ndarray, np.ndarray], Losses],
     groups: list[dict[str, Any]],
@@ -63,11 +64,12 @@ def descend(
     kept = []
     for epoch, (forgotten, retained) in batches:
         loss, loss_forget, loss_utility = losses(forgotten, retained)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        for group in optimizer.param_groups:
-            torch.nn.utils.clip_grad_norm_(group["params"], max_grad_norm)
-        optimizer.step()
+        if loss.requires_grad:  # not where rows alone are trained and a batch holds none of them
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            for group in optimizer.param_groups:
+                torch.nn.utils.clip_grad_norm_(group["params"], max_grad_norm)
+            optimizer.step()
         seen.append({"epoch": epoch, "step": len(seen)})
         kept.append(torch.stack([loss_forget, loss_utility]))
     values = torch.stack(kept).tolist()
@@ -85,6 +87,7 @@ def forget_and_retain_batches(task: ForgetTask, train: np.ndarray, config: LoopC
     ValueError
         If the notes `train` lack one of the two kinds.
     """
+    task.check_unchanged()
     with_class = task.is_forget[train]
     forget, retain = train[with_class], train[~with_class]
     if not len(forget) or not len(retain):

@@ -23,6 +23,8 @@ def save_peft(edit: SparseEdit, folder: str | Path, *, model: PreTrainedModel) -
     ValueError
         If the edit holds no rows, or PEFT is not installed.
     """
+    if hasattr(model, "peft_config"):
+        raise ValueError("model bears adapters already; give the plain model, or merge_and_unload")
     if not len(edit.token_ids):
         raise ValueError("an adapter needs at least one row; this edit changes the head alone")
     try:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from steu.models.checks import embedding_of
-from steu.models.heads import trainable_head
+from steu.models.heads import copy_of_head, trainable_head
 from steu.models.inference import features_of, frozen, on_device
 from steu.task import ForgetTask
 from steu.unlearning.loop import (
@@ -68,13 +68,20 @@ def unlearn(
     torch.Size([8, 32])
     """
     config = config or UnlearnConfig()
-    token_ids = np.asarray(token_ids, dtype=np.int64)
+    token_ids = np.asarray(token_ids)
+    if len(token_ids) and not np.issubdtype(token_ids.dtype, np.integer):
+        raise ValueError(
+            f"token_ids must be numbers; found {token_ids[0]!r}: take "
+            "tokenizer.convert_tokens_to_ids(words)"
+        )
+    token_ids = token_ids.astype(np.int64)
     if config.head == "none" and not len(token_ids):
         raise ValueError("nothing to train: no token is selected and head is 'none'")
     batches = forget_and_retain_batches(task, task.train if train is None else train, config)
-    model, start = task.model, SparseEdit.identity(task.model, torch.from_numpy(token_ids))
+    model, belongs_to = task.model, task.model_hash  # known before anything is trained
+    start = SparseEdit.identity(model, torch.from_numpy(token_ids))
     rows = start.rows.clone().requires_grad_()
-    head = trainable_head(start.edited_head(model), config.head, task.forget)
+    head = trainable_head(copy_of_head(model), config.head, task.forget)
     groups = [{"params": [rows], "lr": config.learning_rate_rows}]
     if config.head != "none":
         trained = [parameter for parameter in head.parameters() if parameter.requires_grad]
@@ -95,7 +102,7 @@ def unlearn(
         start,
         rows=rows.detach().clone(),
         head={name: value.detach().clone() for name, value in moved.items()},
-        model_hash=task.model_hash,
+        model_hash=belongs_to,
         labels=task.labels,
         history=tuple(history),
     )

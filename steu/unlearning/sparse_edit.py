@@ -5,7 +5,6 @@ The edit never holds, and training it never allocates, anything of the size of t
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from transformers import PreTrainedModel
 
 from steu.data.encoding import EncodedNotes
 from steu.models.checks import embedding_of
-from steu.models.heads import head_of, replaced_head
+from steu.models.heads import copy_of_head, head_of, replaced_head
 from steu.models.weights import weights_hash
 from steu.unlearning.serialisation import read_tensors, write_tensors
 
@@ -70,8 +69,9 @@ class SparseEdit:
     def parameters_changed(self, model: PreTrainedModel) -> int:
         """Number of scalars of `model` that the edit gives another value."""
         own = SparseEdit.identity(model, self.token_ids)
-        changed = (own.rows != self.rows).sum()
-        return int(changed + sum((own.head[n] != v).sum() for n, v in self.head.items()))
+        changed = (own.rows != self.rows.to(own.rows)).sum()
+        differ = (own.head[n] != v.to(own.head[n]) for n, v in self.head.items())
+        return int(changed + sum(found.sum() for found in differ))
 
     @property
     def bytes_stored(self) -> int:
@@ -85,7 +85,7 @@ class SparseEdit:
         table = embedding_of(model).weight
         _check_ids(token_ids, table.shape[0])
         token_ids = token_ids.to(table.device)
-        head = {name: v.detach().clone() for name, v in head_of(model).state_dict().items()}
+        head = {name: v.detach().clone() for name, v in head_of(model).named_parameters()}
         return cls(token_ids, table.detach()[token_ids].clone(), head)
 
     def touched(self, notes: EncodedNotes) -> np.ndarray:
@@ -107,7 +107,7 @@ class SparseEdit:
 
     def edited_head(self, model: PreTrainedModel) -> nn.Module:
         """A copy of the model's head that carries the edit's values."""
-        edited = copy.deepcopy(head_of(model))
+        edited = copy_of_head(model)
         _load_head(edited, self.head)
         return edited
 

@@ -78,6 +78,21 @@ class Grid:
                 )
         check_declared(stage, self.declared[stage.name])
         check_parameters(stage.path, self._chosen(stage))
+        fixed = sorted(set(self._given(stage, self._first_cell(stage))) & set(self._chosen(stage)))
+        if fixed:
+            raise ValueError(
+                f"the profile {self.profile.name} sets {fixed[0]!r} of {stage.notebook} among its "
+                "parameters, which its datasets, backbones, seeds and stages decide: change it there"
+            )
+
+    def _first_cell(self, stage: Stage) -> dict[str, str]:
+        """The wildcards of one job of a stage."""
+        first = {
+            "dataset": next(iter(self.profile.datasets)),
+            "backbone": next(iter(self.profile.backbones)),
+            "seed": str(self.profile.seeds[0]),
+        }
+        return {name: value for name, value in first.items() if f"{{{name}}}" in stage.folder}
 
     @cached_property
     def code(self) -> PackageCode:
@@ -100,12 +115,16 @@ class Grid:
 
     def parameters(self, stage: Stage, cell: Mapping[str, str]) -> dict[str, Any]:
         """Values for one job: what its notebook asks for and the grid knows, then the profile's."""
+        return self._given(stage, cell) | self._chosen(stage)
+
+    def _given(self, stage: Stage, cell: Mapping[str, str]) -> dict[str, Any]:
+        """What the grid knows of what the notebook asks for."""
         known = self._known(cell) | {"output": self.folder(stage, cell)}
         known |= {p: self.folder(STAGES[name], cell) for p, name in stage.reads.items()}
         if stage.gathers:
             known[stage.gathers] = self.measured
         asked = {parameter.name for parameter in self.declared[stage.name]}
-        return {name: v for name, v in known.items() if name in asked} | self._chosen(stage)
+        return {name: v for name, v in known.items() if name in asked}
 
     def _chosen(self, stage: Stage) -> dict[str, Any]:
         return self.profile.parameters.get(stage.notebook, {})

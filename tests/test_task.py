@@ -1,0 +1,206 @@
+"""A task refuses, or does right by, what people bring: models, texts and labels of all kinds."""
+
+import copy
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import peft
+import pytest
+import torch
+from sklearn.metrics import f1_score
+from torch import nn
+from toys import LABELS, word_tokenizer, write_notes
+from transformers import AutoModelForSequenceClassification, BertConfig
+
+import steu
+from steu.models.outputs import decided
+from steu.unlearning.baselines import LayerConfig, edit_layers
+from steu.unlearning.dense_edit import last_layers
+
+TOKENIZER = word_tokenizer()
+TEXTS, TARGETS = write_notes(60)
+
+
+def make(**changes: Any) -> Any:
+    config = BertConfig(
+        vocab_size=len(TOKENIZER), hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+        intermediate_size=16, pad_token_id=0, num_labels=3, id2label=dict(enumerate(LABELS)),
+        **{"problem_type": "multi_label_classification", **changes},
+    )  # fmt: skip
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return AutoModelForSequenceClassification.from_config(config).eval()
+
+
+def make_task(model: Any = None, **changes: Any) -> steu.ForgetTask:
+    given: dict[str, Any] = {"forget": "diabetes", "precision": "fp32", "n_bootstrap": 10}
+    given |= changes
+    texts, targets = given.pop("texts", TEXTS), given.pop("targets", TARGETS)
+    tokenizer = given.pop("tokenizer", TOKENIZER)
+    return steu.ForgetTask(model or make(), tokenizer, texts, targets, **given)
+
+
+def refused(match: str, model: Any = None, **changes: Any) -> None:
+    with pytest.raises(ValueError, match=match) as caught:
+        make_task(model, **changes)
+    assert "\n" not in str(caught.value)
+
+
+def lora(modules: list[str]) -> Any:
+    config = peft.LoraConfig(r=3, target_modules=modules, init_lora_weights=False)
+    return peft.get_peft_model(make(), config)
+
+
+def test_a_head_that_does_not_give_the_logits_is_refused() -> None:
+    refused("does not give the model's logits; merge an adapter", lora(["query", "classifier"]))
+    scaled = make()
+    plain = scaled.forward
+
+    def forward(**given: Any) -> Any:
+        output = plain(**given)
+        output.logits = output.logits / 4 + 1
+        return output
+
+    scaled.forward = forward
+    refused("classifier of BertForSequenceClassification does not give the model's logits", scaled)
+
+
+def test_the_layers_below_an_adapter_are_found() -> None:
+    model = lora(["query", "value"])
+    task = make_task(model)
+    names = last_layers(model, 1)
+    assert names and all(".layer.1." in name for name in names)
+    assert set(names) < set(
+        edit_layers(task, "direct_suppression", LayerConfig(epochs=1), n_layers=1).values
+    )
+    with pytest.raises(ValueError, match="bears adapters already"):
+        steu.save_peft(steu.unlearn(task, steu.rank_tokens(task)[:2]), "nowhere", model=model)
+
+
+def test_dropout_in_a_head_is_off_also_while_the_model_trains() -> None:
+    model = make()
+    model.classifier = nn.Sequential(nn.Linear(16, 8), nn.Dropout(0.5), nn.Linear(8, 3))
+    calm = make_task(copy.deepcopy(model).eval())
+    task = make_task(model.train())
+    index = np.arange(20)
+    assert np.array_equal(task.logits(index), task.logits(index))
+    np.testing.assert_allclose(task.logits(index), calm.logits(index), atol=1e-6)
+    edits = [steu.unlearn(t, [], steu.UnlearnConfig(epochs=1)) for t in (task, calm)]
+    assert torch.allclose(edits[0].head["0.weight"], edits[1].head["0.weight"])
+    assert model.training
+
+
+def test_a_model_that_changed_under_a_task_is_noticed() -> None:
+    task = make_task()
+    edit = steu.unlearn(task, steu.rank_tokens(task)[:2], steu.UnlearnConfig(epochs=1))
+    inverse = edit.merge(task.model)
+    for asked in (lambda: task.aimed_at("lung"), lambda: steu.unlearn(task, [1])):
+        with pytest.raises(ValueError, match="changed or moved .*: make a new ForgetTask"):
+            asked()
+    inverse.merge(task.model)
+    assert task.aimed_at("lung").forget == 2
+
+
+def test_columns_of_a_frame_are_taken_by_their_names() -> None:
+    frame = pd.DataFrame(TARGETS, columns=LABELS).astype(bool)[["lung", "diabetes", "kidney"]]
+    assert np.array_equal(make_task(targets=frame).targets, TARGETS)
+    assert np.array_equal(make_task(targets=TARGETS.tolist()).targets, TARGETS)
+    refused("the model's outputs are diabetes, kidney, lung: name each once, in that order",
+            labels=("lung", "diabetes", "kidney"))  # fmt: skip
+    refused("name each once", labels=("diabetes", "diabetes", "lung"))
+
+
+def test_what_does_not_say_whether_labels_exclude_each_other_is_asked() -> None:
+    single = np.eye(3)[np.arange(60) % 3]
+    refused("every note has exactly one label .* set model.config.problem_type",
+            make(problem_type=None), targets=single)  # fmt: skip
+    assert make_task(make(problem_type=None), targets=single.argmax(axis=1)).outputs == "softmax"
+    assert make_task(make(problem_type=None)).outputs == "sigmoid"
+
+
+def test_under_a_softmax_the_likeliest_label_is_what_is_predicted() -> None:
+    p = np.array([[0.45, 0.30, 0.25], [0.2, 0.5, 0.3]])
+    log_odds = np.log(p / (1 - p))
+    assert decided(log_odds, "softmax").tolist() == [[True, False, False], [False, True, False]]
+    assert not decided(log_odds, "sigmoid").any()
+    single = make(problem_type="single_label_classification")
+    task = make_task(single, targets=TARGETS.argmax(axis=1))
+    table = steu.evaluate(task)
+    found = table[(table["metric"] == "forget_f1") & (table["method"] == "original")][
+        "value"
+    ].item()
+    said = task.logits(task.test).argmax(axis=1) == 0
+    assert found == pytest.approx(f1_score(task.is_forget[task.test], said, zero_division=0))
+
+
+def test_groups_are_whole() -> None:
+    refused("groups hold no value in row 3", groups=[0, 1, 2, None, *range(56)])
+    splits = ["train"] * 30 + ["validation"] * 10 + ["test"] * 20
+    refused("splits part 1 groups, first 0", groups=[0] * 60, splits=splits)
+    task = make_task(groups=np.arange(60) // 3)
+    assert pd.Series(task.splits).groupby(task.groups).nunique().max() == 1
+
+
+def test_a_label_that_a_split_lacks_has_no_say_in_the_mean() -> None:
+    splits = np.where(TARGETS[:, 2] == 1, "train", np.resize(["train", "validation", "test"], 60))
+    table = steu.evaluate(make_task(splits=splits)).set_index(["metric", "method"])["value"]
+    single = steu.evaluate(make_task(splits=splits))
+    of_label = single[(single["metric"] == "auroc") & (single["method"] == "original")]
+    assert np.isnan(of_label.set_index("label")["value"]["lung"])
+    expected = of_label.set_index("label")["value"][["diabetes", "kidney"]].mean()
+    assert table["macro_auroc", "original"] == pytest.approx(expected)
+
+
+def test_weights_and_texts_that_cannot_serve_are_named() -> None:
+    refused(r"holds torch\.float16; call model\.float\(\) first", make().half())
+    refused(
+        "texts must be str; found nan in row 5", texts=pd.Series([*TEXTS[:5], np.nan, *TEXTS[6:]])
+    )
+    refused("no label 0; known are diabetes, kidney, lung", forget=0)
+    refused("targets must be numbers.*MultiLabelBinarizer", targets=[["lung"], []] * 30)
+    gap = make()
+    gap.config.id2label = {1: "diabetes", 2: "kidney", 3: "lung"}
+    refused("names no output 0; found .*: number its labels from 0", gap)
+    left = word_tokenizer()
+    left.truncation_side = "left"
+    refused("cuts long texts at their beginning", tokenizer=left)
+    with pytest.raises(ValueError, match="token_ids must be numbers; found 'insulin': take"):
+        steu.unlearn(make_task(), ["insulin"])
+    with pytest.raises(ValueError, match="no token is seen 1000 times in the 36 training notes"):
+        steu.rank_tokens(make_task(), min_count=1000)
+    with pytest.raises(ValueError, match="no setting of pmi 'n_notes'"):
+        steu.rank_tokens(make_task(), n_notes=3)
+
+
+def test_tokenizers_without_a_padding_token_and_models_with_a_scalar_do_as_well() -> None:
+    bare, model = word_tokenizer(), make()
+    bare.pad_token = None
+    model.temperature = nn.Parameter(torch.tensor(2.0))
+    task = make_task(model, tokenizer=bare)
+    with torch.no_grad():  # a caller may have switched gradients off
+        edit = steu.unlearn(task, steu.rank_tokens(task)[:2], steu.UnlearnConfig(epochs=1))
+    assert edit.history and edit.model_hash
+
+
+def test_a_batch_without_any_of_the_tokens_moves_nothing() -> None:
+    task = make_task()
+    config = steu.UnlearnConfig(epochs=1, batch_size=1, head="none")
+    rare = task.tokenizer.convert_tokens_to_ids(["asthma"])
+    edit = steu.unlearn(task, rare, config)
+    assert len(edit.history) == task.is_forget[task.train].sum()
+
+
+def test_rows_beyond_the_tokenizer_touch_no_note() -> None:
+    model = make()
+    model.resize_token_embeddings(len(TOKENIZER) + 8, mean_resizing=False)
+    edit = steu.unlearn(make_task(model), [len(TOKENIZER) + 3], steu.UnlearnConfig(epochs=1))
+    assert not edit.touched(make_task(model).notes).any()
+
+
+def test_the_seed_is_that_of_the_split_and_of_the_resamples() -> None:
+    first, same, other = (make_task(seed=seed) for seed in (0, 0, 7))
+    assert np.array_equal(first.weights(), same.weights())
+    assert (first.splits == same.splits).all() and (first.splits != other.splits).any()
+    fixed = {"splits": first.splits}
+    assert not np.array_equal(make_task(**fixed).weights(), make_task(seed=7, **fixed).weights())
