@@ -71,9 +71,8 @@ def test_the_layers_below_an_adapter_are_found() -> None:
     task = make_task(model)
     names = last_layers(model, 1)
     assert names and all(".layer.1." in name for name in names)
-    assert set(names) < set(
-        edit_layers(task, "direct_suppression", LayerConfig(epochs=1), n_layers=1).values
-    )
+    edit = edit_layers(task, "direct_suppression", LayerConfig(epochs=1), n_layers=1)
+    assert set(names) < set(edit.values)
     with pytest.raises(ValueError, match="bears adapters already"):
         steu.save_peft(steu.unlearn(task, steu.rank_tokens(task)[:2]), "nowhere", model=model)
 
@@ -127,9 +126,8 @@ def test_under_a_softmax_the_likeliest_label_is_what_is_predicted() -> None:
     single = make(problem_type="single_label_classification")
     task = make_task(single, targets=TARGETS.argmax(axis=1))
     table = steu.evaluate(task)
-    found = table[(table["metric"] == "forget_f1") & (table["method"] == "original")][
-        "value"
-    ].item()
+    at = table.set_index(["metric", "method"])["value"]
+    found = at[~at.index.duplicated()]["forget_f1", "original"]
     said = task.logits(task.test).argmax(axis=1) == 0
     assert found == pytest.approx(f1_score(task.is_forget[task.test], said, zero_division=0))
 

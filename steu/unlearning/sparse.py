@@ -71,7 +71,7 @@ def unlearn(
     token_ids = np.asarray(token_ids)
     if len(token_ids) and not np.issubdtype(token_ids.dtype, np.integer):
         raise ValueError(
-            f"token_ids must be numbers; found {token_ids[0]!r}: take "
+            f"token_ids must be numbers; found {str(token_ids[0])!r}: take "
             "tokenizer.convert_tokens_to_ids(words)"
         )
     token_ids = token_ids.astype(np.int64)
