@@ -104,6 +104,10 @@ def test_the_smoke_run_solves_every_exercise_and_builds_the_whole_book(project: 
     assert built.returncode == 0, built.stderr[-3000:] + built.stdout[-3000:]
     index = project / built.stdout.splitlines()[-1]
     assert index.name == "index.html" and index.is_file()
+    for path in (project / "runs" / "smoke").rglob("notebook.ipynb"):
+        outputs = [o for cell in code_cells(path) for o in cell.outputs]
+        warned = [o["text"] for o in outputs if o.get("name") == "stderr"]
+        assert not warned, f"{path}: {warned[0]}"
     chapters = {p.stem for p in index.parent.rglob("*.html")}
     assert {p.stem for p in NOTEBOOKS} <= chapters
 
