@@ -170,7 +170,7 @@ STATEMENTS = (
             *((rival, "retain_macro_f1") for rival in DENSE),
         ),
         statistic=lambda edited, *rivals: edited - max(rivals),
-        holds=lambda difference: difference > 0,
+        holds=lambda difference: difference > MARGIN,
     ),
     Statement(
         key="pmi_beats_random",
@@ -193,7 +193,7 @@ STATEMENTS = (
             *((f"selector_{rival}", "probe_auroc") for rival in COUNTED),
         ),
         statistic=lambda pmi, *rivals: min(rivals) - pmi,
-        holds=lambda difference: difference > 0,
+        holds=lambda difference: difference > MARGIN,
     ),
     Statement(
         key="nothing_left_in_note",
