@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from steu.unlearning.loop import (
     Losses,
     descend,
     forget_and_retain_batches,
+    head_group,
 )
 from steu.unlearning.objective import utility_loss
 
@@ -82,12 +83,8 @@ def edit_layers(
     # While attached, the model's parameters are the edit's own tensors: a step changes the edit.
     with frozen(model), start.attached(model):
         moved = {n: p.requires_grad_() for n, p in model.named_parameters() if n in start.values}
-        groups: list[dict[str, Any]] = [
-            {"params": list(moved.values()), "lr": config.learning_rate_layers}
-        ]
-        if config.head != "none":
-            trained = [parameter for parameter in head.parameters() if parameter.requires_grad]
-            groups.append({"params": trained, "lr": config.learning_rate_head})
+        layers = {"params": list(moved.values()), "lr": config.learning_rate_layers}
+        groups = [layers, *head_group(head, config)]
         history = descend(losses, groups, batches, max_grad_norm=config.max_grad_norm)
         model.zero_grad(set_to_none=True)
     prefix = head_name(model)

@@ -8,6 +8,7 @@ from typing import Any, Self, get_args
 
 import numpy as np
 import torch
+from torch import nn
 
 from steu._errors import check_choice
 from steu.models.heads import HeadPart
@@ -77,6 +78,12 @@ def descend(
         {**step, "forget_loss": lost, "utility_loss": held}
         for step, (lost, held) in zip(seen, values, strict=True)
     ]
+
+
+def head_group(head: nn.Module, config: LoopConfig) -> list[dict[str, Any]]:
+    """The optimiser's group of the part of the head that is trained; none without one."""
+    trained = [parameter for parameter in head.parameters() if parameter.requires_grad]
+    return [{"params": trained, "lr": config.learning_rate_head}] if trained else []
 
 
 def forget_and_retain_batches(task: ForgetTask, train: np.ndarray, config: LoopConfig) -> Batches:

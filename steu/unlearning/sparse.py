@@ -16,6 +16,7 @@ from steu.unlearning.loop import (
     Losses,
     descend,
     forget_and_retain_batches,
+    head_group,
 )
 from steu.unlearning.objective import forget_loss, utility_loss
 from steu.unlearning.sparse_edit import SparseEdit, replaced_rows
@@ -82,10 +83,7 @@ def unlearn(
     start = SparseEdit.identity(model, torch.from_numpy(token_ids))
     rows = start.rows.clone().requires_grad_()
     head = trainable_head(copy_of_head(model), config.head, task.forget)
-    groups = [{"params": [rows], "lr": config.learning_rate_rows}]
-    if config.head != "none":
-        trained = [parameter for parameter in head.parameters() if parameter.requires_grad]
-        groups.append({"params": trained, "lr": config.learning_rate_head})
+    groups = [{"params": [rows], "lr": config.learning_rate_rows}, *head_group(head, config)]
     touched = start.touched(task.notes)
 
     def losses(forgotten: np.ndarray, retained: np.ndarray) -> Losses:
