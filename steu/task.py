@@ -6,7 +6,7 @@ import copy
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args
 
 import numpy as np
 import torch
@@ -110,6 +110,7 @@ class ForgetTask:
         check_embedding(model)
         check_vocabulary(model, tokenizer)
         check_precision(model)
+        check_choice(precision, get_args(Precision), what="precision")
         head_of(model)
         self.model, self.tokenizer = model, tokenizer
         self.labels = name_outputs(model, labels)

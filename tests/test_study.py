@@ -12,7 +12,7 @@ from steu.data.cohort import Cohort
 from steu.evaluation.probes import lexical_remainder, linear_probe
 from steu.experiments.measures import n_parameters
 from steu.experiments.peak_memory import step_bytes
-from steu.experiments.study import Study, timed
+from steu.experiments.study import Study
 from steu.models.bag_of_words import tfidf_logits
 from steu.models.inference import extract_features, predict
 from steu.selection.counts import count_tokens
@@ -81,7 +81,7 @@ def test_measures_and_costs_carry_the_tags_of_the_study(study_folder):
     rows = study.measure("original", study.log_odds(study.test), n_tokens=0)
     assert {row["metric"] for row in rows} >= {"forget_f1", "retain_macro_auroc", "forget_auprc"}
     assert {row["dataset"] for row in rows} == {"toy"}
-    trained = timed(unlearn, study, np.array([5000]), UnlearnConfig(epochs=1))
+    trained = study.train_edit(unlearn, np.array([5000]), UnlearnConfig(epochs=1))
     costs = {row["metric"]: row["value"] for row in study.costs("steu", trained)}
     assert 0 < costs["parameters_changed"] <= 32 + 3 * 32 + 3
     assert costs["seconds"] == trained.seconds > 0

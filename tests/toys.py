@@ -134,4 +134,4 @@ def open_study(folder: Path, **changes: Any) -> Study:
     """The study of such a folder, quickly bootstrapped."""
     places = {"cohort": folder / "cohort", "classifier": folder / "classifier"}
     given = places | {"encoded": folder / "encoded", "forget_label": "diabetes"} | changes
-    return Study.open(**given, n_bootstrap=20, precision="fp32")
+    return Study.open(**{"n_bootstrap": 20, "precision": "fp32"} | given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 
 from steu.experiments.study import Study
 from steu.models.fine_tuning import TrainConfig, fine_tune
-from steu.models.loading import build_classifier
+from steu.models.loading import build_classifier, load_classifier, save_classifier
 
 
 def retrain(
@@ -20,6 +21,8 @@ def retrain(
     **changes: Any,
 ) -> Study:
     """The same study with a classifier that was trained anew from the same pretrained encoder.
+
+    One that was trained from the same before is read, where the study keeps what it trains.
 
     Parameters
     ----------
@@ -32,19 +35,23 @@ def retrain(
         seed is the training's too.
     """
     start = study.recipe["start"] | changes
-    train = study.recipe["train"] | {"seed": start["seed"]}
+    train = TrainConfig(**study.recipe["train"] | {"seed": start["seed"]})
+    targets = study.targets if targets is None else targets
     kept = np.ones(len(study.notes), dtype=bool) if kept is None else kept
-    model, tokenizer = build_classifier(labels=study.labels, **start)
+    index = {"train": study.train, "validation": study.validation}
+    index = {split: positions[kept[positions]] for split, positions in index.items()}
+    place = study.place_of(start=start, config=train, targets=targets, **index)
+    found = place if place is not None and place.is_dir() else None
+    if found is not None:
+        model, tokenizer = load_classifier(found)
+    else:
+        model, tokenizer = build_classifier(labels=study.labels, **start)
     if study.device == "cuda":
         torch.nn.Module.cuda(model)
-    fine_tune(
-        model,
-        study.notes,
-        study.targets if targets is None else targets,
-        train=study.train[kept[study.train]],
-        validation=study.validation[kept[study.validation]],
-        config=TrainConfig(**train),
-    )
+    if found is None:
+        fine_tune(model, study.notes, targets, config=train, **index)
+        if place is not None:
+            save_classifier(model, tokenizer, place)
     other = Study(
         model,
         tokenizer,
@@ -58,5 +65,6 @@ def retrain(
         seed=study.seed,
     )
     other.cohort, other.tags = study.cohort, study.tags
-    other.recipe = {"start": start, "train": train}
+    other.recipe = study.recipe | {"start": start, "train": asdict(train)}
+    other.kept = study.kept
     return other

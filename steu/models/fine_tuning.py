@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from transformers import PreTrainedModel
 
+from steu._errors import check_choice
 from steu.data.encoding import EncodedNotes
 from steu.evaluation.metrics import macro_auroc
 from steu.models.heads import head_of
@@ -46,6 +48,7 @@ class TrainConfig:
         for name in ("epochs", "batch_size", "learning_rate", "head_learning_rate", "patience"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be positive; found {getattr(self, name)}")
+        check_choice(self.precision, get_args(Precision), what="precision")
         if not 0 <= self.token_dropout < 1:
             raise ValueError(f"token_dropout must lie in [0, 1); found {self.token_dropout}")
 

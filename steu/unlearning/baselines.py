@@ -64,6 +64,7 @@ def edit_layers(
     config, model = config or LayerConfig(), task.model
     batches = forget_and_retain_batches(task, task.train if train is None else train, config)
     task.teacher  # noqa: B018  read before anything is attached
+    belongs_to = task.model_hash
     start = LayerEdit.identity(model, last_layers(model, n_layers))
     before = LayerEdit.identity(model, list(start.values)).values if config.drift_weight else {}
     head = trainable_head(copy_of_head(model), config.head, task.forget)
@@ -90,7 +91,7 @@ def edit_layers(
     prefix = head_name(model)
     own = {} if config.head == "none" else dict(head.named_parameters())
     values = {f"{prefix}.{name}": value.detach().clone() for name, value in own.items()}
-    return LayerEdit(start.values | values, tuple(history))
+    return LayerEdit(start.values | values, belongs_to, tuple(history))
 
 
 def _drift(moved: dict[str, torch.Tensor], before: dict[str, torch.Tensor]) -> torch.Tensor:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +15,7 @@ from transformers import PreTrainedModel
 
 from steu.data.encoding import EncodedNotes
 from steu.models.heads import copy_of_head, head_name
+from steu.unlearning.serialisation import read_tensors_for, write_tensors
 
 LAYER_LISTS = ("layer", "layers")  # what BERT and its kin, and ModernBERT, call theirs
 
@@ -25,11 +28,14 @@ class LayerEdit:
     ----------
     values : dict of str to tensor
         By the name the parameter has in the classifier, such as "classifier.weight".
+    model_hash : str, optional
+        Of the weights that it was trained for; needed to save it.
     history : tuple of dict
         How its training went.
     """
 
     values: dict[str, torch.Tensor]
+    model_hash: str | None = None
     history: tuple[dict[str, float], ...] = field(default=(), repr=False)
 
     @classmethod
@@ -71,6 +77,28 @@ class LayerEdit:
         finally:
             for name, value in before.items():
                 own[name].data = value
+
+    def save_pretrained(self, folder: str | Path, **facts: Any) -> None:
+        """Write the edit with what it belongs to, and any JSON `facts`; no pickle.
+
+        Raises
+        ------
+        ValueError
+            If it does not know its model.
+        """
+        write_tensors(folder, self.values, facts, model_hash=self.model_hash)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, *, model: PreTrainedModel) -> LayerEdit:
+        """Read an edit for `model`, onto its device.
+
+        Raises
+        ------
+        ValueError
+            If the files were altered, or the edit was trained for another model.
+        """
+        values, facts = read_tensors_for(model, folder)
+        return cls(values, facts["model"], tuple(facts.get("history", ())))
 
 
 def last_layers(model: PreTrainedModel, n_layers: int) -> list[str]:

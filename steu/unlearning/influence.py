@@ -73,7 +73,7 @@ def influence_edit(
         name: value - step * p / (f + damping * mean)
         for (name, value), p, f in zip(start.values.items(), pull, curvature, strict=True)
     }
-    return LayerEdit(moved)
+    return LayerEdit(moved, task.model_hash)
 
 
 def _sum(parts: Iterable[Iterable[torch.Tensor]]) -> list[torch.Tensor]:

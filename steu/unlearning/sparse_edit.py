@@ -20,8 +20,7 @@ from transformers import PreTrainedModel
 from steu.data.encoding import EncodedNotes
 from steu.models.checks import embedding_of
 from steu.models.heads import copy_of_head, head_of, replaced_head
-from steu.models.weights import weights_hash
-from steu.unlearning.serialisation import read_tensors, write_tensors
+from steu.unlearning.serialisation import read_tensors_for, write_tensors
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +41,7 @@ class SparseEdit:
     labels : tuple of str
         Names of the C outputs, as far as they are known.
     history : tuple of dict
-        How its training went; not saved.
+        How its training went; saved where it is given to `save_pretrained` as a fact.
     """
 
     token_ids: torch.Tensor
@@ -129,15 +128,10 @@ class SparseEdit:
         ValueError
             If it does not know its model, as an edit that `unlearn` did not make.
         """
-        if self.model_hash is None:
-            raise ValueError(
-                "the edit does not say which model it is for; give it one with "
-                "dataclasses.replace(edit, model_hash=steu.weights_hash(model))"
-            )
         tensors = {"token_ids": self.token_ids, "rows": self.rows}
         tensors |= {f"head.{name}": value for name, value in self.head.items()}
-        known = {"model": self.model_hash, "labels": list(self.labels)}
-        write_tensors(folder, tensors, facts | known)
+        facts = facts | {"labels": list(self.labels)}
+        write_tensors(folder, tensors, facts, model_hash=self.model_hash)
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, *, model: PreTrainedModel) -> SparseEdit:
@@ -148,17 +142,10 @@ class SparseEdit:
         ValueError
             If the files were altered, or the edit was trained for another model.
         """
-        tensors, facts = read_tensors(folder)
-        if facts["model"] != (found := weights_hash(model)):
-            raise ValueError(
-                f"{folder} belongs to the model {facts['model'][:12]}…; this one is {found[:12]}…: "
-                "load the classifier it was trained on, without any edit merged"
-            )
-        own = {name: value.to(model.device) for name, value in tensors.items()}
+        own, facts = read_tensors_for(model, folder)
         head = {n.removeprefix("head."): v for n, v in own.items() if n.startswith("head.")}
-        return cls(
-            own["token_ids"], own["rows"], head, facts["model"], tuple(facts.get("labels", ()))
-        )
+        labels, history = (tuple(facts.get(name, ())) for name in ("labels", "history"))
+        return cls(own["token_ids"], own["rows"], head, facts["model"], labels, history)
 
 
 @contextmanager

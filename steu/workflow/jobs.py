@@ -131,13 +131,15 @@ class Grid:
 
     def _known(self, cell: Mapping[str, str]) -> dict[str, Any]:
         known: dict[str, Any] = {"run": self.run, "profile": self.profile.name}
+        known["precision"] = self.profile.precision
         if "dataset" in cell:
             known |= self._dataset(cell["dataset"])
         if "backbone" in cell:
             backbone = self.profile.backbones[cell["backbone"]]
             known |= {"backbone": backbone.model, **backbone.model_dump(exclude={"model"})}
             known["backbone_name"] = cell["backbone"]
-            known["encoded"] = f"{self.run}/{cell['dataset']}/{cell['backbone']}/encoded"
+            shared = f"{self.run}/{cell['dataset']}/{cell['backbone']}"
+            known |= {name: f"{shared}/{name}" for name in ("encoded", "trained")}
         if "seed" in cell:
             known["seed"] = int(cell["seed"])
         return known

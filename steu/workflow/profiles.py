@@ -15,6 +15,7 @@ from steu.workflow.annotations import mistake
 from steu.workflow.stages import STAGES, Stage
 
 SYNTHETIC = "synthetic"
+Precision = Literal["auto", "fp32", "bf16"]  # as in steu.models.inference, which needs torch
 _NOTEBOOKS = [stage.notebook for stage in STAGES.values()]
 _OPTIONAL = [stage.name for stage in STAGES.values() if not stage.always]
 
@@ -73,6 +74,7 @@ class Profile(_Record):
     backbones: dict[str, Backbone]
     seeds: list[int]
     max_length: int
+    precision: Precision = "auto"  # of passes through the encoder
     stages: list[str] = []
     first_seed_only: list[str] = []  # stages too long for every seed
     parameters: dict[str, dict] = {}  # notebook -> {name: value}

@@ -1,0 +1,49 @@
+"""What was trained once is found again by what it was made from, on whatever page."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import joblib
+import torch
+
+import steu
+
+ABOVE = ("workflow", "reporting", "synthetic")  # rooms that no training can import
+
+
+def place_of(folder: str | Path, **made_from: Any) -> Path:
+    """Where a thing made from these values is kept below `folder`, whether it is there or not.
+
+    Its name is a digest of the values, of the package's code, and of what decides the last bits on
+    a machine: versions, instruction set, threads. Whoever changes any of these finds nothing.
+
+    Parameters
+    ----------
+    **made_from
+        Arrays, numbers, strings, dataclasses and containers of them; equal values, equal names.
+    """
+    machine = {
+        "torch": version("torch"),
+        "transformers": version("transformers"),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+    }
+    return Path(folder, joblib.hash({"code": _code(), "machine": machine, **made_from}))
+
+
+@cache
+def _code() -> str:
+    """Digest of every module that a training may depend on."""
+    root = Path(steu.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        name = path.relative_to(root)
+        if name.parts[0] not in ABOVE:
+            digest.update(f"{name.as_posix()}\n".encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,122 @@
+"""What is kept: found again by content, equal bit for bit, and by nobody who asks for another."""
+
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from toys import open_study
+
+from steu.experiments import kept, retraining, study
+from steu.experiments.retraining import retrain
+from steu.unlearning.baselines import LayerConfig, edit_layers
+from steu.unlearning.influence import influence_edit
+from steu.unlearning.sparse import UnlearnConfig, unlearn
+
+CUE = np.array([2000, 2001])
+ONCE = UnlearnConfig(epochs=1)
+LAYERS = LayerConfig(epochs=1)
+WAYS = {
+    "rows and head": (unlearn, (CUE, ONCE), {}),
+    "rows": (unlearn, (CUE, dataclasses.replace(ONCE, head="none")), {}),
+    "head": (unlearn, (CUE[:0], ONCE), {}),
+    "layers": (edit_layers, ("gradient_ascent", LAYERS), {"n_layers": 1}),
+    "influence": (influence_edit, (), {"n_layers": 1, "n_fisher": 4}),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_edit_is_trained_once_and_found_again_bit_for_bit(study_folder, tmp_path, way):
+    method, given, settings = WAYS[way]
+    first = open_study(study_folder, trained=tmp_path).train_edit(method, *given, **settings)
+    later = open_study(study_folder, trained=tmp_path)
+
+    def never(*_, **__):
+        raise AssertionError("trained a second time")
+
+    never.__qualname__ = method.__qualname__
+    again = later.train_edit(never, *given, **settings)
+    assert again.seconds == first.seconds > 0
+    assert again.edit.history == first.edit.history
+    assert again.edit.model_hash == first.edit.model_hash == later.model_hash
+    old, new = (dataclasses.asdict(one.edit) for one in (first, again))
+    for name in set(old) & {"token_ids", "rows"}:
+        assert torch.equal(old[name], new[name])
+    for name in set(old) & {"head", "values"}:
+        assert old[name].keys() == new[name].keys()
+        assert all(torch.equal(value, new[name][key]) for key, value in old[name].items())
+    assert np.array_equal(
+        later.log_odds(later.test, first.edit), later.log_odds(later.test, again.edit)
+    )
+
+
+def test_whatever_differs_is_trained_anew(study_folder, tmp_path, monkeypatch):
+    given = open_study(study_folder, trained=tmp_path)
+    other = given.aimed_at(
+        next(label for label in given.labels if label != given.labels[given.forget])
+    )
+    in_bf16 = open_study(study_folder, trained=tmp_path, precision="bf16")
+    asked = [
+        (given, CUE, ONCE),
+        (given, CUE[::-1].copy(), ONCE),
+        (given, CUE[:1], ONCE),
+        (given, CUE, dataclasses.replace(ONCE, seed=1)),
+        (given, CUE, dataclasses.replace(ONCE, learning_rate_rows=1e-3)),
+        (other, CUE, ONCE),
+        (in_bf16, CUE, ONCE),
+    ]
+    places = [s.place_of(method="unlearn", given=(ids, c), settings={}) for s, ids, c in asked]
+    monkeypatch.setattr(kept, "_code", lambda: "changed")
+    places.append(given.place_of(method="unlearn", given=(CUE, ONCE), settings={}))
+    assert len(set(places)) == len(places)
+
+
+def test_the_code_that_counts_is_that_below_the_pages(tmp_path, monkeypatch):
+    def digest_with(name, text):
+        root = tmp_path / name.replace("/", "_")
+        shutil.copytree("steu", root, ignore=shutil.ignore_patterns("__pycache__"))
+        (root / name).write_text(text)
+        monkeypatch.setattr(kept.steu, "__file__", str(root / "__init__.py"))
+        kept._code.cache_clear()
+        return kept._code()
+
+    before = kept._code()
+    assert digest_with("reporting/figures.py", "") == before
+    assert digest_with("unlearning/loop.py", "") != before
+    monkeypatch.undo()
+    kept._code.cache_clear()
+    assert kept._code() == before
+
+
+def test_a_damaged_edit_is_named(study_folder, tmp_path):
+    given = open_study(study_folder, trained=tmp_path)
+    given.train_edit(unlearn, CUE, ONCE)
+    file = next(tmp_path.glob("*/edit.safetensors"))
+    file.write_bytes(file.read_bytes()[:-1] + b"\x01")
+    with pytest.raises(ValueError, match=r"edit.safetensors is not the file that edit.json descr"):
+        given.train_edit(unlearn, CUE, ONCE)
+
+
+def test_a_study_that_keeps_nothing_writes_nothing(study_folder, tmp_path):
+    given = open_study(study_folder)
+    assert given.place_of(method="unlearn") is None
+    assert given.train_edit(unlearn, CUE, ONCE).seconds > 0
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_classifier_is_retrained_once_and_found_again_bit_for_bit(
+    study_folder, tmp_path, monkeypatch
+):
+    first = retrain(open_study(study_folder, trained=tmp_path), head_width=6)
+    monkeypatch.setattr(retraining, "fine_tune", lambda *_, **__: pytest.fail("trained again"))
+    again = retrain(open_study(study_folder, trained=tmp_path), head_width=6)
+    assert again.model_hash == first.model_hash and again.recipe == first.recipe
+    assert torch.equal(again.teacher.logits, first.teacher.logits)
+    assert again.kept == first.kept == tmp_path
+    with pytest.raises(pytest.fail.Exception):
+        retrain(open_study(study_folder, trained=tmp_path), head_width=6, seed=3)
+
+
+def test_a_kept_edit_is_of_a_known_kind(study_folder):
+    assert set(study.KINDS) == {"SparseEdit", "LayerEdit"}
