@@ -7,21 +7,26 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 READY := .venv/.ready
+EDITION ?= published/open
+LIGHT := .venv-book
+READER = $(if $(wildcard $(READY)),.venv,$(LIGHT))
 .DEFAULT_GOAL := help
-.PHONY: help book test grid plan lint format bench clean
+.PHONY: help book read pdf test grid plan publish check-results lint format bench clean
 
 help:  ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 24
 	@echo "PROFILE=$(PROFILE) ($(basename $(notdir $(wildcard profiles/*.yaml))))  DATA=<folder>  CORES=$(CORES)  CLUSTER=<folder>"
+
+NEEDS_PYTHON = test -n "$(PYTHON)" || { echo "steu needs Python 3.11 or newer; found \
+	$$(python3 --version 2>&1). Say which: make PYTHON=/path/to/python3.11 …" >&2; exit 2; }
 
 # The stamp holds the lock it was made from, so a changed lock, and nothing else, installs again.
 $(READY): requirements.lock pyproject.toml
-	@test -n "$(PYTHON)" || { echo "steu needs Python 3.11 or newer; found \
-	$$(python3 --version 2>&1). Say which: make PYTHON=/path/to/python3.11 …" >&2; exit 2; }
+	@$(NEEDS_PYTHON)
 	@if ! cmp -s requirements.lock $(READY); then echo "making .venv (once, some minutes)" && \
 	$(PYTHON) -m venv --clear .venv && \
-	$(BIN)/python -m pip install --quiet --constraint requirements.lock torch && \
-	$(BIN)/python -m pip install --quiet --no-deps --requirement requirements.lock; fi
+	$(BIN)/python -m pip install --quiet --no-compile --constraint requirements.lock torch && \
+	$(BIN)/python -m pip install --quiet --no-compile --no-deps --requirement requirements.lock; fi
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@cp requirements.lock $(READY)
 
@@ -35,6 +40,28 @@ plan: $(READY)  ## list what grid would run
 
 book: grid  ## run all notebooks of PROFILE and build the book; the last line is its first page
 	@$(BIN)/steu book --profile $(PROFILE)
+
+# Whoever only reads installs a quarter of the lock: what the extra `book` names, and no PyTorch.
+$(LIGHT)/.ready: requirements.lock pyproject.toml
+	@$(NEEDS_PYTHON)
+	@echo "making $(LIGHT) (once, about a minute)" && $(PYTHON) -m venv --clear $(LIGHT)
+	@$(LIGHT)/bin/python -c "import tomllib as t; print(*t.load(open('pyproject.toml', 'rb'))\
+	['project']['optional-dependencies']['book'], sep='\n')" > $(LIGHT)/book.txt
+	@$(LIGHT)/bin/python -m pip install --quiet --no-compile --constraint requirements.lock --requirement $(LIGHT)/book.txt
+	@touch $@
+
+read: $(READER)/.ready  ## build the book of the published edition, without running anything
+	@PYTHONPATH=. $(READER)/bin/python -m steu.workflow.cli read $(EDITION)
+
+pdf: $(READER)/.ready  ## print the published edition as one PDF; needs a Chromium
+	@PYTHONPATH=. $(READER)/bin/python -m steu.workflow.cli read $(EDITION) > /dev/null
+	@PYTHONPATH=. $(READER)/bin/python -m steu.workflow.cli pdf _build/$(subst /,-,$(EDITION))
+
+publish: grid  ## make the published edition of PROFILE anew, from a clean commit
+	@$(BIN)/steu publish $(PROFILE) --data "$(DATA)"
+
+check-results: grid  ## compare a run of PROFILE with its published edition, number by number
+	@$(BIN)/steu check-results $(PROFILE)
 
 test: lint  ## check style, formatting, types and imports, and run the tests with line coverage
 	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-report=xml

@@ -284,7 +284,7 @@ def test_a_wrong_link_stops_the_build(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "_build" / "demo").iterdir()] == ["source"]
 
 
-def restricted_cohort(folder: Path, *, restricted: bool) -> None:
+def restricted_cohort(folder: Path, *, restricted: bool, dataset: str = "tiny") -> None:
     """Three stays, one a split, with the words of NOTE in the first."""
     frame = pd.DataFrame(
         {
@@ -296,7 +296,7 @@ def restricted_cohort(folder: Path, *, restricted: bool) -> None:
         }
     )
     cohort = Cohort(frame, ("a",), name="tiny", layout="table", restricted=restricted)
-    cohort.write(folder / "tiny" / "cohort")
+    cohort.write(folder / dataset / "cohort")
 
 
 def test_words_of_a_restricted_note_stop_the_build(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import joblib
-import torch
 
 import steu
 
@@ -19,21 +18,16 @@ ABOVE = ("workflow", "reporting", "synthetic")  # rooms that no training can imp
 def place_of(folder: str | Path, **made_from: Any) -> Path:
     """Where a thing made from these values is kept below `folder`, whether it is there or not.
 
-    Its name is a digest of the values, of the package's code, and of what decides the last bits on
-    a machine: versions, instruction set, threads. Whoever changes any of these finds nothing.
+    Its name is a digest of the values, of the package's code and of the versions it computes with.
+    Whoever changes any of these finds nothing.
 
     Parameters
     ----------
     **made_from
         Arrays, numbers, strings, dataclasses and containers of them; equal values, equal names.
     """
-    machine = {
-        "torch": version("torch"),
-        "transformers": version("transformers"),
-        "instructions": torch.backends.cpu.get_cpu_capability(),
-        "threads": torch.get_num_threads(),
-    }
-    return Path(folder, joblib.hash({"code": _code(), "machine": machine, **made_from}))
+    versions = {name: version(name) for name in ("torch", "transformers")}
+    return Path(folder, joblib.hash({"code": _code(), "versions": versions, **made_from}))
 
 
 @cache

@@ -18,7 +18,7 @@ from steu.data.encoding import encode_notes
 from steu.evaluation.results import tagged
 from steu.experiments.kept import place_of
 from steu.experiments.measures import cost_records, measure, probe_between, probe_record
-from steu.models.inference import Precision
+from steu.models.inference import Precision, machine
 from steu.models.loading import load_classifier
 from steu.task import Edit, ForgetTask
 from steu.unlearning.dense_edit import LayerEdit
@@ -118,6 +118,11 @@ class Study(ForgetTask):
         }
         return study
 
+    @property
+    def machine(self) -> str:
+        """Device, instruction set, precision and threads, in words."""
+        return machine(self.model.device, self.precision)
+
     def aimed_at(self, label: str) -> Study:
         """The same study with another class to forget; see `ForgetTask.aimed_at`."""
         other = super().aimed_at(label)
@@ -149,8 +154,7 @@ class Study(ForgetTask):
             "data": self.cohort.fingerprint,
             "window": self.recipe["max_length"],
             "forget": self.forget,
-            "precision": self.precision,
-            "device": self.device,
+            "machine": self.machine,
         }
         return place_of(self.kept, **of_study, **made_from)
 

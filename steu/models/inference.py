@@ -216,6 +216,17 @@ def has_fast_bf16(device: torch.device) -> bool:
     return bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
 
 
+def machine(device: torch.device, precision: Precision) -> str:
+    """What decides the last bits of what is computed there, in words."""
+    with autocast(device, precision):
+        in_bf16 = torch.is_autocast_enabled(device.type)
+    passes = "bf16" if in_bf16 else "fp32"
+    if device.type == "cuda":
+        return f"{torch.cuda.get_device_name(device)}, {passes}"
+    threads, instructions = torch.get_num_threads(), torch.backends.cpu.get_cpu_capability()
+    return f"CPU, {instructions}, {passes}, {threads} thread{'s' * (threads > 1)}"
+
+
 def length_batches(
     index: np.ndarray,
     lengths: np.ndarray,

@@ -78,15 +78,13 @@ FILLERS = {
     "Brief Hospital Course": lexicon.COURSE_FILLER,
     "Discharge Instructions": lexicon.INSTRUCTIONS_FILLER,
 }
-# Most padding goes to the end, so that a reader of the first few hundred tokens meets the evidence.
+# Padding goes to the end first, so that a reader of the first hundred tokens meets the evidence.
 PADDING = (
+    *["Discharge Instructions"] * 5,
     "Physical Exam",
-    "Discharge Instructions",
     "Pertinent Results",
     "Brief Hospital Course",
-    "Discharge Instructions",
     "History of Present Illness",
-    "Discharge Instructions",
     "Brief Hospital Course",
 )
 

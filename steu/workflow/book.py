@@ -8,10 +8,11 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import nbformat
 import yaml
@@ -23,6 +24,7 @@ from steu.workflow.parameters import Parameter, notebook_parameters
 from steu.workflow.profiles import Profile, load_profile
 from steu.workflow.site import check_site
 
+COMPUTES_WITH = ("torch", "transformers", "tokenizers", "safetensors", "sklearn", "scipy", "joblib")
 UNWANTED = ("sphinx_thebe", "sphinx_comments", "sphinx.ext.intersphinx")  # they name remote hosts
 PARAMETERS_INTRODUCTION = """\
 # Parameters of every notebook
@@ -75,16 +77,26 @@ def build(profile: str, *, run: Path, root: Path) -> Path:
     check_privacy(run, folders=[run])
     with atomic_path(source) as staged:
         stage(chapters, root=root, staged=staged)
-    pages = toc_pages(read_toc(source))
-    with atomic_path(target / "html") as html:
-        _sphinx(source, html)
-        (html / "index.html").write_text(REDIRECT.format(page=pages[0]), encoding="utf-8")
-        check_site(html, pages=pages)
+
+    def check(html: Path) -> None:
         try:
             check_privacy(run, folders=[source, html])
         except ValueError:
             shutil.rmtree(source)
             raise
+
+    return render(target, check=check)
+
+
+def render(target: Path, *, check: Callable[[Path], None] = lambda html: None) -> Path:
+    """Build ``target/html`` from ``target/source``; nothing is left where `check` refuses it."""
+    source = target / "source"
+    pages = toc_pages(read_toc(source))
+    with atomic_path(target / "html") as html:
+        sphinx(source, html, builder="html")
+        (html / "index.html").write_text(REDIRECT.format(page=pages[0]), encoding="utf-8")
+        check_site(html, pages=pages)
+        check(html)
     return target / "html" / "index.html"
 
 
@@ -205,10 +217,11 @@ def _code(text: str) -> str:
     return f"`` {text} ``"
 
 
-def _sphinx(source: Path, html: Path) -> None:
+def sphinx(source: Path, html: Path, *, builder: Literal["html", "singlehtml"]) -> None:
     """Build `source` with warnings as errors; Sphinx's own files are left beside `html`."""
     (source / "conf.py").write_text(sphinx_configuration(source), encoding="utf-8")
-    options = ["-W", "-n", "--keep-going", "-q", "-b", "html", "-d", str(html.parent / "doctrees")]
+    cache = html.parent / f"doctrees-{builder}"
+    options = ["-W", "-n", "--keep-going", "-q", "-b", builder, "-d", str(cache)]
     _run([sys.executable, "-m", "sphinx", *options, str(source), str(html)])
 
 
@@ -224,6 +237,8 @@ def sphinx_configuration(source: Path) -> str:
         raise_on_invalid=True,
     )
     config["extensions"] = [name for name in config["extensions"] if name not in UNWANTED]
+    # A reader of the book may lack what the package computes with; its signatures are shown anyway.
+    config["autodoc_mock_imports"] = [name for name in COMPUTES_WITH if find_spec(name) is None]
     return "\n".join(f"{key} = {value!r}" for key, value in sorted(config.items())) + "\n"
 
 
@@ -236,15 +251,20 @@ def _run(command: list[str]) -> None:
 
 def check_privacy(run: Path, *, folders: list[Path]) -> None:
     """Raise if a notebook, page or figure below `folders` holds words of a restricted note."""
-    restricted = list(_restricted_cohorts(run))
-    shown = dict(_rendered(folders)) if restricted else {}
-    if restricted:  # only then are tables read, for which a reader of the book needs nothing
+    check_note_text(folders=folders, cohorts=list(_restricted_cohorts(run)))
+
+
+def check_note_text(*, folders: list[Path], cohorts: list[Path]) -> None:
+    """Raise if a notebook, page or figure below `folders` holds words of a note of the cohorts."""
+    shown = dict(_rendered(folders)) if cohorts else {}
+    if cohorts:  # only then are tables read, for which a reader of the book needs nothing
         from steu.data.cohort import iter_texts
-    for cohort in restricted:
+    for cohort in cohorts:
         found = note_text_in(shown, iter_texts(cohort))
         if found:
+            kind = "restricted dataset" if read_json(cohort / "cohort.json")["restricted"] else "dataset"
             raise ValueError(
-                f"{found[0].path} shows words of note {found[0].note} of the restricted dataset in "
+                f"{found[0].path} shows words of note {found[0].note} of the {kind} in "
                 f"{cohort} ({len(found)} findings), from its word {found[0].word} on; remove the "
                 "output that prints them and run the notebook again"
             )

@@ -80,6 +80,60 @@ def book(
     print(build(profile, run=run, root=Path.cwd()))
 
 
+@app.command()
+def publish(
+    profile: Annotated[str, typer.Argument(help="The profile whose run is published.")],
+    data: Annotated[str, typer.Option(help="Folder that holds the tables.")] = "",
+    run: Annotated[Path | None, typer.Option(help="The run; default runs/PROFILE.")] = None,
+    edition: Annotated[Path | None, typer.Option(help="Default published/PROFILE.")] = None,
+) -> None:
+    """Make the published edition of a finished run: its pages and numbers, no note text."""
+    from steu.workflow import edition as editions
+    from steu.workflow.profiles import load_profile
+
+    name = load_profile(profile).name
+    places = {"run": run or Path("runs", name), "target": edition or Path("published", name)}
+    print(editions.publish(profile, data=data, root=Path.cwd(), **places))
+
+
+@app.command()
+def read(
+    edition: Annotated[Path, typer.Argument(help="Folder of an edition.")] = Path("published/open"),
+) -> None:
+    """Build the book of a published edition, without running anything; print where it starts."""
+    from steu.workflow import edition as editions
+
+    print(editions.read(edition, root=Path.cwd()))
+
+
+@app.command()
+def pdf(
+    built: Annotated[Path, typer.Argument(help="Folder of a built book: _build/…")],
+) -> None:
+    """Print a book that was built as one PDF; needs a Chromium."""
+    from steu.workflow.pdf import print_book
+
+    print(print_book(built))
+
+
+@app.command()
+def check_results(
+    profile: Annotated[str, typer.Argument(help="The profile of the run.")],
+    run: Annotated[Path | None, typer.Option(help="The run; default runs/PROFILE.")] = None,
+    edition: Annotated[Path | None, typer.Option(help="Default published/PROFILE.")] = None,
+    shown: Annotated[int, typer.Option(help="How many differences to list.")] = 20,
+) -> None:
+    """Compare a run with the published edition, number by number; exit code 1 where it differs."""
+    from steu.workflow.agreement import compare_with_edition
+    from steu.workflow.profiles import load_profile
+
+    name = load_profile(profile).name
+    run, edition = run or Path("runs", name), edition or Path("published", name)
+    agreement = compare_with_edition(run, edition, profile=name)
+    print(agreement.told(shown))
+    raise typer.Exit(int(len(agreement.outside) > 0))
+
+
 @data.command()
 def fetch(
     name: Annotated[str, typer.Argument(help="eicu-demo, mimic-iv-demo or mimic-iii-demo.")],

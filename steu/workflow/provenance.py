@@ -30,12 +30,9 @@ def provenance(
     """
     metrics_path = root / parameters["output"] / "metrics.json"
     metrics = read_json(metrics_path) if metrics_path.is_file() else {}
-    lock = root / "requirements.lock"
     return {
         "notebook": os.path.relpath(notebook, root),
-        "commit": _git(root, "rev-parse", "HEAD"),
-        "dirty": _dirty(root),
-        "lock": sha256(lock) if lock.is_file() else None,
+        **state_of_repository(root),
         "data": metrics.get("data"),
         "device": metrics.get("device"),
         "seed": parameters.get("seed"),
@@ -43,6 +40,16 @@ def provenance(
         "seconds_working": None if working is None else round(working, 1),
         "versions": {name: _version(name) for name in ("steu", "python", "torch")},
         "parameters": dict(parameters),
+    }
+
+
+def state_of_repository(root: Path) -> dict[str, Any]:
+    """The commit, whether anything differs from it, and the digest of the lock."""
+    lock = root / "requirements.lock"
+    return {
+        "commit": _git(root, "rev-parse", "HEAD"),
+        "dirty": _dirty(root),
+        "lock": sha256(lock) if lock.is_file() else None,
     }
 
 
