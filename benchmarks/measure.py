@@ -139,6 +139,8 @@ def machine() -> dict[str, Any]:
     """What it ran on: processor, cores, memory, threads and versions; never a host's name."""
     import torch  # slow to import, and large: the children that are watched must not hold it
 
+    from steu.models.inference import has_fast_bf16
+
     facts = Path("/proc/cpuinfo")
     named = re.search(r"model name\s*:\s*(.+)", facts.read_text()) if facts.is_file() else None
     available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -152,22 +154,36 @@ def machine() -> dict[str, Any]:
         "memory_gb": round(available / 1e9, 1),
         "threads": torch.get_num_threads(),
         "tokenizer_threads": int(os.environ.get("RAYON_NUM_THREADS", 0)) or os.cpu_count(),
-        "bf16_instructions": bool(torch.cpu.get_capabilities().get("avx512_bf16", False)),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "bf16_instructions": has_fast_bf16(torch.device("cpu")),
         "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "python": platform.python_version(),
         **{name: version(name) for name in LIBRARIES},
     }
 
 
+def kind_of_machine() -> str:
+    """The folder for results of machines like this one: what they say differs from kind to kind."""
+    found = machine()
+    return "bf16" if found["bf16_instructions"] else found["instructions"].lower().replace(" ", "")
+
+
+def precisions() -> tuple[str, ...]:
+    """Those that this processor computes in at full speed."""
+    return ("fp32", "bf16") if machine()["bf16_instructions"] else ("fp32",)
+
+
 def options(description: str | None, *arguments: str) -> argparse.Namespace:
     """The command line all benchmarks share: --quick, --output and whatever flags are named."""
     parser = argparse.ArgumentParser(description=(description or "").split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="tiny sizes: does it run at all?")
-    parser.add_argument("--output", type=Path, help="folder of the JSON (default: results here)")
+    parser.add_argument(
+        "--output", type=Path, help="folder of the JSON (default: results/KIND here)"
+    )
     for name in arguments:
         parser.add_argument(name, action="store_true")
     chosen = parser.parse_args()
-    chosen.output = chosen.output or (TRIAL if chosen.quick else RESULTS)
+    chosen.output = chosen.output or (TRIAL if chosen.quick else RESULTS / kind_of_machine())
     return chosen
 
 

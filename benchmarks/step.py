@@ -16,7 +16,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from measure import Goal, Rows, multiples, options, report, row, summarise, take_turns
+from measure import (
+    Goal,
+    Rows,
+    multiples,
+    options,
+    precisions,
+    report,
+    row,
+    summarise,
+    take_turns,
+)
 from peft import TrainableTokensConfig, inject_adapter_in_model
 from torch.nn.functional import binary_cross_entropy_with_logits
 from transformers import (
@@ -267,14 +277,13 @@ def run(
     *,
     encoders: dict[str, Callable[[], PreTrainedModel]] | None = None,
     lengths: tuple[int, ...] = LENGTHS,
-    precisions: tuple[str, ...] = ("fp32", "bf16"),
     rounds: int = ROUNDS,
 ) -> Path:
     """Measure every combination and write step.json into `folder`."""
     rows: Rows = []
     for backbone, make in (encoders or models()).items():
         for length in lengths:
-            for precision in precisions:
+            for precision in precisions():
                 setting = f"{backbone}, {length} tokens, {precision}"
                 print(setting, flush=True)
                 rows += measure(make, length, precision, setting=setting, rounds=rounds)

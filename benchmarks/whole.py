@@ -2,8 +2,9 @@
 
 The plain way is in float32, pads every note to the window, asks a copy of the original model for
 its answers at every step, and takes the gradient of the whole embedding table, masked. One measure
-after another is added until nothing is left but `unlearn`. A round is a training seed,
-so the metrics have a range that a difference can be held against.
+after another is added until nothing is left but `unlearn`. Where there is bf16, all of it is also
+measured without. A round is a training seed, so the metrics have a range that a difference can be
+held against.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from measure import Goal, Rows, multiples, options, report, row, seconds, summarise
+from measure import Goal, Rows, multiples, options, precisions, report, row, seconds, summarise
 from pandas import DataFrame
 from sklearn.metrics import roc_auc_score
 from torch.nn.functional import pad
@@ -29,7 +31,7 @@ from steu.data.labels import DEFAULT_LABELS
 from steu.data.readers.cohort_tables import build_cohort
 from steu.models.fine_tuning import TrainConfig, fine_tune
 from steu.models.heads import head_of
-from steu.models.inference import features_of, frozen, predict
+from steu.models.inference import Precision, features_of, frozen, predict
 from steu.models.loading import build_classifier
 from steu.selection.ranking import rank_tokens
 from steu.synthetic.corpus import write_corpus
@@ -60,7 +62,7 @@ GOALS = (
 
 
 def prepare(
-    folder: Path, *, backbone: str, n_stays: int, window: int, epochs: int
+    folder: Path, *, backbone: str, n_stays: int, window: int, epochs: int, precision: Precision
 ) -> Callable[[], ForgetTask]:
     """A classifier of the embedded corpus as eICU writes it, whose documents differ in length.
 
@@ -75,7 +77,7 @@ def prepare(
     texts = cohort.frame["text"].tolist()
     notes = encode_notes(texts, tokenizer, max_length=window, folder=folder / "encoded")
     sets = {name: cohort.index(name) for name in ("train", "validation")}
-    config = TrainConfig(epochs=epochs, learning_rate=3e-4)
+    config = TrainConfig(epochs=epochs, learning_rate=3e-4, precision=precision)
     fine_tune(model, notes, cohort.targets, **sets, config=config)
     return partial(
         ForgetTask,
@@ -87,13 +89,14 @@ def prepare(
         forget=LABEL,
         groups=cohort.patients,
         splits=cohort.frame["split"],
+        precision=precision,
     )
 
 
 def plainly(way: str, task: ForgetTask, token_ids: np.ndarray, config: UnlearnConfig) -> SparseEdit:
     """Unlearn with some of the measures only; the same losses, batches and descent."""
     has = {name: WAYS.index(way) >= WAYS.index(name) for name in WAYS}
-    precision = "auto" if has["bf16"] else "fp32"
+    precision = task.precision if has["bf16"] else "fp32"
     original, edited = (copy.deepcopy(task.model).requires_grad_(False) for _ in range(2))
     notes = task.notes
     teacher = Teacher.of(original, notes, precision=precision) if has["teacher kept"] else None
@@ -150,25 +153,24 @@ def whole_windows(notes: EncodedNotes, batch: np.ndarray) -> dict[str, torch.Ten
 def judge(task: ForgetTask, edit: SparseEdit) -> dict[str, float]:
     """What an edit does to the test notes."""
     with edit.attached(task.model):
-        logits = predict(task.model, task.notes, task.test)
+        logits = predict(task.model, task.notes, task.test, precision=task.precision)
     truth = task.targets[task.test]
     each = [roc_auc_score(truth[:, c], logits[:, c]) for c in range(logits.shape[1])]
     kept = float(np.mean([each[c] for c in task.retained]))
     return dict(zip(METRICS, (each[task.forget], kept), strict=True))
 
 
-def measure(
-    folder: Path, *, backbone: str, n_stays: int, window: int, epochs: int, setting: str
-) -> Rows:
+def measure(folder: Path, *, setting: str, precision: Precision, **sizes: Any) -> Rows:
     """Seconds of every way, how many times those of the last they are, and what came out."""
-    unread = prepare(folder, backbone=backbone, n_stays=n_stays, window=window, epochs=epochs)
+    unread = prepare(folder, precision=precision, **sizes)
+    ways = [way for way in WAYS if way != "bf16" or precision == "bf16"]
     task = unread()
     chosen = rank_tokens(task, min_count=1)[:N_TOKENS]
     times, found = [], []
     for seed in range(SEEDS):
         config = UnlearnConfig(epochs=EPOCHS, seed=seed)
         took, judged = {}, {}
-        for way in WAYS:
+        for way in ways:
             done: list[SparseEdit] = []
             took[way] = seconds(_way(way, unread(), chosen, config, done))
             judged[way] = judge(task, done[0])
@@ -178,7 +180,7 @@ def measure(
     rows = summarise(frame, setting=setting, quantity="seconds")
     rows += summarise(multiples(frame, of="steu"), setting=setting, quantity="times steu")
     for metric in METRICS:
-        values = DataFrame([{way: one[way][metric] for way in WAYS} for one in found])
+        values = DataFrame([{way: one[way][metric] for way in ways} for one in found])
         rows += summarise(values, setting=setting, quantity=metric)
         spread = values["steu"].max() - values["steu"].min()
         apart = abs(values["plain"].mean() - values["steu"].mean()) / max(spread, 1e-6)
@@ -205,16 +207,12 @@ def run(
     epochs: int = 4,
 ) -> Path:
     """Measure and write whole.json into `folder`."""
-    setting = f"{backbone}, {n_stays} stays, {window} tokens"
-    with tempfile.TemporaryDirectory(prefix="steu-bench-") as scratch:
-        rows = measure(
-            Path(scratch),
-            backbone=backbone,
-            n_stays=n_stays,
-            window=window,
-            epochs=epochs,
-            setting=setting,
-        )
+    sizes = {"backbone": backbone, "n_stays": n_stays, "window": window, "epochs": epochs}
+    rows: Rows = []
+    for precision in precisions():
+        setting = f"{backbone}, {n_stays} stays, {window} tokens, {precision}"
+        with tempfile.TemporaryDirectory(prefix="steu-bench-") as scratch:
+            rows += measure(Path(scratch), setting=setting, precision=precision, **sizes)
     settings = {"stays": n_stays, "window": window, "epochs": EPOCHS, "seeds": SEEDS}
     return report("whole", rows, folder=folder, settings=settings | MEASURES, goals=GOALS)
 

@@ -229,8 +229,35 @@ def test_the_page_says_what_each_measure_brings(measure: ModuleType, tmp_path: P
     measures = {"plain": "", "groups": "notes in groups", "steu": "bf16"}
     measure.report("whole", rows, folder=tmp_path, settings=measures)
     text = cost_page.page(tmp_path)
-    assert "- *groups*: notes in groups, 2 times as fast as the way before" in text
-    assert "- *steu*: bf16, 3 times as fast as the way before" in text
+    kind = cost_page._kind(measure.machine())
+    assert f"| what a measure brings, as a factor of speed | here, {kind} |" in text
+    assert "| *groups*: notes in groups | 2 |" in text
+    assert "| *steu*: bf16 | 3 |" in text
+
+
+def test_each_kind_of_machine_has_its_own_numbers(measure: ModuleType, tmp_path: Path) -> None:
+    for folder, value in (("avx2", 4), ("bf16", 9)):
+        rows = [
+            measure.row([v], setting=f"on {folder}", variant=way, quantity="times steu")
+            for way, v in (("plain", value), ("steu", 1))
+        ]
+        settings = {"plain": "", "steu": "skips"}
+        measure.report("whole", rows, folder=tmp_path / folder, settings=settings)
+    text = cost_page.page(tmp_path)
+    assert "| *steu*: skips | 4 | 9 |" in text
+    assert text.index("on avx2") < text.index("on bf16")
+    assert text.count("Measured on ") == 2
+
+
+def test_the_page_says_what_the_run_behind_the_book_took(tmp_path: Path) -> None:
+    job = {"notebook": "notebooks/04_unlearning.ipynb", "device": "CPU, AVX2, fp32, 1 thread"}
+    jobs = [job | {"seconds": seconds} for seconds in (10.0, 30.0, 50.0)]
+    text = cost_page.page(
+        tmp_path, [*jobs, {"notebook": "notebooks/01_cohort.ipynb", "seconds": 2}]
+    )
+    assert "| 04_unlearning | 3 | 30 | 90 |" in text
+    assert "their sum, 92 seconds" in text and "Computed on: CPU, AVX2, fp32, 1 thread." in text
+    assert "The run behind this book" not in cost_page.page(tmp_path)
 
 
 def test_an_aim_in_several_settings_is_one_line(measure: ModuleType, tmp_path: Path) -> None:

@@ -244,7 +244,7 @@ def test_chapters_follow_the_profile(tmp_path: Path) -> None:
 def test_a_chapter_that_the_profile_does_not_run_leaves_the_contents(tmp_path: Path) -> None:
     make_project(tmp_path)
     kept = [chapter for chapter in chapters(tmp_path) if chapter.name != "04_unlearning"]
-    book.stage(kept, root=tmp_path, staged=tmp_path / "source")
+    book.stage(kept, root=tmp_path, run=tmp_path, staged=tmp_path / "source")
     pages = book.toc_pages(book.read_toc(tmp_path / "source"))
     assert "notebooks/04_unlearning" not in pages
     assert "notebooks/03_pmi" in pages

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
@@ -62,19 +63,43 @@ VARIANTS = {
 }
 
 
-def page(folder: Path) -> str:
-    """The text of the page; a benchmark without results is left out, and said to be."""
-    parts = [INTRODUCTION]
+def page(folder: Path, run: Sequence[dict[str, Any]] = ()) -> str:
+    """The text of the page; a benchmark without results is left out, and said to be.
+
+    `run` are the provenance records of the run that the book shows, a job each.
+    """
+    parts = [INTRODUCTION, *([_of_run(run)] if run else [])]
     for name, title in TITLES.items():
-        path = folder / f"{name}.json"
-        if not path.is_file():
+        results = _results(folder, name)
+        if not results:
             parts.append(f"## {title}\n\nNot measured for this copy of the book.\n")
             continue
-        result = read_json(path)
         answers = {"step": _answer, "whole": _measures, "scaling": _growth}
-        answer = answers.get(name, lambda _: "")(result)
-        parts.append(f"## {title}\n\n{EXPLAINED[name]}\n{answer}\n{_section(result)}")
+        answer = answers.get(name, lambda _: "")(results)
+        sections = "\n".join(_section(result) for result in results)
+        parts.append(f"## {title}\n\n{EXPLAINED[name]}\n{answer}\n{sections}")
     return "\n".join(parts)
+
+
+def _of_run(run: Sequence[dict[str, Any]]) -> str:
+    """What the run behind this book took, notebook by notebook."""
+    jobs = pd.DataFrame(run, columns=["notebook", "seconds", "device"])
+    jobs["notebook"] = jobs["notebook"].map(lambda path: Path(path).stem)
+    by_page = jobs.groupby("notebook", sort=True)["seconds"].agg(["size", "median", "sum"])
+    lines = ["| notebook | runs | seconds each, median | seconds in all |", "|---|---|---|---|"]
+    lines += [
+        f"| {name} | {row['size']:.0f} | {_number(row['median'])} | {_number(row['sum'])} |"
+        for name, row in by_page.iterrows()
+    ]
+    machines = ", ".join(sorted(jobs["device"].dropna().unique())) or "not known"
+    return f"""## The run behind this book
+
+Each page ends with the seconds that it took; here they are side by side. As many ran at once as there
+were cores, so less went by on the clock than their sum, {_number(jobs["seconds"].sum())} seconds.
+Computed on: {machines}.
+
+{chr(10).join(lines)}
+"""
 
 
 def pictures(folder: Path) -> dict[str, Figure]:
@@ -82,10 +107,15 @@ def pictures(folder: Path) -> dict[str, Figure]:
     figures.look()
     made = {"costs": ("step", _step_picture), "growth": ("scaling", _growth_picture)}
     return {
-        name: draw(read_json(folder / f"{benchmark}.json"))
+        name: draw(results[0])
         for name, (benchmark, draw) in made.items()
-        if (folder / f"{benchmark}.json").is_file()
+        if (results := _results(folder, benchmark))
     }
+
+
+def _results(folder: Path, name: str) -> list[dict[str, Any]]:
+    """What one benchmark found on each kind of machine; on AVX2, which most have, first."""
+    return [read_json(path) for path in sorted(folder.rglob(f"{name}.json"))]
 
 
 def _step_picture(result: dict[str, Any]) -> Figure:
@@ -131,8 +161,9 @@ def _of_one_setting(result: dict[str, Any]) -> pd.DataFrame:
     )
 
 
-def _answer(result: dict[str, Any]) -> str:
+def _answer(results: list[dict[str, Any]]) -> str:
     """The picture and the sentence under it, both made from the rows of a step."""
+    result = results[0]
     rows = _of_one_setting(result)
     _require(rows)
     at = rows.set_index(["quantity", "method"])["value"]
@@ -162,23 +193,34 @@ def _require(rows: pd.DataFrame) -> None:
     missing = [(q, m) for q in PICTURE for m in VARIANTS if (q, m) not in found]
     if missing:
         raise ValueError(
-            f"benchmarks/results/step.json: expected {missing[0][0]!r} of {missing[0][1]!r}, found "
-            "none; it is of another version: delete it, or run make bench again"
+            f"benchmarks/results/…/step.json: expected {missing[0][0]!r} of {missing[0][1]!r}, "
+            "found none; it is of another version: delete it, or run make bench again"
         )
 
 
-def _measures(result: dict[str, Any]) -> str:
-    """What each measure is, and how many times faster it made the way before it."""
-    rows = [row for row in result["rows"] if row["quantity"] == "times steu"]
-    lines = [
-        f"- *{this['variant']}*: {result['settings'][this['variant']]}, "
-        f"{_number(before['median'] / this['median'])} times as fast as the way before"
-        for before, this in pairwise(rows)
+def _measures(results: list[dict[str, Any]]) -> str:
+    """What each measure is, and how many times faster it made the way before it, where measured."""
+    factors: dict[str, dict[str, str]] = {}
+    for result in results:
+        of_all = [row for row in result["rows"] if row["quantity"] == "times steu"]
+        for setting, rows in groupby(of_all, key=lambda row: row["setting"]):
+            column = f"{setting}, {_kind(result['machine'])}"
+            for before, this in pairwise(rows):
+                factor = before["median"] / this["median"]
+                factors.setdefault(this["variant"], {})[column] = _number(factor)
+    columns = list(dict.fromkeys(column for each in factors.values() for column in each))
+    told = results[0]["settings"]
+    lines = ["| what a measure brings, as a factor of speed | " + " | ".join(columns) + " |"]
+    lines.append("|---" * (len(columns) + 1) + "|")
+    lines += [
+        f"| *{variant}*: {told[variant]} | " + " | ".join(each.get(c, "–") for c in columns) + " |"
+        for variant, each in factors.items()
     ]
     return "\n".join(["", *lines, ""])
 
 
-def _growth(result: dict[str, Any]) -> str:
+def _growth(results: list[dict[str, Any]]) -> str:
+    result = results[0]
     n = result["settings"]["rounds"]
     rounds = f"median with the least and the largest of {n} rounds" if n > 1 else "one round"
     return f"""
@@ -195,7 +237,7 @@ Time of each stage by the number of notes, {rounds}; notes of about
 def _section(result: dict[str, Any]) -> str:
     """Machine and goals of one benchmark; folded, a table a quantity with variants as columns."""
     machine = result["machine"]
-    device = f"{machine['processor']}, {machine['cores']} cores"
+    device = f"{machine['processor']}, {machine['cores']} cores, {_kind(machine)}"
     device = machine["cuda"] if result["name"] == "gpu" else device
     lines = [
         f"Measured on {device}, {machine['memory_gb']:.0f} GB; PyTorch {machine['torch']}, "
@@ -206,6 +248,12 @@ def _section(result: dict[str, Any]) -> str:
     for quantity in dict.fromkeys(row["quantity"] for row in result["rows"]):
         lines += _table(quantity, [row for row in result["rows"] if row["quantity"] == quantity])
     return "\n".join([*lines, "````"]) + "\n"
+
+
+def _kind(machine: dict[str, Any]) -> str:
+    """Which instructions a processor has, in words."""
+    has = "with" if machine["bf16_instructions"] else "without"
+    return f"{machine.get('instructions', '')} {has} bf16 instructions".strip()
 
 
 def _goals(goals: list[dict[str, Any]]) -> list[str]:

@@ -76,7 +76,7 @@ def build(profile: str, *, run: Path, root: Path) -> Path:
     _require_executed(chapters)
     check_privacy(run, folders=[run])
     with atomic_path(source) as staged:
-        stage(chapters, root=root, staged=staged)
+        stage(chapters, root=root, run=run, staged=staged)
 
     def check(html: Path) -> None:
         try:
@@ -113,7 +113,7 @@ def chapters_of(profile: Profile, *, run: Path) -> list[Chapter]:
     ]
 
 
-def stage(chapters: list[Chapter], *, root: Path, staged: Path) -> None:
+def stage(chapters: list[Chapter], *, root: Path, run: Path, staged: Path) -> None:
     """Write into the folder `staged` everything that Sphinx reads."""
     staged.mkdir(parents=True, exist_ok=True)
     shutil.copytree(root / "book", staged / "book", ignore=shutil.ignore_patterns(".*"))
@@ -127,12 +127,13 @@ def stage(chapters: list[Chapter], *, root: Path, staged: Path) -> None:
     (staged / "_toc.yml").write_text(yaml.safe_dump(toc, sort_keys=False), encoding="utf-8")
     page = parameters_page(sorted((staged / "notebooks").glob("*.ipynb")))
     (staged / "book" / "parameters.md").write_text(page, encoding="utf-8")
-    _stage_costs(root / "benchmarks" / "results", staged / "book")
+    _stage_costs(root / "benchmarks" / "results", run, staged / "book")
 
 
-def _stage_costs(results: Path, book: Path) -> None:
-    """Write the page on cost, and its figures, from what `make bench` left in `results`."""
-    (book / "costs.md").write_text(cost_page.page(results), encoding="utf-8")
+def _stage_costs(results: Path, run: Path, book: Path) -> None:
+    """Write the page on cost, and its figures, from `make bench` and the provenance of the run."""
+    jobs = [read_json(path) for path in sorted(run.rglob("provenance.json"))]
+    (book / "costs.md").write_text(cost_page.page(results, jobs), encoding="utf-8")
     (book / "glued").mkdir(exist_ok=True)
     for name, drawn in cost_page.pictures(results).items():
         drawn.savefig(book / "glued" / f"{name}.svg", metadata={"Date": None})

@@ -39,7 +39,7 @@ def publish(profile: str, *, data: str, run: Path, target: Path, root: Path) -> 
     folders = [file.parent for file in measured]
     check_note_text(folders=folders, cohorts=[f for f in folders if f.name == "cohort"])
     with atomic_path(target) as beside:
-        stage(chapters_of(grid.profile, run=run), root=root, staged=beside / SOURCE)
+        stage(chapters_of(grid.profile, run=run), root=root, run=run, staged=beside / SOURCE)
         for file in (f for m in measured for f in (m, m.with_name("provenance.json"))):
             kept = beside / RESULTS / file.relative_to(run)
             kept.parent.mkdir(parents=True, exist_ok=True)
