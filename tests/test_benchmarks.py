@@ -256,7 +256,7 @@ def test_the_page_says_what_the_run_behind_the_book_took(tmp_path: Path) -> None
         tmp_path, [*jobs, {"notebook": "notebooks/01_cohort.ipynb", "seconds": 2}]
     )
     assert "| 04_unlearning | 3 | 30 | 90 |" in text
-    assert "their sum, 92 seconds" in text and "Computed on: CPU, AVX2, fp32, 1 thread." in text
+    assert "their sum: 92 s" in text and "Computed on: CPU, AVX2, fp32, 1 thread." in text
     assert "The run behind this book" not in cost_page.page(tmp_path)
 
 

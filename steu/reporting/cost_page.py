@@ -95,7 +95,7 @@ def _of_run(run: Sequence[dict[str, Any]]) -> str:
     return f"""## The run behind this book
 
 Each page ends with the seconds that it took; here they stand side by side. As many ran at once as
-there were cores, so less went by on the clock than their sum, {_number(jobs["seconds"].sum())} seconds.
+there were cores, so less went by on the clock than their sum: {_number(jobs["seconds"].sum())} s.
 Computed on: {machines}.
 
 {chr(10).join(lines)}
