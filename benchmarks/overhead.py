@@ -11,7 +11,7 @@ import argparse
 import os
 from pathlib import Path
 
-from measure import RESULTS, Goal, Rows, report, row
+from measure import RESULTS, Goal, Rows, kind_of_machine, report, row
 
 from steu._io import read_json
 
@@ -56,6 +56,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("run", type=Path)
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="notebooks at once")
-    parser.add_argument("--output", type=Path, default=RESULTS)
+    parser.add_argument("--output", type=Path, default=RESULTS / kind_of_machine())
     chosen = parser.parse_args()
     main(chosen.run, chosen.output, jobs=chosen.jobs)
