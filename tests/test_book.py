@@ -336,11 +336,11 @@ def test_a_page_that_shows_words_of_a_restricted_note_leaves_nothing(
     restricted_cohort(make_project(tmp_path) / "runs" / "demo", restricted=True)
     built = tmp_path / "_build" / "demo"
 
-    def sphinx(source: Path, html: Path) -> None:
+    def sphinx(source: Path, html: Path, *, builder: str) -> None:
         html.mkdir()
         (html / "page.html").write_text(f"<p>{NOTE}</p>")
 
-    monkeypatch.setattr(book, "_sphinx", sphinx)
+    monkeypatch.setattr(book, "sphinx", sphinx)
     monkeypatch.setattr(book, "check_site", lambda *_, **__: None)
     with pytest.raises(ValueError, match=r"page.html shows words of note 0"):
         build(tmp_path)
