@@ -10,8 +10,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import nbformat
 import pandas as pd
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 
 from steu.reporting import cost_page
 
@@ -161,6 +163,29 @@ def test_overhead_is_what_is_not_work(tmp_path: Path) -> None:
     assert value(rows, "run", "share not in work") == pytest.approx(77 / 200)
     with pytest.raises(ValueError, match=r"holds no provenance\.json; run a profile first"):
         module.measure(tmp_path / "empty", jobs=2)
+
+
+def test_the_budget_counts_the_matrix_products_of_a_notebook(tmp_path: Path, monkeypatch) -> None:
+    module = import_module("budget")
+    parameters = new_code_cell("n: int = 4  # columns", metadata={"tags": ["parameters"]})
+    work = "import torch\nx = torch.ones(8, 16, requires_grad=True) @ torch.ones(16, n)"
+    cells = [parameters, new_code_cell(work), new_code_cell("x.sum().backward()")]
+    notebook = str(tmp_path / "one.ipynb")
+    nbformat.write(new_notebook(cells=cells), notebook)
+    forward = 2 * 8 * 16 * 5
+    assert module.operations(notebook, {"n": 5}) == 2 * forward  # once more for the gradient
+
+    inline(module, monkeypatch)
+    monkeypatch.setattr(module, "rate", lambda: forward / 2.0)
+    for seed, seconds in enumerate((8.0, 16.0)):
+        folder = tmp_path / "run" / f"seed{seed}"
+        folder.mkdir(parents=True)
+        record = {"notebook": notebook, "parameters": {"n": 5}, "seconds": seconds}
+        (folder / "provenance.json").write_text(json.dumps(record))
+    rows = module.measure(tmp_path / "run")
+    assert value(rows, "one job", "seconds at the machine's rate") == pytest.approx(4.0)
+    assert value(rows, "one job", "seconds") == 12.0
+    assert value(rows, "one job", "share at the machine's rate") == pytest.approx((0.5 + 0.25) / 2)
 
 
 def test_multiples_are_taken_within_a_round(measure: ModuleType) -> None:

@@ -47,6 +47,8 @@ def test_the_first_notebook_has_the_default_labels() -> None:
         ("icd9:E980.2", (9, "E9802")),
         ("icd10:R65.2", (10, "R652")),
         ("i50.9", (10, "I509")),
+        ("diagnosis:diabetes mellitus", (0, "DIABETES MELLITUS")),
+        (" Diagnosis: Crohn's disease", (0, "CROHN'S DISEASE")),
     ],
 )
 def test_prefix_tells_its_system(prefix: str, parsed: tuple[int, str]) -> None:
@@ -57,6 +59,23 @@ def test_prefix_tells_its_system(prefix: str, parsed: tuple[int, str]) -> None:
 def test_malformed_prefix_is_refused(prefix: object) -> None:
     with pytest.raises(ValueError, match="is not an ICD prefix; expected one such as"):
         parse_prefix(prefix)
+
+
+def test_a_written_diagnosis_needs_words() -> None:
+    with pytest.raises(ValueError, match="expected words, such as 'diagnosis:diabetes mellitus'"):
+        parse_prefix("diagnosis: ")
+
+
+def test_a_written_diagnosis_matches_how_a_part_begins_quotes_and_all() -> None:
+    sql = indicator_sql(check_labels({"a": ["diagnosis:crohn's"]})["a"])
+    with duckdb.connect() as connection:
+        for system, part, found in (
+            (0, "CROHN'S DISEASE", True),
+            (0, "NO CROHN'S", False),
+            (9, "CROHN'S DISEASE", False),
+        ):
+            query = f"SELECT {sql} FROM (SELECT ?::INT AS system, ? AS code)"
+            assert connection.execute(query, [system, part]).fetchall() == [(found,)]
 
 
 def test_digit_cannot_start_icd10() -> None:

@@ -38,6 +38,16 @@ def test_f1_equals_scikit_learn_with_sample_weights(sample):
     assert (f1(targets, np.zeros(80, bool), weights) == 0).all()
 
 
+def test_f1_is_not_defined_where_a_resample_has_no_positive():
+    """Two patients have the class: a perfect classifier has F1 = 1 wherever one of them is drawn."""
+    targets = np.array([True, True, *[False] * 6])
+    weights = group_weights(np.arange(8), n_bootstrap=400)
+    values = f1(targets, targets, weights)
+    drawn = weights[:, :2].sum(axis=1) > 0
+    assert (values[drawn] == 1).all() and np.isnan(values[~drawn]).all() and (~drawn).any()
+    assert interval(values) == (1.0, 1.0, 1.0)
+
+
 def test_a_sample_without_positives_has_no_auroc():
     targets, weights = np.array([True, False]), np.array([[1.0, 1.0], [0.0, 2.0]])
     values = auroc(targets, np.array([1.0, 0.0]), weights)

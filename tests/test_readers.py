@@ -13,7 +13,7 @@ import duckdb
 import pandas as pd
 import pytest
 
-from steu.data.labels import DEFAULT_LABELS
+from steu.data.labels import DEFAULT_LABELS, check_labels, indicator_sql
 from steu.data.readers.cohort_tables import build_cohort, store_documents
 from steu.data.readers.mimic import EICU, MIMIC_III, MIMIC_IV, Mimic, read_eicu, read_mimic
 from steu.data.readers.phrases import diagnosis_on_admission, drug, picked, treatment
@@ -195,8 +195,12 @@ def eicu(tmp_path: Path) -> Path:
     write(tmp_path / "patient.csv.gz", "patientunitstayid,uniquepid", [[7, "002-1"], [8, "002-2"]])
     write(
         tmp_path / "diagnosis.csv.gz",
-        "patientunitstayid,icd9code",
-        [[7, "428.0, I50.9"], [7, "E980.2, 965.00"], [8, ""]],
+        "patientunitstayid,diagnosisstring,icd9code",
+        [
+            [7, "cardiovascular|ventricular disorders|congestive heart failure", "428.0, I50.9"],
+            [7, "toxicology|drug overdose", "E980.2, 965.00"],
+            [8, "endocrine|glucose metabolism|diabetes mellitus|Type II", ""],
+        ],
     )
     write(
         tmp_path / "pastHistory.csv.gz",
@@ -244,8 +248,20 @@ def test_eicu_renders_sections(eicu: Path, store: TextStore) -> None:
             "8": ("002-2", "Medications: lasix."),
         }
         expected = {("7", 9, "4280"), ("7", 10, "I509"), ("7", 9, "E9802"), ("7", 9, "96500")}
-        assert {row for row in codes(connection) if row[0] == "7"} == expected
-        assert {row[0] for row in codes(connection)} == {"7", "8"}
+        found = codes(connection)
+        assert {row for row in found if row[0] == "7" and row[1]} == expected
+        assert {row[0] for row in found} == {"7", "8"}
+        written = {part for stay, system, part in found if stay == "8" and system == 0}
+        assert written == {"ENDOCRINE", "GLUCOSE METABOLISM", "DIABETES MELLITUS", "TYPE II"}
+
+
+def test_eicu_diagnoses_without_a_code_are_labelled_by_what_is_written(eicu: Path) -> None:
+    labels = check_labels({"a": ["428"], "b": ["250"], "c": ["250", "diagnosis:diabetes mellitus"]})
+    with duckdb.connect() as connection:
+        read_eicu(connection, EICU, eicu)
+        for label, stays in (("a", {"7"}), ("b", set()), ("c", {"8"})):
+            query = f"SELECT stay_id, {indicator_sql(labels[label])} FROM codes GROUP BY stay_id"
+            assert {stay for stay, found in connection.execute(query).fetchall() if found} == stays
 
 
 def test_an_eicu_stay_that_comes_twice_is_refused(eicu: Path) -> None:

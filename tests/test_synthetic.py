@@ -147,6 +147,16 @@ def test_icd10_codes_and_titles_are_those_of_the_classification() -> None:
     assert all(icd10.is_valid_item(code) for system, code in parsed if system == 10)
 
 
+def test_the_embedded_eicu_leaves_out_the_codes_that_the_real_one_leaves_out(tmp_path) -> None:
+    without = [path.rpartition("|")[2] for path, code in lexicon.CONDITIONS["diabetes"].eicu if not code]
+    assert without == ["diabetes mellitus", "Type II"]
+    write_corpus(tmp_path, layout="eicu", n_stays=400)
+    labels = {"codes": DEFAULT_LABELS["diabetes"][:-1], "all": DEFAULT_LABELS["diabetes"]}
+    cohort = build_cohort("eicu", tmp_path, labels=labels, name="a", restricted=False)
+    by_code, by_both = cohort.targets.T == 1
+    assert by_both[by_code].all() and by_both.sum() > 2 * by_code.sum() > 0
+
+
 def test_every_code_written_has_a_title_and_every_finding_has_words() -> None:
     stays = list(islice(draw_stays(0), 500))
     assert {code for stay in stays for code in codes(stay, 9)} <= set(lexicon.ICD9_TITLES)

@@ -1,4 +1,4 @@
-"""Label sets as ICD-9 and ICD-10 prefixes; codes → indicator columns."""
+"""Label sets as ICD-9 and ICD-10 prefixes and written diagnoses; codes → indicator columns."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 
 from steu._errors import check_choice
 
-System = Literal[9, 10]
+System = Literal[0, 9, 10]  # 0: not a code but a part of a diagnosis as it is written
 
 # Six frequent groups that all three databases hold, so that one label set serves every dataset.
 DEFAULT_LABELS: dict[str, list[str]] = {
@@ -16,13 +16,14 @@ DEFAULT_LABELS: dict[str, list[str]] = {
     "kidney_failure": ["584", "585", "586", "N17", "N18", "N19"],
     "sepsis": ["038", "995.9", "A40", "A41", "R65"],
     "atrial_fibrillation": ["427.3", "I48"],
-    "heart_failure": ["428", "I50"],
-    "diabetes": ["250", "E08", "E09", "E10", "E11", "E12", "E13"],
+    "heart_failure": ["428", "I50", "diagnosis:congestive heart failure"],
+    "diabetes": ["250", "E08", "E09", "E10", "E11", "E12", "E13", "diagnosis:diabetes mellitus"],
 }
 
 # Columns of the cohort that a label may not take the name of.
 RESERVED = ("subject_id", "stay_id", "text", "split")
 
+WRITTEN = "diagnosis:"
 _PREFIX = re.compile(r"(?:icd(9|10):)?([A-Z]?\d[0-9A-Z]{0,3})(?:\.([0-9A-Z]{1,4}))?", re.IGNORECASE)
 
 
@@ -33,16 +34,25 @@ def parse_prefix(prefix: str) -> tuple[System, str]:
     supplementary ICD-9 codes start with a letter too and look like ICD-10 ("E08" is diabetes,
     "V45" a transport accident): write them "icd9:V45".
 
+    "diagnosis:diabetes mellitus" is no code but how a part of a written diagnosis begins, in any
+    case. eICU writes each diagnosis as a path and leaves some without a code, most diabetes among
+    them; the other layouts write none, and there it matches nothing.
+
     Raises
     ------
     ValueError
         If `prefix` is no such prefix.
     """
+    if isinstance(prefix, str) and prefix.strip().lower().startswith(WRITTEN):
+        words = prefix.strip()[len(WRITTEN) :].strip().upper()
+        if not words:
+            raise ValueError(f"{prefix!r}: expected words, such as '{WRITTEN}diabetes mellitus'")
+        return 0, words
     match = _PREFIX.fullmatch(prefix.strip()) if isinstance(prefix, str) else None
     if match is None:
         raise ValueError(
             f"{prefix!r} is not an ICD prefix; expected one such as '428', '518.8', 'I50' or "
-            "'icd9:V45', as a quoted string"
+            "'icd9:V45', as a quoted string, or 'diagnosis:' and how a written diagnosis begins"
         )
     stem = (match[2] + (match[3] or "")).upper()
     if match[1] == "10" and stem[0].isdigit():
@@ -97,8 +107,15 @@ def check_names(names: Sequence[str]) -> None:
 
 def indicator_sql(prefixes: Sequence[tuple[System, str]]) -> str:
     """SQL over rows (system, code), true where any row starts with a prefix of its own system."""
-    tests = [f"(system = {system} AND starts_with(code, '{stem}'))" for system, stem in prefixes]
+    tests = [
+        f"(system = {system} AND starts_with(code, {_literal(stem)}))" for system, stem in prefixes
+    ]
     return f"bool_or({' OR '.join(tests)})"
+
+
+def _literal(text: str) -> str:
+    """The text as SQL has it."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def label_index(labels: Sequence[str], forget_label: str) -> int:

@@ -43,14 +43,17 @@ def interval(values: np.ndarray, *, level: float = 0.95) -> tuple[float, float, 
 def f1(targets: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """F1 of one label under each row of weights, shape (S,); 0 where nothing is predicted.
 
+    NaN where a sample has no positive: nobody can hit what is not there.
+
     Parameters
     ----------
     targets, predicted : arrays of shape (N,), bool
     weights : array of shape (S, N)
     """
     hit = weights @ (targets & predicted)
-    total = weights @ targets.astype(np.float32) + weights @ predicted.astype(np.float32)
-    return np.divide(2 * hit, total, out=np.zeros(len(weights)), where=total > 0)
+    positive = weights @ targets.astype(np.float32)
+    total = positive + weights @ predicted.astype(np.float32)
+    return np.divide(2 * hit, total, out=np.full(len(weights), np.nan), where=positive > 0)
 
 
 def auroc(targets: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -98,8 +98,8 @@ CONDITIONS: dict[str, Condition] = {
             "glycaemic_care": 0.3,
         },
         eicu=(
-            ("endocrine|glucose metabolism|diabetes mellitus", "250.00, E11.9"),
-            ("endocrine|glucose metabolism|diabetes mellitus|Type II", "250.00, E11.9"),
+            ("endocrine|glucose metabolism|diabetes mellitus", ""),  # as the publisher has it
+            ("endocrine|glucose metabolism|diabetes mellitus|Type II", ""),
             (
                 "endocrine|glucose metabolism|diabetes mellitus|Type II|uncontrolled",
                 "250.02, E11.65",

@@ -33,7 +33,9 @@ def influence_edit(
     changed training input (Koh and Liang 2017, arXiv 1703.04730, section 2.2): with the forget
     notes labelled y^(0), the minimiser of the training loss moves, to first order, by
     ``−(n_f / n) H⁻¹ ∇ mean_f(z_f) / C``, since ``BCE(z, 0) − BCE(z, 1) = z``. H is the diagonal
-    empirical Fisher information, estimated on `n_fisher` training notes.
+    empirical Fisher information, estimated on `n_fisher` training notes: C times the mean squared
+    gradient, because the loss is a mean over labels. Curvature has one factor 1/C, as the loss has,
+    and a squared gradient has two.
 
     Parameters
     ----------
@@ -66,7 +68,7 @@ def influence_edit(
         fisher = _sum((g.square() for g in each) for each in single)
         batches = length_batches(forget, task.notes.lengths, 16)
         pull = _sum(gradients(batch, lambda z, _: z[:, task.forget].sum()) for batch in batches)
-    curvature = [f / len(sample) for f in fisher]
+    curvature = [len(task.labels) * f / len(sample) for f in fisher]
     mean = sum(f.sum() for f in curvature) / sum(f.numel() for f in curvature)
     step = scale / (len(train) * len(task.labels))
     moved = {

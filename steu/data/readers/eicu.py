@@ -138,7 +138,8 @@ def read_eicu(
     mend = "expected one row a stay: use the publisher's file unchanged"
     refuse_duplicates(connection, "stays", "stay_id", path=path, columns=columns, mend=mend)
     path = require_table(folder, layout.diagnoses, purpose="the diagnosis codes")
-    load(connection, path, stay | {"raw": "icd9code"}, into="diagnoses")
+    written = {"raw": "icd9code", "path": "diagnosisstring"}
+    load(connection, path, stay | written, into="diagnoses")
     _eicu_codes(connection)
     connection.execute("CREATE TABLE paragraphs (stay_id VARCHAR, section INT, paragraph VARCHAR)")
     for rank, name in enumerate(sections):
@@ -166,8 +167,12 @@ def _eicu_codes(connection: duckdb.DuckDBPyConnection) -> None:
     )
     connection.register("parsed", parsed)
     connection.execute(
-        """CREATE TABLE codes AS SELECT subject_id, stay_id, system, code
-        FROM listed JOIN stays USING (stay_id) JOIN parsed USING (raw)"""
+        """CREATE TABLE codes AS
+        SELECT subject_id, stay_id, system, code
+        FROM listed JOIN stays USING (stay_id) JOIN parsed USING (raw)
+        UNION ALL SELECT DISTINCT subject_id, stay_id, 0 AS system, part AS code FROM (
+            SELECT stay_id, upper(trim(unnest(string_split(path, '|')))) AS part FROM diagnoses
+        ) JOIN stays USING (stay_id)"""
     )
     connection.unregister("parsed")
 
