@@ -11,6 +11,8 @@ EDITION ?= published/open
 LIGHT := .venv-book
 READER = $(if $(wildcard $(READY)),.venv,$(LIGHT))
 .DEFAULT_GOAL := help
+# Nothing is compiled at installation; what is imported is, once, and kept: not where this is set.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help book read pdf test grid plan publish check-results lint format bench clean
 
 help:  ## list the targets
@@ -25,8 +27,8 @@ $(READY): requirements.lock pyproject.toml
 	@$(NEEDS_PYTHON)
 	@if ! cmp -s requirements.lock $(READY); then echo "making .venv (once, some minutes)" && \
 	$(PYTHON) -m venv --clear .venv && \
-	$(BIN)/python -m pip install --quiet --constraint requirements.lock torch && \
-	$(BIN)/python -m pip install --quiet --no-deps --requirement requirements.lock; fi
+	$(BIN)/python -m pip install --quiet --no-compile --constraint requirements.lock torch && \
+	$(BIN)/python -m pip install --quiet --no-compile --no-deps --requirement requirements.lock; fi
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@cp requirements.lock $(READY)
 
@@ -47,7 +49,7 @@ $(LIGHT)/.ready: requirements.lock pyproject.toml
 	@echo "making $(LIGHT) (once, about a minute)" && $(PYTHON) -m venv --clear $(LIGHT)
 	@$(LIGHT)/bin/python -c "import tomllib as t; print(*t.load(open('pyproject.toml', 'rb'))\
 	['project']['optional-dependencies']['book'], sep='\n')" > $(LIGHT)/book.txt
-	@$(LIGHT)/bin/python -m pip install --quiet --constraint requirements.lock --requirement $(LIGHT)/book.txt
+	@$(LIGHT)/bin/python -m pip install --quiet --no-compile --constraint requirements.lock --requirement $(LIGHT)/book.txt
 	@touch $@
 
 read: $(READER)/.ready  ## build the book of the published edition, without running anything

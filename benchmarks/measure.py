@@ -168,7 +168,7 @@ def kind_of_machine() -> str:
     return "bf16" if found["bf16_instructions"] else found["instructions"].lower().replace(" ", "")
 
 
-def precisions() -> tuple[str, ...]:
+def fast_precisions() -> tuple[str, ...]:
     """Those that this processor computes in at full speed."""
     return ("fp32", "bf16") if machine()["bf16_instructions"] else ("fp32",)
 

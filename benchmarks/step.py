@@ -19,9 +19,9 @@ import torch
 from measure import (
     Goal,
     Rows,
+    fast_precisions,
     multiples,
     options,
-    precisions,
     report,
     row,
     summarise,
@@ -277,13 +277,14 @@ def run(
     *,
     encoders: dict[str, Callable[[], PreTrainedModel]] | None = None,
     lengths: tuple[int, ...] = LENGTHS,
+    precisions: tuple[str, ...] = (),
     rounds: int = ROUNDS,
 ) -> Path:
     """Measure every combination and write step.json into `folder`."""
     rows: Rows = []
     for backbone, make in (encoders or models()).items():
         for length in lengths:
-            for precision in precisions():
+            for precision in precisions or fast_precisions():
                 setting = f"{backbone}, {length} tokens, {precision}"
                 print(setting, flush=True)
                 rows += measure(make, length, precision, setting=setting, rounds=rounds)

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from measure import Goal, Rows, multiples, options, precisions, report, row, seconds, summarise
+from measure import Goal, Rows, fast_precisions, multiples, options, report, row, seconds, summarise
 from pandas import DataFrame
 from sklearn.metrics import roc_auc_score
 from torch.nn.functional import pad
@@ -209,7 +209,7 @@ def run(
     """Measure and write whole.json into `folder`."""
     sizes = {"backbone": backbone, "n_stays": n_stays, "window": window, "epochs": epochs}
     rows: Rows = []
-    for precision in precisions():
+    for precision in fast_precisions():
         setting = f"{backbone}, {n_stays} stays, {window} tokens, {precision}"
         with tempfile.TemporaryDirectory(prefix="steu-bench-") as scratch:
             rows += measure(Path(scratch), setting=setting, precision=precision, **sizes)

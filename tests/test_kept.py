@@ -66,10 +66,17 @@ def test_whatever_differs_is_trained_anew(study_folder, tmp_path, monkeypatch):
         (other, CUE, ONCE),
         (in_bf16, CUE, ONCE),
     ]
-    places = [s.place_of(method="unlearn", given=(ids, c), settings={}) for s, ids, c in asked]
+    places = []
+    monkeypatch.setattr(study, "_write_edit", lambda place, _: places.append(place))
+
+    def never_made(*_):
+        return None
+
+    for of, ids, config in asked:
+        of.train_edit(never_made, ids, config)
     monkeypatch.setattr(kept, "_code", lambda: "changed")
-    places.append(given.place_of(method="unlearn", given=(CUE, ONCE), settings={}))
-    assert len(set(places)) == len(places)
+    given.train_edit(never_made, CUE, ONCE)
+    assert len(set(places)) == len(places) == len(asked) + 1
 
 
 def test_the_code_that_counts_is_that_below_the_pages(tmp_path, monkeypatch):
@@ -120,3 +127,14 @@ def test_a_classifier_is_retrained_once_and_found_again_bit_for_bit(
 
 def test_a_kept_edit_is_of_a_known_kind(study_folder):
     assert set(study.KINDS) == {"SparseEdit", "LayerEdit"}
+
+
+def test_the_answers_of_the_original_are_computed_once_for_every_class(
+    study_folder, tmp_path, monkeypatch
+):
+    first = open_study(study_folder, trained=tmp_path)
+    known = first.teacher
+    monkeypatch.setattr("steu.task.extract_features", lambda *_, **__: pytest.fail("read again"))
+    again = open_study(study_folder, trained=tmp_path, forget_label="kidney").teacher
+    assert torch.equal(again.features, known.features)
+    assert torch.equal(again.logits, known.logits)

@@ -39,7 +39,7 @@ def test_f1_equals_scikit_learn_with_sample_weights(sample):
 
 
 def test_f1_is_not_defined_where_a_resample_has_no_positive():
-    """Two patients have the class: a perfect classifier has F1 = 1 wherever one of them is drawn."""
+    """Two patients have the class: a perfect classifier has F1 = 1 where one is drawn."""
     targets = np.array([True, True, *[False] * 6])
     weights = group_weights(np.arange(8), n_bootstrap=400)
     values = f1(targets, targets, weights)

@@ -148,7 +148,9 @@ def test_icd10_codes_and_titles_are_those_of_the_classification() -> None:
 
 
 def test_the_embedded_eicu_leaves_out_the_codes_that_the_real_one_leaves_out(tmp_path) -> None:
-    without = [path.rpartition("|")[2] for path, code in lexicon.CONDITIONS["diabetes"].eicu if not code]
+    without = [
+        path.rpartition("|")[2] for path, code in lexicon.CONDITIONS["diabetes"].eicu if not code
+    ]
     assert without == ["diabetes mellitus", "Type II"]
     write_corpus(tmp_path, layout="eicu", n_stays=400)
     labels = {"codes": DEFAULT_LABELS["diabetes"][:-1], "all": DEFAULT_LABELS["diabetes"]}

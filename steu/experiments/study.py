@@ -5,14 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
 
-from steu._io import read_json
+from steu._io import atomic_path, read_json
 from steu.data.cohort import Cohort, iter_texts
 from steu.data.encoding import encode_notes
 from steu.evaluation.results import tagged
@@ -20,11 +22,12 @@ from steu.experiments.kept import place_of
 from steu.experiments.measures import cost_records, measure, probe_between, probe_record
 from steu.models.inference import Precision, machine
 from steu.models.loading import load_classifier
-from steu.task import Edit, ForgetTask
+from steu.task import Edit, ForgetTask, Teacher
 from steu.unlearning.dense_edit import LayerEdit
 from steu.unlearning.serialisation import FACTS
 from steu.unlearning.sparse_edit import SparseEdit
 
+ANSWERS = "answers.safetensors"  # of a model to every note
 KINDS = {kind.__name__: kind for kind in (SparseEdit, LayerEdit)}  # of edits that can be kept
 
 
@@ -129,12 +132,29 @@ class Study(ForgetTask):
         other.tags = {**self.tags, "forget_label": label}  # type: ignore[attr-defined]
         return other  # type: ignore[return-value]
 
+    @cached_property
+    def teacher(self) -> Teacher:
+        """Features and logits of the original model for every note, computed once for all pages."""
+        place = self.place_of(of="teacher")
+        if place is not None and place.is_dir():
+            known = load_file(place / ANSWERS)
+            return Teacher(*(known[name].to(self.device) for name in ("features", "logits")))
+        found = Teacher.of(self.model, self.notes, precision=self.precision)
+        if place is not None:
+            with atomic_path(place) as beside:
+                beside.mkdir()
+                answers = {"features": found.features.cpu(), "logits": found.logits.cpu()}
+                save_file(answers, beside / ANSWERS)
+        return found
+
     def train_edit(self, method: Callable[..., Edit], *given: Any, **settings: Any) -> Trained:
         """The edit that ``method(self, *given, **settings)`` makes, by the clock.
 
         One that was made from the same before is read, with the seconds that it took then.
         """
-        place = self.place_of(method=method.__qualname__, given=given, settings=settings)
+        place = self.place_of(
+            method=method.__qualname__, given=given, settings=settings, forget=self.forget
+        )
         if place is not None and place.is_dir():
             return _read_edit(place, self.model)
         self.teacher, self.model_hash  # noqa: B018  known before the clock starts
@@ -153,7 +173,6 @@ class Study(ForgetTask):
             "model": self.model_hash,
             "data": self.cohort.fingerprint,
             "window": self.recipe["max_length"],
-            "forget": self.forget,
             "machine": self.machine,
         }
         return place_of(self.kept, **of_study, **made_from)

@@ -34,8 +34,8 @@ EXPLAINED = {
     "counting": "Beside scikit-learn's `CountVectorizer`, with the same counts.",
     "reading": "MIMIC-IV, from `csv.gz` to a cohort, beside a bare DuckDB scan of the files.",
     "scaling": "Slope of time over notes, both as logarithms: 1 is in proportion.",
-    "budget": "The matrix products of each notebook, forward and backward, counted, against what one "
-    "thread does at best with matrices of that shape. What a notebook took beyond is everything else: "
+    "budget": "The matrix products of each notebook, forward and backward, against what one thread "
+    "does at best with matrices of that shape. What a notebook took beyond is everything else: "
     "start, elementwise work, probes, bootstrap, figures.",
     "overhead": "Share of a finished run's time that is not spent in cells that compute.",
     "gpu": "BERT-base; the floor is that of the first section, on the same card.",

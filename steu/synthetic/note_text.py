@@ -80,7 +80,7 @@ FILLERS = {
 }
 # Padding goes to the end first, so that a reader of the first hundred tokens meets the evidence.
 PADDING = (
-    *["Discharge Instructions"] * 5,
+    *["Discharge Instructions"] * 12,
     "Physical Exam",
     "Pertinent Results",
     "Brief Hospital Course",
@@ -118,8 +118,7 @@ def compose(stay: Stay, pen: Random, words: int) -> str:
         "Expired" if stay.died else _any(pen, lexicon.DISPOSITIONS)
     )
     _pad(body, pen, stay, symptoms[0], int(words * (0.72 + 0.4 * pen.random())))
-    head = f"Name: ___  Sex: {stay.patient.sex}\nService: MEDICINE\n\n"
-    return head + "\n\n".join(
+    return f"Sex: {stay.patient.sex}\n\n" + "\n\n".join(
         f"{name}:\n{_misspell(pen, ' '.join(lines))}" for name, lines in body.items() if lines
     )
 
