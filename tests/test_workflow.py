@@ -387,4 +387,4 @@ def test_the_last_page_reads_the_results_of_its_profile_and_no_others(monkeypatc
     last = grid.stages[-1]
     named = grid.parameters(last, {})["metrics"]
     assert named == [f for f in grid.inputs(last, {}) if f.endswith("metrics.json")]
-    assert len(named) == len(set(named)) == 1 + 2 * (len(grid.stages) - 2)  # two backbones
+    assert len(named) == len(set(named)) == len(grid.stages) - 1
