@@ -45,7 +45,13 @@ def write_run(root: Path, run: Path, *, device: str = MACHINE, value: float = 0.
     state = {"commit": git(root, "rev-parse", "HEAD"), "dirty": False}
     state["lock"] = sha256(root / "requirements.lock")
     for file in map(Path, [*grid.measured, *grid.metrics(grid.stages[-1])]):
-        told = {**state, "notebook": f"notebooks/{file.parent.name}.ipynb", "device": device, "seconds": 2.0, "versions": {"torch": "2"}}
+        told = {
+            **state,
+            "notebook": f"notebooks/{file.parent.name}.ipynb",
+            "device": device,
+            "seconds": 2.0,
+            "versions": {"torch": "2"},
+        }
         *place, stage, _ = file.relative_to(run).parts  # dataset, backbone, seed, as far as it has
         seed = int(place[2].removeprefix("seed")) if len(place) == 3 else None
         one = record(value, seed=seed, backbone=place[1] if place[1:] else None, method=stage)
