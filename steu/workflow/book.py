@@ -33,6 +33,17 @@ This page is made from the notebooks' own `parameters` cells whenever the book i
 them with `-p name value`; an unknown name or a value of the wrong type is refused before anything
 runs. {doc}`rerunning` shows how.
 """
+# Some extensions say how their nodes look on one single page, and then those that say it of HTML in
+# general are no longer asked.
+SETUP = """
+
+def setup(app):
+    def share(app):
+        handlers = app.registry.translation_handlers
+        handlers["singlehtml"] = {**handlers.get("html", {}), **handlers.get("singlehtml", {})}
+
+    app.connect("builder-inited", share)
+"""
 REDIRECT = '<meta http-equiv="Refresh" content="0; url={page}.html" />\n'
 
 
@@ -240,7 +251,7 @@ def sphinx_configuration(source: Path) -> str:
     config["extensions"] = [name for name in config["extensions"] if name not in UNWANTED]
     # A reader of the book may lack what the package computes with; its signatures are shown anyway.
     config["autodoc_mock_imports"] = [name for name in COMPUTES_WITH if find_spec(name) is None]
-    return "\n".join(f"{key} = {value!r}" for key, value in sorted(config.items())) + "\n"
+    return "\n".join(f"{key} = {value!r}" for key, value in sorted(config.items())) + SETUP
 
 
 def _run(command: list[str]) -> None:
