@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from steu._io import atomic_path
-from steu.workflow.book import sphinx
+from steu.workflow.book import read_toc, sphinx
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 MACS = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
@@ -29,7 +29,9 @@ def print_book(target: Path) -> Path:
     if not source.is_dir():
         raise ValueError(f"{source} does not exist: build the book first (make book or make read)")
     sphinx(source, target / "singlehtml", builder="singlehtml")
-    page = (target / "singlehtml" / _first_page(target / "singlehtml")).resolve()
+    first = target / "singlehtml" / f"{read_toc(source)['root']}.html"
+    # The one page lies where the first page of the contents does, and names pictures as from above.
+    page = first.replace(target / "singlehtml" / first.name).resolve()
     with atomic_path(target / "steu.pdf") as beside, tempfile.TemporaryDirectory() as profile:
         command = [browser, "--headless=new", "--disable-gpu", f"--user-data-dir={profile}"]
         command += ["--no-pdf-header-footer", f"--virtual-time-budget={WAIT}"]
@@ -40,11 +42,6 @@ def print_book(target: Path) -> Path:
             told = " ".join(done.stderr.split())[-300:]
             raise ValueError(f"{browser} did not print {page}: {told or 'it says nothing'}")
     return target / "steu.pdf"
-
-
-def _first_page(folder: Path) -> Path:
-    """The one page that everything is on, relative to the folder."""
-    return next(p.relative_to(folder) for p in sorted(folder.rglob("intro.html")))
 
 
 def find_browser() -> str:
