@@ -105,6 +105,16 @@ def test_a_damaged_edit_is_named(study_folder, tmp_path):
         given.train_edit(unlearn, CUE, ONCE)
 
 
+def test_what_two_pages_train_at_once_is_written_once(study_folder, tmp_path):
+    """The second one's must not take the place of the first's: a third page may be reading it."""
+    given = open_study(study_folder, trained=tmp_path)
+    trained = given.train_edit(unlearn, CUE, ONCE)
+    file = next(tmp_path.glob("*/edit.safetensors"))
+    first = file.stat().st_ino
+    study._write_edit(file.parent, trained)
+    assert file.stat().st_ino == first
+
+
 def test_a_study_that_keeps_nothing_writes_nothing(study_folder, tmp_path):
     given = open_study(study_folder)
     assert given.place_of(method="unlearn") is None

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from steu._io import atomic_path
 from steu.experiments.study import Study
 from steu.models.fine_tuning import TrainConfig, fine_tune
 from steu.models.loading import build_classifier, load_classifier, save_classifier
@@ -51,7 +52,8 @@ def retrain(
     if found is None:
         fine_tune(model, study.notes, targets, config=train, **index)
         if place is not None:
-            save_classifier(model, tokenizer, place)
+            with atomic_path(place, keep=True) as beside:
+                save_classifier(model, tokenizer, beside)
     other = Study(
         model,
         tokenizer,

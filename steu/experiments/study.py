@@ -141,7 +141,7 @@ class Study(ForgetTask):
             return Teacher(*(known[name].to(self.device) for name in ("features", "logits")))
         found = Teacher.of(self.model, self.notes, precision=self.precision)
         if place is not None:
-            with atomic_path(place) as beside:
+            with atomic_path(place, keep=True) as beside:
                 beside.mkdir()
                 answers = {"features": found.features.cpu(), "logits": found.logits.cpu()}
                 save_file(answers, beside / ANSWERS)
@@ -212,12 +212,10 @@ class Study(ForgetTask):
 
 def _write_edit(place: Path, trained: Trained) -> None:
     edit = trained.edit
-    edit.save_pretrained(  # type: ignore[attr-defined]
-        place,
-        kind=type(edit).__name__,
-        seconds=trained.seconds,
-        history=list(edit.history),  # type: ignore[attr-defined]
-    )
+    facts = {"kind": type(edit).__name__, "seconds": trained.seconds}
+    facts["history"] = list(edit.history)  # type: ignore[attr-defined]
+    with atomic_path(place, keep=True) as beside:  # another page may be reading the first one's
+        edit.save_pretrained(beside, **facts)  # type: ignore[attr-defined]
 
 
 def _read_edit(place: Path, model: PreTrainedModel) -> Trained:
