@@ -135,10 +135,6 @@ def test_a_classifier_is_retrained_once_and_found_again_bit_for_bit(
         retrain(open_study(study_folder, trained=tmp_path), head_width=6, seed=3)
 
 
-def test_a_kept_edit_is_of_a_known_kind(study_folder):
-    assert set(study.KINDS) == {"SparseEdit", "LayerEdit"}
-
-
 def test_the_answers_of_the_original_are_computed_once_for_every_class(
     study_folder, tmp_path, monkeypatch
 ):
