@@ -1,0 +1,1 @@
+"""What a model still knows of a class that it no longer predicts."""

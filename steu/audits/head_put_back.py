@@ -1,0 +1,86 @@
+"""The original head on the edited states, and original rows one by one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import torch
+
+from steu.evaluation.metrics import auroc
+from steu.models.checks import embedding_of
+from steu.models.heads import copy_of_head, head_of
+from steu.models.inference import features_of, frozen, length_batches
+from steu.models.outputs import log_odds
+from steu.task import Edit, ForgetTask
+from steu.unlearning.sparse_edit import SparseEdit, replaced_rows
+
+
+@torch.no_grad()
+def with_original_head(task: ForgetTask, edit: Edit | None, index: np.ndarray) -> np.ndarray:
+    """Log-odds (n, C) of the notes at `index` by the original head on the states under the edit.
+
+    An edit that only taught the head to be silent is undone by this and costs nobody a training.
+    """
+    logits = copy_of_head(task.model)(task.features(index, edit))
+    return log_odds(logits.cpu().numpy(), task.outputs)
+
+
+def head_put_back(task: ForgetTask, edit: Edit | None = None) -> np.ndarray:
+    """AUROC of the class on the test notes by the original head; the estimate, then resamples.
+
+    Below ½ on the validation notes it counts as its mirror image: whoever sees that turns the sign.
+    """
+    validation, test = (
+        with_original_head(task, edit, index)[:, task.forget]
+        for index in (task.validation, task.test)
+    )
+    seen = auroc(task.is_forget[task.validation], validation, task.weights("validation")[:1])
+    sign = -1 if seen[0] < 0.5 else 1
+    return auroc(task.is_forget[task.test], sign * test, task.weights())
+
+
+def rows_put_back(task: ForgetTask, edit: SparseEdit, *, most: int = 10) -> pd.DataFrame:
+    """Which edited rows hold the class down: what its logit gains if one row is the original again.
+
+    All rows are judged to first order, by the gradient of the class's logit under the original head
+    times what the row would move; the `most` that gain most are then put back one by one.
+
+    Returns
+    -------
+    DataFrame
+        token_id, token, notes (with the class and the token, test), estimated and measured gain in
+        nats of the mean logit over the test notes with the class.
+    """
+    with_class = task.test[task.is_forget[task.test]]
+    table = embedding_of(task.model)
+    original = SparseEdit.identity(task.model, edit.token_ids).rows
+    rows = edit.rows.to(original).clone().requires_grad_()
+    pull = torch.zeros_like(rows)
+    with frozen(task.model), replaced_rows(table, edit.token_ids, rows):
+        for batch in length_batches(with_class, task.notes.lengths, 16):
+            features = features_of(task.model, task.notes, batch, precision="fp32")
+            logit = head_of(task.model)(features)[:, task.forget].sum() / len(with_class)
+            if logit.requires_grad:  # not where the batch holds none of the tokens
+                pull += torch.autograd.grad(logit, rows)[0]
+    estimated = (pull * (original - edit.rows)).sum(dim=1).cpu().numpy()
+    best = np.argsort(-estimated, kind="stable")[:most]
+    ids = edit.token_ids.cpu().numpy()[best]
+    gains, notes = [], []
+    for place in best:
+        back = edit.rows.clone()
+        back[place] = original[place]
+        one = SparseEdit(edit.token_ids, back, edit.head)
+        holding = task.notes.contains_any(edit.token_ids[[place]].cpu().numpy())[with_class]
+        after = with_original_head(task, one, with_class[holding])[:, task.forget].sum()
+        was = with_original_head(task, edit, with_class[holding])[:, task.forget].sum()
+        gains.append((after - was) / len(with_class))
+        notes.append(int(holding.sum()))
+    return pd.DataFrame(
+        {
+            "token_id": ids,
+            "token": task.tokenizer.convert_ids_to_tokens(ids.tolist()),
+            "notes": notes,
+            "estimated": estimated[best],
+            "measured": gains,
+        }
+    )

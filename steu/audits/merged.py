@@ -1,0 +1,42 @@
+"""The edited classifier as a model of its own: to be rounded, trained further, or exported."""
+
+from __future__ import annotations
+
+import copy
+
+from transformers import PreTrainedModel
+
+from steu.models.heads import replaced_head
+from steu.task import Edit, ForgetTask
+from steu.unlearning.sparse_edit import SparseEdit
+
+
+def merged_model(task: ForgetTask, edit: Edit | None = None) -> PreTrainedModel:
+    """A copy of the classifier into which the edit is written; it answers as that does."""
+    if edit is None:
+        return copy.deepcopy(task.model)
+    if isinstance(edit, SparseEdit):  # a copy of its hook would stay
+        model = copy.deepcopy(task.model)
+        edit.merge(model)
+        return model
+    with edit.attached(task.model), replaced_head(task.model, edit.edited_head(task.model)):
+        return copy.deepcopy(task.model)
+
+
+def with_model(task: ForgetTask, model: PreTrainedModel) -> ForgetTask:
+    """The same task about another model, at the thresholds of the first."""
+    other = ForgetTask(
+        model,
+        task.tokenizer,
+        task.notes,
+        task.targets if task.outputs == "sigmoid" else task.targets.argmax(axis=1),
+        labels=task.labels,
+        forget=task.labels[task.forget],
+        groups=task.groups,
+        splits=task.splits,
+        precision=task.precision,
+        n_bootstrap=task.n_bootstrap,
+        seed=task.seed,
+    )
+    other.thresholds = task.thresholds
+    return other

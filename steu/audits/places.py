@@ -1,0 +1,36 @@
+"""Where a class can be looked for: after every layer, at the head, in the other answers."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+import numpy as np
+import torch
+
+from steu.models.heads import copy_of_head
+from steu.models.hidden_states import HEAD, hidden_states
+from steu.task import Edit, ForgetTask
+
+OTHERS = "answers about the others"
+
+Places = dict[str, np.ndarray]  # by name, of all notes (N, H)
+
+
+@torch.no_grad()
+def places(task: ForgetTask, edit: Edit | None = None) -> Places:
+    """What a reader could look at under the edit, by place, for every note, (N, H) each.
+
+    The states after every layer, what the head reads, and the logits of the labels that stay: a
+    class may be silent and still stand in how its neighbours answer.
+    """
+    task.check_unchanged()
+    head = copy_of_head(task.model) if edit is None else edit.edited_head(task.model)
+    with nullcontext() if edit is None else edit.attached(task.model):
+        everyone = np.arange(len(task.notes))
+        found = hidden_states(task.model, task.notes, everyone, precision=task.precision)
+    *_, last, _ = found
+    if np.allclose(found[last], found[HEAD], rtol=1e-4, atol=1e-5):
+        del found[last]  # a head that reads the mean reads the same
+    features = torch.from_numpy(found[HEAD]).to(task.model.device)
+    found[OTHERS] = head(features).cpu().numpy()[:, task.retained]
+    return found

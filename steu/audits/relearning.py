@@ -1,0 +1,151 @@
+"""How soon the class comes back when the edited model is trained on, and with which notes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pandas as pd
+import torch
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from steu._errors import check_choice
+from steu.audits.merged import merged_model
+from steu.evaluation.metrics import auroc, f1, interval
+from steu.models.heads import copy_of_head, head_of
+from steu.models.inference import features_of
+from steu.task import Edit, ForgetTask
+
+Part = Literal["head", "all"]
+Lesson = Literal["with the class", "without the class"]
+Answers = Callable[[np.ndarray], torch.Tensor]  # logits (B, C) of notes
+
+
+@dataclass(frozen=True)
+class RelearnConfig:
+    """How the edited model is trained on."""
+
+    steps: tuple[int, ...] = (0, 1, 2, 4, 8, 16, 32)  #: after which it is looked at
+    batch_size: int = 16  #: notes a step, half of them with the class where there are any
+    learning_rate_head: float = 1e-2  #: that of unlearning, so that coming back is as easy as going
+    learning_rate_all: float = 3e-4  #: of the encoder, where it is trained too
+    seed: int = 0  #: order of the notes
+
+    def __post_init__(self) -> None:
+        if not self.steps or list(self.steps) != sorted({*self.steps, 0}):
+            raise ValueError(f"steps must rise from 0; found {', '.join(map(str, self.steps))}")
+        for name in ("batch_size", "learning_rate_head", "learning_rate_all"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be positive; found {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class Relearned:
+    """Test numbers of the class after each number of steps, (steps, 1 + n_bootstrap) each."""
+
+    steps: tuple[int, ...]
+    batch_size: int
+    f1: np.ndarray
+    auroc: np.ndarray
+
+    def steps_to(self, wanted: float) -> np.ndarray:
+        """First number of steps looked at with an F1 of `wanted` or more, (1 + B,); inf if none."""
+        reached = self.f1 >= wanted
+        first = np.array([*self.steps, np.inf])[reached.argmax(axis=0)]
+        return np.where(reached.any(axis=0), first, np.inf)
+
+    def table(self) -> pd.DataFrame:
+        """A tidy row a step and metric: step, examples, metric, value, low, high."""
+        rows = []
+        for metric, found in (("forget_f1", self.f1), ("forget_auroc", self.auroc)):
+            for step, samples in zip(self.steps, found, strict=True):
+                facts = {"step": step, "examples": step * self.batch_size, "metric": metric}
+                value, low, high = interval(samples)
+                rows.append(facts | {"value": value, "low": low, "high": high})
+        return pd.DataFrame(rows)
+
+
+def relearn(
+    task: ForgetTask,
+    edit: Edit | None = None,
+    *,
+    part: Part = "head",
+    lesson: Lesson = "with the class",
+    config: RelearnConfig | None = None,
+) -> Relearned:
+    """Train the edited classifier on training notes and see when the class is predicted again.
+
+    A lesson "with the class" shows as many notes with it as without and trains its output, on true
+    labels. One "without the class" shows notes that lack it and trains the other outputs alone:
+    whether work on the rest brings the class back (arXiv 2505.22310).
+
+    Raises
+    ------
+    ValueError
+        If a choice is unknown, or the outputs are no sigmoids.
+    """
+    check_choice(part, get_args(Part), what="part")
+    check_choice(lesson, get_args(Lesson), what="lesson")
+    if task.outputs != "sigmoid":
+        raise ValueError("relearning is defined for independent sigmoids; this model has a softmax")
+    config = config or RelearnConfig()
+    columns = [task.forget] if lesson == "with the class" else task.retained
+    answers, groups = _learner(task, edit, part, config)
+    truth, weights, seen = task.is_forget[task.test], task.weights(), []
+    optimizer = torch.optim.AdamW(groups, weight_decay=0.0)
+    batches, done = _batches(task, lesson, config), 0
+    for wanted in config.steps:
+        for batch in islice(batches, wanted - done):
+            labels = torch.from_numpy(task.targets[batch][:, columns]).to(task.model.device)
+            loss = binary_cross_entropy_with_logits(answers(batch)[:, columns], labels)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+        done = wanted
+        logits = _logits(answers, task.test)[:, task.forget]
+        seen.append((f1(truth, logits > 0, weights), auroc(truth, logits, weights)))
+    found_f1, found_auroc = (np.stack(each) for each in zip(*seen, strict=True))
+    return Relearned(config.steps, config.batch_size, found_f1, found_auroc)
+
+
+def _learner(
+    task: ForgetTask, edit: Edit | None, part: Part, config: RelearnConfig
+) -> tuple[Answers, list[dict[str, Any]]]:
+    """What gives logits of notes, and the optimiser's groups of what of it is trained."""
+    if part == "head":
+        features = task.features(np.arange(len(task.notes)), edit)
+        head = copy_of_head(task.model) if edit is None else edit.edited_head(task.model)
+        group = {
+            "params": list(head.requires_grad_().parameters()),
+            "lr": config.learning_rate_head,
+        }
+        return lambda index: head(features[index]), [group]
+    model = merged_model(task, edit).requires_grad_().eval()
+    head = head_of(model)
+    of_head = {"params": list(head.parameters()), "lr": config.learning_rate_head}
+    of_rest = {"params": list(model.base_model.parameters()), "lr": config.learning_rate_all}
+    precision = task.precision
+    return (
+        lambda index: head(features_of(model, task.notes, index, precision=precision)),
+        [of_head, of_rest],
+    )
+
+
+@torch.no_grad()
+def _logits(answers: Answers, index: np.ndarray, *, at_once: int = 64) -> np.ndarray:
+    parts = [answers(index[i : i + at_once]) for i in range(0, len(index), at_once)]
+    return torch.cat(parts).float().cpu().numpy()
+
+
+def _batches(task: ForgetTask, lesson: Lesson, config: RelearnConfig) -> Iterator[np.ndarray]:
+    """Batches of training notes without end."""
+    generator = np.random.default_rng(config.seed)
+    with_class = task.is_forget[task.train]
+    forget, retain = task.train[with_class], task.train[~with_class]
+    n = config.batch_size // 2 if lesson == "with the class" else 0
+    while True:
+        chosen = [generator.choice(forget, n), generator.choice(retain, config.batch_size - n)]
+        yield np.concatenate(chosen)

@@ -1,0 +1,228 @@
+"""The strongest reader of several: what states still tell of a class, to whoever looks well.
+
+One probe of fixed strength can be fooled: by a direction that was only shrunk, by a class that is
+coded in how two features agree. So every feature is standardised, and of several families and
+strengths that one counts which reads the class best on validation notes; test notes take no part in
+the choice.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import rankdata
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GroupKFold
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+from threadpoolctl import threadpool_limits
+
+from steu._errors import check_choice
+
+STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # C of the logistic readers
+SHRINKAGES = (1e-4, 1e-2)  # of the linear readers that undo what shrank a direction, however turned
+PAIRS = 32  # products of two features that the reader of pairs is shown
+COMPONENTS = 64  # directions of most variance, in which pairs are looked for as well
+FOLDS = 5
+
+
+class AgreeingPairs(TransformerMixin, BaseEstimator):
+    """Features, and the products of those two of them that go with the class most closely.
+
+    A class can be coded in whether two features have one sign: then neither tells anything alone,
+    and a reader that weighs or splits one at a time is blind to it. Of all H (H + 1) / 2 products
+    of two standardised features the `n_pairs` with the largest correlation with the class are kept.
+    """
+
+    def __init__(self, n_pairs: int = PAIRS) -> None:
+        self.n_pairs = n_pairs
+
+    def fit(self, features: np.ndarray, targets: np.ndarray) -> AgreeingPairs:
+        """Choose the pairs on features (N, H), which are standardised, and targets (N,)."""
+        weights = (targets - targets.mean()) / len(targets)  # covariance with the class
+        covariance = features.T @ (features * weights[:, None])  # (H, H)
+        squares = features**2
+        mean, both = features.T @ features / len(features), squares.T @ squares / len(features)
+        spread = np.sqrt(np.maximum(both - mean**2, 1e-12))
+        strength = np.triu(np.abs(covariance) / spread)
+        best = np.argsort(-strength, axis=None)[: self.n_pairs]
+        self.left_, self.right_ = np.unravel_index(best, strength.shape)
+        products = features[:, self.left_] * features[:, self.right_]
+        self.mean_, self.scale_ = products.mean(axis=0), products.std(axis=0) + 1e-12
+        return self
+
+    def transform(self, features: np.ndarray) -> np.ndarray:
+        """Features with the standardised products beside them, (n, H + n_pairs)."""
+        products = features[:, self.left_] * features[:, self.right_]
+        return np.hstack([features, (products - self.mean_) / self.scale_])
+
+
+def readers(n: int, width: int, *, seed: int = 0) -> dict[str, Pipeline]:
+    """The probes that are tried on n notes of `width` features, by family and strength."""
+    tried: dict[str, list[BaseEstimator]] = {
+        f"logistic, C = {c:g}": [LogisticRegression(C=c, max_iter=1000)] for c in STRENGTHS
+    }
+    tried |= {
+        f"discriminant, shrinkage = {s:g}": [LinearDiscriminantAnalysis(solver="lsqr", shrinkage=s)]
+        for s in SHRINKAGES
+    }
+    tried |= {f"RBF, C = {c:g}": [SVC(C=c)] for c in (1.0, 10.0)}
+    tried["MLP"] = [
+        MLPClassifier((64,), alpha=0.1, early_stopping=True, max_iter=100, random_state=seed)
+    ]
+    tried["boosted trees"] = [
+        HistGradientBoostingClassifier(max_bins=16, early_stopping=False, random_state=seed)
+    ]
+    for c in (1e-3, 1e-1):
+        tried[f"pairs of features, C = {c:g}"] = [
+            AgreeingPairs(),
+            LogisticRegression(C=c, max_iter=1000),
+        ]
+        tried[f"pairs of components, C = {c:g}"] = [
+            PCA(min(COMPONENTS, n, width), random_state=seed),
+            StandardScaler(),
+            AgreeingPairs(),
+            LogisticRegression(C=c, max_iter=1000),
+        ]
+    return {name: make_pipeline(StandardScaler(), *steps) for name, steps in tried.items()}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the best reader of one place made of it.
+
+    Attributes
+    ----------
+    place : str
+        Where it read: a layer, the logits, …
+    reader : str
+        The family and strength that read best on validation, a key of `readers`.
+    turned : bool
+        Whether it ranked the wrong way round there, and its scores were turned.
+    validation_auroc : float
+        By which it was chosen; ½ or more.
+    scores : array of shape (n,)
+        Of the test notes, the higher the likelier the class.
+    """
+
+    place: str
+    reader: str
+    turned: bool
+    validation_auroc: float
+    scores: np.ndarray
+
+
+def read_class(
+    features: Mapping[str, np.ndarray],
+    targets: Mapping[str, np.ndarray],
+    *,
+    place: str = "features",
+    seed: int = 0,
+) -> Finding:
+    """The reader that finds a class best in the features of one place.
+
+    An AUROC below ½ counts as its mirror image, since whoever sees that turns the sign; which way
+    round is decided on validation notes too, so that the scores of the test notes are as honest as
+    those of any probe that was fixed beforehand.
+
+    Parameters
+    ----------
+    features : dict of "train", "validation", "test" to array of shape (N, H)
+    targets : dict of "train", "validation" to array of shape (N,), bool
+
+    Raises
+    ------
+    ValueError
+        If features hold NaN or infinities or are the same for every training note, or a split
+        lacks notes with or without the class.
+    """
+    check_readable(features, targets, place=place)
+    best: Finding | None = None
+    for name, probe in readers(*features["train"].shape, seed=seed).items():
+        fitted = _fitted(probe, features["train"], targets["train"])
+        scores = {split: _scores(fitted, features[split]) for split in ("validation", "test")}
+        auroc = float(roc_auc_score(targets["validation"], scores["validation"]))
+        turned = auroc < 0.5
+        found = max(auroc, 1 - auroc)
+        if best is None or found > best.validation_auroc:
+            shown = -scores["test"] if turned else scores["test"]
+            best = Finding(place, name, turned, found, shown)
+    assert best is not None  # there are readers
+    return best
+
+
+def strongest(findings: list[Finding]) -> Finding:
+    """Of several places the one where the class was read best on validation."""
+    return max(findings, key=lambda found: found.validation_auroc)
+
+
+def read_again(
+    features: np.ndarray, targets: np.ndarray, groups: np.ndarray, *, reader: str, seed: int = 0
+) -> np.ndarray:
+    """Scores of notes by a reader that was fitted on the others, group by group, (n,) in [0, 1].
+
+    For notes that an edit was not trained on: it may hide the class better in those that it was. Of
+    each fold the share of its notes that score lower, so that folds compare.
+
+    Parameters
+    ----------
+    features : array of shape (n, H)
+    targets, groups : arrays of shape (n,)
+    reader : str
+        As chosen elsewhere, a key of `readers`.
+    """
+    scores = np.empty(len(targets))
+    for train, held in GroupKFold(FOLDS).split(features, targets, groups):
+        known = readers(*features[train].shape, seed=seed)
+        check_choice(reader, list(known), what="reader")
+        probe = _fitted(known[reader], features[train], targets[train])
+        scores[held] = rankdata(_scores(probe, features[held])) / len(held)
+    return scores
+
+
+def check_readable(
+    features: Mapping[str, np.ndarray], targets: Mapping[str, np.ndarray], *, place: str
+) -> None:
+    """Refuse what no probe can be asked about."""
+    for split, values in features.items():
+        if not np.isfinite(values).all():
+            row, column = np.argwhere(~np.isfinite(values))[0]
+            raise ValueError(
+                f"{place} of the {split} notes holds {values[row, column]} in row {row}, feature "
+                f"{column}: no probe can be asked; look for an edit that diverged"
+            )
+    if not np.ptp(features["train"], axis=0).any():
+        raise ValueError(
+            f"{place} is the same for every training note: there is nothing to read; leave it out"
+        )
+    for split, truth in targets.items():
+        if truth.all() or not truth.any():
+            raise ValueError(
+                f"the {split} split has {int(truth.sum())} notes with the class of {len(truth)}: a "
+                "probe needs both kinds"
+            )
+
+
+def _fitted(probe: Pipeline, features: np.ndarray, targets: np.ndarray) -> Pipeline:
+    with warnings.catch_warnings(), threadpool_limits(1):
+        # A probe that has not converged is judged by what it reads, like any other.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return probe.fit(features.astype(np.float64), targets.astype(int))
+
+
+def _scores(probe: Pipeline, features: np.ndarray) -> np.ndarray:
+    with threadpool_limits(1):
+        if hasattr(probe[-1], "decision_function"):
+            return probe.decision_function(features)
+        return probe.predict_proba(features)[:, 1]

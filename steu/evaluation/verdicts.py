@@ -1,0 +1,193 @@
+"""Verdicts on erasure: by rules fixed before looking, each with the interval that decides.
+
+An audit gives, for a method and for every reference that never learned the class, a number that is
+higher the more of the class is left, under the same resamples of patients. References differ from
+each other, by their seed and by what *never learned* means; a method is held against all of them,
+as one more draw would be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.stats import norm as normal
+from scipy.stats import t as student
+
+from steu.evaluation.paired import holm
+
+ERROR = 0.05  # chance at most that a model like the references is said to hold more than they do
+MARGIN = 0.05  # of AUROC: what is left may exceed the references' mean by less than this
+SMALLEST = 1e-6  # probability that is told apart from 0
+FEWEST = 10  # patients with the class among the test notes, below which nothing is decided
+
+Outcome = Literal["more", "no more", "undecided"]
+Verdict = Literal[
+    "not silenced",
+    "silenced",
+    "suppressed in the representation",
+    "indistinguishable from the references under these audits",
+]
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What one audit finds in a method beside the references: their difference, and how sure it is.
+
+    Attributes
+    ----------
+    value, low, high : float
+        Difference to the mean of the references, and its 95 % interval: that of a draw, so it
+        counts how far the references lie apart, and of other patients.
+    p_more : float
+        That a reference would differ by as much or more.
+    p_margin : float
+        That what exceeds them by `MARGIN` would look as near as this.
+    """
+
+    value: float
+    low: float
+    high: float
+    p_more: float
+    p_margin: float
+
+
+def beside_references(values: np.ndarray, references: Sequence[np.ndarray]) -> Beside:
+    """Hold a method's samples (1 + B,) against those of m references under the same resamples.
+
+    One more draw differs from the mean of m by its patients' luck, with the variance v of the
+    difference over resamples, and by how it was trained, with s² (1 + 1/m) where s is the
+    references' spread, known with m − 1 degrees of freedom. At error rate p the difference stays
+    within the root of the sum of z(p)² v and t(p)² s² (1 + 1/m), for these are independent
+    (Graybill and Wang 1980).
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than three references, or a value is not a number.
+    """
+    if len(references) < 3:
+        raise ValueError(
+            f"an audit beside references needs three of them at least, to know how far they lie "
+            f"apart; found {len(references)}: train more with another reading or seed"
+        )
+    told = np.stack(references)  # (m, S)
+    if np.isnan(values[0]) or np.isnan(told[:, 0]).any():
+        raise ValueError("an audit gave no number for the method or a reference: no verdict")
+    difference = values - told.mean(axis=0)
+    of_patients = float(np.nanvar(difference[1:]))
+    of_draws = float(told[:, 0].var(ddof=1)) * (1 + 1 / len(told))
+    curve = student(len(told) - 1)
+
+    def within(p: float) -> float:
+        """What a draw exceeds the mean by with probability p at most, p ≤ ½."""
+        return float(np.sqrt(normal.isf(p) ** 2 * of_patients + curve.isf(p) ** 2 * of_draws))
+
+    def tail(excess: float) -> float:
+        """The probability to exceed the mean by so much."""
+        if excess < 0:
+            return 1 - tail(-excess)
+        if within(SMALLEST) <= excess:
+            return SMALLEST
+        return float(brentq(lambda p: within(p) - excess, SMALLEST, 0.5)) if excess else 0.5
+
+    value, around = float(difference[0]), within(0.025)
+    return Beside(value, value - around, value + around, tail(value), tail(MARGIN - value))
+
+
+def outcomes(audits: Mapping[str, Beside]) -> dict[str, Outcome]:
+    """What each audit says of one method.
+
+    "more" where the references hold less: the p-values are corrected for the number of audits
+    (Holm), so that one more reference is caught by any of them with probability `ERROR` at most.
+    "no more" where what exceeds them by `MARGIN` is excluded; there every audit has to agree, which
+    needs no correction. Otherwise "undecided".
+    """
+    names = list(audits)
+    adjusted = holm(np.array([audits[name].p_more for name in names]))
+    said: dict[str, Outcome] = {}
+    for name, p_more in zip(names, adjusted, strict=True):
+        nearly = audits[name].p_margin < ERROR
+        said[name] = "more" if p_more < ERROR else "no more" if nearly else "undecided"
+    return said
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A verdict on one method, the audit that decides it, and what each audit said."""
+
+    verdict: Verdict
+    decided_by: str
+    said: dict[str, Outcome]
+
+
+def decide(
+    *,
+    forget_f1: tuple[float, float, float],
+    suppressed: Mapping[str, tuple[float, float, float]],
+    audits: Mapping[str, Beside],
+    silent: float = 0.05,
+) -> Decision:
+    """The strongest verdict that the intervals bear out.
+
+    - *not silenced* unless the whole interval of the forget F1 lies below `silent`;
+    - *silenced* if no more is shown;
+    - *suppressed in the representation* if the strongest reader finds the class less well than
+      in the original at some place: an interval of the difference, widened for the number of
+      places, lies below 0;
+    - *indistinguishable from the references under these audits* if every audit says "no more".
+
+    Parameters
+    ----------
+    forget_f1 : (value, low, high)
+    suppressed : dict of place to (value, low, high)
+        Method minus original.
+    audits : dict of name to Beside
+    """
+    said = outcomes(audits)
+    if not forget_f1[2] < silent:
+        return Decision("not silenced", "forget F1", said)
+    if said and all(one == "no more" for one in said.values()):
+        nearest = max(audits, key=lambda name: audits[name].high)
+        return Decision("indistinguishable from the references under these audits", nearest, said)
+    less = [place for place, (_, _, high) in suppressed.items() if high < 0]
+    if less:
+        deepest = min(less, key=lambda place: suppressed[place][0])
+        return Decision("suppressed in the representation", deepest, said)
+    caught = [name for name, one in said.items() if one == "more"] or list(said)
+    worst = min(caught, key=lambda name: audits[name].p_more) if caught else "forget F1"
+    return Decision("silenced", worst, said)
+
+
+def lower_for_all(
+    method: Mapping[str, np.ndarray], original: Mapping[str, np.ndarray]
+) -> dict[str, tuple[float, float, float]]:
+    """Method minus original at each place, with percentile intervals for all places at once.
+
+    Bonferroni: of P places each interval leaves out `ERROR` / P of the resamples.
+    """
+    tail = 100 * ERROR / len(method) / 2
+    found = {}
+    for place, samples in method.items():
+        difference = samples - original[place]
+        low, high = np.nanpercentile(difference[1:], [tail, 100 - tail])
+        found[place] = (float(difference[0]), float(low), float(high))
+    return found
+
+
+def check_patients(n_patients: int, *, label: str) -> None:
+    """Refuse a class that too few patients of the test notes have.
+
+    Raises
+    ------
+    ValueError
+        If they are fewer than `FEWEST`; the stated error rate is held from there on.
+    """
+    if n_patients < FEWEST:
+        raise ValueError(
+            f"{n_patients} patients with {label!r} are in the test notes; an audit at an error "
+            f"rate of {ERROR:.0%} needs {FEWEST}: take more notes, or another class"
+        )

@@ -1,0 +1,242 @@
+"""What was only covered up is found: by the old head, by other spellings, by training on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import expit
+from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
+from toys import Toy, make_toy
+
+import steu
+from steu.audits.collateral import collateral, correlation_drift
+from steu.audits.head_put_back import head_put_back, rows_put_back, with_original_head
+from steu.audits.merged import merged_model, with_model
+from steu.audits.relearning import RelearnConfig, relearn
+from steu.audits.respelling import answers_to, respelt
+from steu.audits.rounding import on_grid, rounded
+from steu.evaluation.calibration import brier, calibration_error, negative_log_likelihood
+from steu.evaluation.metrics import auroc
+from steu.evaluation.prototypes import few_shot_auroc
+from steu.task import ForgetTask
+from steu.unlearning.baselines import LayerConfig, edit_layers
+from steu.unlearning.dense_edit import LayerEdit
+from steu.unlearning.sparse_edit import SparseEdit
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
+    return make_toy(tmp_path_factory.mktemp("toy"))
+
+
+@pytest.fixture(scope="module")
+def task(toy: Toy) -> ForgetTask:
+    return toy.task(splits=np.repeat(["train", "validation", "test"], [140, 40, 60]))
+
+
+@pytest.fixture(scope="module")
+def head_only(task: ForgetTask) -> SparseEdit:
+    none = np.empty(0, dtype=np.int64)
+    return steu.unlearn(task, none, steu.UnlearnConfig(epochs=12, learning_rate_head=0.2))
+
+
+@pytest.fixture(scope="module")
+def sparse(task: ForgetTask) -> SparseEdit:
+    config = steu.UnlearnConfig(epochs=6, learning_rate_rows=0.02)
+    return steu.unlearn(task, steu.rank_tokens(task)[:3], config)
+
+
+@pytest.fixture(scope="module")
+def dense(task: ForgetTask) -> LayerEdit:
+    return edit_layers(task, "direct_suppression", LayerConfig(epochs=2), n_layers=1)
+
+
+def test_the_old_head_undoes_what_only_the_head_learned(
+    task: ForgetTask, head_only: SparseEdit
+) -> None:
+    original, truth = task.log_odds(task.test), task.is_forget[task.test]
+    assert not (task.log_odds(task.test, head_only)[truth, task.forget] > 0).any()
+    assert np.array_equal(with_original_head(task, head_only, task.test), original)
+    assert head_put_back(task, head_only)[0] == pytest.approx(
+        roc_auc_score(truth, original[:, task.forget])
+    )
+
+
+def test_a_ranking_turned_round_counts_as_its_mirror_image(task: ForgetTask) -> None:
+    found = head_put_back(task)[0]
+    model = merged_model(task)
+    with torch.no_grad():
+        model.classifier.weight[task.forget] *= -1
+    assert head_put_back(with_model(task, model))[0] == pytest.approx(found)
+
+
+def test_the_row_that_holds_the_class_down_is_named(task: ForgetTask, sparse: SparseEdit) -> None:
+    table = rows_put_back(task, sparse, most=3)
+    assert table.loc[0, "token"] == "insulin"
+    assert table.loc[0, "measured"] > 0.5
+    everything = SparseEdit(
+        sparse.token_ids, SparseEdit.identity(task.model, sparse.token_ids).rows
+    )
+    with_class = task.test[task.is_forget[task.test]]
+    gain = (
+        with_original_head(task, everything, with_class)
+        - with_original_head(task, sparse, with_class)
+    )[:, task.forget].mean()
+    assert table["measured"].sum() == pytest.approx(gain, rel=0.5)
+
+
+@pytest.mark.parametrize("kind", ["sparse", "dense", "head_only"])
+def test_a_merged_copy_answers_as_the_edit_and_the_original_stays(
+    task: ForgetTask, kind: str, request: pytest.FixtureRequest
+) -> None:
+    edit, before = request.getfixturevalue(kind), task.model_hash
+    copied = with_model(task, merged_model(task, edit))
+    assert np.allclose(copied.log_odds(task.test), task.log_odds(task.test, edit), atol=1e-5)
+    assert steu.weights_hash(task.model) == before
+    assert np.array_equal(copied.thresholds, task.thresholds)
+
+
+@pytest.mark.parametrize(("grid", "levels"), [("int8", 255), ("int4", 15)])
+def test_a_row_has_as_many_values_as_its_bits_allow(grid: str, levels: int) -> None:
+    values = torch.randn(3, 4000, generator=torch.Generator().manual_seed(0))
+    found = on_grid(values, grid)  # type: ignore[arg-type]
+    assert all(len(row.unique()) <= levels for row in found)
+    step = values.abs().amax(dim=1, keepdim=True) / (levels // 2)
+    assert ((found - values).abs() <= step / 2 * 1.0001).all()
+    assert torch.equal(on_grid(found, grid), found)  # type: ignore[arg-type]
+
+
+def test_what_was_moved_by_less_than_half_a_step_moves_back(task: ForgetTask) -> None:
+    model = merged_model(task)
+    weight = model.classifier.weight
+    with torch.no_grad():
+        weight.copy_(on_grid(weight, "int4"))
+    coarse = with_model(task, model)
+    moved = weight.detach().clone()
+    step = moved[task.forget].abs().max() / 7
+    held = moved[task.forget].abs() == moved[task.forget].abs().max()  # the row keeps its grid
+    moved[task.forget] -= 0.45 * step * moved[task.forget].sign() * ~held
+    none = torch.empty(0, dtype=torch.int64)
+    hidden = SparseEdit(none, SparseEdit.identity(model, none).rows, {"weight": moved})
+    before, after = (rounded(coarse, edit, grid="int4") for edit in (None, hidden))
+    assert not np.allclose(coarse.log_odds(task.test, hidden), coarse.log_odds(task.test))
+    assert np.array_equal(after.log_odds(task.test), before.log_odds(task.test))
+    finer = rounded(coarse, hidden, grid="int8").log_odds(task.test)
+    assert not np.allclose(finer, rounded(coarse, grid="int8").log_odds(task.test))
+
+
+def test_bf16_keeps_eight_bits_and_an_unknown_grid_is_refused(task: ForgetTask) -> None:
+    found = rounded(task, grid="bf16")
+    assert np.allclose(found.log_odds(task.test), task.log_odds(task.test), atol=0.3)
+    assert not np.array_equal(found.log_odds(task.test), task.log_odds(task.test))
+    with pytest.raises(ValueError, match="grid"):
+        rounded(task, grid="int7")  # type: ignore[arg-type]
+
+
+def test_a_word_that_is_left_out_tells_nothing_and_one_misspelt_is_another_token(
+    task: ForgetTask,
+) -> None:
+    token = task.tokenizer.convert_tokens_to_ids("insulin")
+    chosen, index = np.array([token]), task.test
+    without = respelt(task, chosen, index, spelling="left out")
+    assert not without.contains_any(chosen).any()
+    truth = task.is_forget[index]
+    before = roc_auc_score(truth, task.log_odds(index)[:, task.forget])
+    after = roc_auc_score(truth, answers_to(task, without)[:, task.forget])
+    assert after < 0.7 < 0.9 < before
+    kept = respelt(task, np.array([10**6 % 5]), index, spelling="hyphen")
+    assert np.array_equal(kept.ids, np.concatenate([task.notes[i] for i in index]))
+    apart = respelt(task, chosen, index, spelling="hyphen")
+    assert not apart.contains_any(chosen).any()
+    assert (apart.lengths >= task.notes.lengths[index]).all()
+
+
+def test_answers_to_the_same_notes_are_the_tasks_own(task: ForgetTask, sparse: SparseEdit) -> None:
+    same = respelt(task, np.empty(0, dtype=int), task.test, spelling="left out")
+    for edit in (None, sparse):
+        assert np.allclose(answers_to(task, same, edit), task.log_odds(task.test, edit), atol=1e-4)
+
+
+def test_the_head_alone_learns_again_at_once_what_only_the_head_forgot(
+    task: ForgetTask, head_only: SparseEdit
+) -> None:
+    config = RelearnConfig(steps=(0, 4, 32), learning_rate_head=0.05)
+    found = relearn(task, head_only, config=config)
+    assert found.f1[0, 0] == 0
+    assert found.f1[-1, 0] > 0.8
+    assert found.steps_to(0.5 * found.f1[-1, 0])[0] in (4, 32)
+    assert np.isinf(found.steps_to(2.0)).all()
+    table = found.table()
+    assert set(table["metric"]) == {"forget_f1", "forget_auroc"}
+    assert list(table["examples"].unique()) == [0, 64, 512]
+
+
+def test_training_everything_brings_it_back_too_and_leaves_the_model_alone(
+    task: ForgetTask, sparse: SparseEdit
+) -> None:
+    before = steu.weights_hash(task.model)
+    config = RelearnConfig(steps=(0, 30), learning_rate_head=0.05, learning_rate_all=3e-3)
+    found = relearn(task, sparse, part="all", config=config)
+    assert found.f1[0, 0] < 0.3 < found.f1[1, 0]
+    assert steu.weights_hash(task.model) == before
+
+
+def test_lessons_without_the_class_never_train_its_output(
+    task: ForgetTask, head_only: SparseEdit
+) -> None:
+    found = relearn(task, head_only, lesson="without the class", config=RelearnConfig(steps=(0, 8)))
+    assert np.array_equal(found.auroc[0], found.auroc[1], equal_nan=True)
+
+
+def test_steps_that_do_not_rise_from_nought_are_refused() -> None:
+    with pytest.raises(ValueError, match="steps must rise from 0; found 4, 2"):
+        RelearnConfig(steps=(4, 2))
+
+
+def test_collateral_is_nought_where_nothing_changed_and_apart_by_who_has_the_class(
+    task: ForgetTask, head_only: SparseEdit
+) -> None:
+    table = collateral(task, steu.null_edit(task))
+    assert (table["value"].dropna() == 0).all()
+    assert set(table["label"]) == {task.labels[c] for c in task.retained}
+    parts = collateral(task, head_only).groupby("notes")["n"].first()
+    assert parts["all notes"] == parts["notes with the class"] + parts["notes without the class"]
+    assert correlation_drift(task, steu.null_edit(task))[0] == 0
+    assert correlation_drift(task, head_only)[0] > 0
+
+
+def test_calibration_agrees_with_scikit_learn_and_a_case_by_hand() -> None:
+    generator = np.random.default_rng(0)
+    z, truth = generator.normal(size=50), generator.random(50) < 0.4
+    once = np.ones((1, 50), dtype=np.float32)
+    assert negative_log_likelihood(truth, z, once)[0] == pytest.approx(log_loss(truth, expit(z)))
+    assert brier(truth, z, once)[0] == pytest.approx(brier_score_loss(truth, expit(z)))
+    # two bins: (0.05, 0.05) with one positive, (0.95, 0.95) with two: gaps 0.45 and 0.05
+    chance = np.array([0.05, 0.05, 0.95, 0.95])
+    by_hand = calibration_error(
+        np.array([True, False, True, True]), np.log(chance / (1 - chance)), np.ones((1, 4))
+    )
+    assert by_hand[0] == pytest.approx((0.45 + 0.05) / 2)
+
+
+def test_drift_of_correlations_is_numpys(task: ForgetTask, sparse: SparseEdit) -> None:
+    two = [task.log_odds(task.test, e)[:, task.retained] for e in (None, sparse)]
+    by_hand = abs(np.corrcoef(two[1].T)[0, 1] - np.corrcoef(two[0].T)[0, 1])
+    assert correlation_drift(task, sparse)[0] == pytest.approx(by_hand, abs=1e-5)
+
+
+def test_two_prototypes_are_the_difference_of_means() -> None:
+    generator = np.random.default_rng(0)
+    targets = generator.random(200) < 0.3
+    features = generator.normal(size=(200, 5)) + np.outer(targets, [2.0, 0, 0, 0, 0])
+    fewest = int(targets.sum())
+    all_shown = few_shot_auroc(features, targets, features, targets, shots=fewest, draws=20)
+    scaled = (features - features.mean(axis=0)) / features.std(axis=0)
+    direction = scaled[targets].mean(axis=0) - scaled[~targets].mean(axis=0)
+    truth = auroc(targets, scaled @ direction, np.ones((1, 200)))[0]
+    assert all_shown.mean() == pytest.approx(truth, abs=0.02)
+    one = few_shot_auroc(features, targets, features, targets, shots=1, draws=100)
+    assert one.mean() < all_shown.mean()
+    with pytest.raises(ValueError, match=f"shots must be {fewest} at most"):
+        few_shot_auroc(features, targets, features, targets, shots=fewest + 1)

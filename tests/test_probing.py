@@ -1,0 +1,112 @@
+"""The class is looked for where it could hide: layers below, neighbours' answers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from toys import Toy, make_toy
+
+from steu.audits.places import OTHERS, places
+from steu.audits.probing import probe, probe_table
+from steu.models.hidden_states import HEAD
+from steu.models.weights import weights_hash
+from steu.task import ForgetTask
+from steu.unlearning.null_edit import null_edit
+from steu.unlearning.sparse_edit import SparseEdit
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
+    return make_toy(tmp_path_factory.mktemp("toy"))
+
+
+@pytest.fixture(scope="module")
+def task(toy: Toy) -> ForgetTask:
+    splits = np.repeat(["train", "validation", "test"], [140, 40, 60])
+    return toy.task(splits=splits)
+
+
+def silent_word(task: ForgetTask, *, head: bool = True) -> SparseEdit:
+    """The row of the class's only word becomes another's: nothing is left of it anywhere."""
+    token = task.tokenizer.convert_tokens_to_ids("insulin")
+    other = task.tokenizer.convert_tokens_to_ids("appetite")
+    start = SparseEdit.identity(task.model, torch.tensor([token]))
+    rows = task.model.get_input_embeddings().weight.detach()[[other]].clone()
+    return SparseEdit(start.token_ids, rows, start.head if head else {})
+
+
+def test_states_are_the_models_own(task: ForgetTask) -> None:
+    found = places(task)
+    assert next(iter(found)) == "embeddings, mean"
+    assert np.allclose(found[HEAD], task.teacher.features.numpy(), atol=1e-5)
+    assert np.allclose(found[OTHERS], task.teacher.logits.numpy()[:, task.retained], atol=1e-5)
+    ids = torch.from_numpy(task.notes[5].astype(np.int64))[None]
+    with torch.no_grad():
+        layers = task.model.eval().base_model(ids, output_hidden_states=True).hidden_states
+    assert np.allclose(found["embeddings, mean"][5], layers[0][0].mean(dim=0), atol=1e-5)
+    assert np.allclose(found["layer 1, first"][5], layers[1][0, 0], atol=1e-5)
+
+
+def test_the_untouched_original_is_caught_everywhere(task: ForgetTask) -> None:
+    probed = probe(task)
+    for place in ("embeddings, mean", "layer 1, mean", HEAD):
+        assert probed.samples[place][0] > 0.9, place
+        assert probed.unseen[place][0] > 0.8, place
+
+
+def test_the_null_edit_hides_nothing_from_a_reader(task: ForgetTask) -> None:
+    before, after = probe(task, only=[HEAD]), probe(task, null_edit(task), only=[HEAD])
+    assert np.array_equal(before.samples[HEAD], after.samples[HEAD])
+
+
+def test_nobody_finds_a_class_that_no_note_tells(toy: Toy, task: ForgetTask) -> None:
+    targets = toy.targets.copy()
+    targets[:, 0] = np.random.default_rng(0).permutation(targets[:, 0])
+    drawn = toy.task(splits=task.splits, targets=targets)
+    probed = probe(drawn, only=["embeddings, mean", HEAD])
+    assert max(found[0] for found in probed.samples.values()) < 0.7
+    assert max(found[0] for found in probed.unseen.values()) < 0.7
+
+
+def test_looking_leaves_the_model_as_it_was(task: ForgetTask) -> None:
+    before = task.model_hash
+    places(task, silent_word(task))
+    assert weights_hash(task.model) == before
+    task.check_unchanged()
+
+
+def test_a_class_in_the_answer_of_a_neighbour_is_caught(task: ForgetTask) -> None:
+    neighbour = task.retained[0]
+    edit = silent_word(task)
+    weight = edit.head["weight"].clone()
+    weight[neighbour] += 0.3 * weight[task.forget]
+    leak = SparseEdit(
+        torch.empty(0, dtype=torch.int64), edit.rows[:0], edit.head | {"weight": weight}
+    )
+    clean, leaking = (probe(task, e, only=[OTHERS]).samples[OTHERS][0] for e in (edit, leak))
+    assert clean < 0.65
+    assert leaking > clean + 0.1
+
+
+def test_a_class_that_only_the_last_layer_lost_is_found_below_it(task: ForgetTask) -> None:
+    found = places(task)
+    found[HEAD] = np.random.default_rng(0).normal(size=found[HEAD].shape).astype(np.float32)
+    probed = probe(task, found=found)
+    assert probed.samples[HEAD][0] < 0.7
+    assert probed.strongest != HEAD
+    assert probed.samples[probed.strongest][0] > 0.9
+
+
+def test_a_place_that_never_varies_is_named(task: ForgetTask) -> None:
+    found = places(task)
+    found[OTHERS] = np.zeros_like(found[OTHERS])
+    assert probe(task, found=found, only=[HEAD]).constant == (OTHERS,)
+    with pytest.raises(ValueError, match=f"{OTHERS}: the same for every training note"):
+        probe(task, found=found, only=[OTHERS])
+
+
+def test_the_table_has_a_row_a_place_and_kind_of_notes(task: ForgetTask) -> None:
+    table = probe_table(task, probe(task, only=[HEAD, OTHERS]))
+    assert list(table["place"]) == [HEAD, OTHERS] * 2
+    assert (table["low"] <= table["value"]).all() and (table["value"] <= table["high"]).all()

@@ -1,0 +1,165 @@
+"""Leaks that one fixed probe cannot see, and one that nobody can."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from steu.evaluation.probes import linear_probe
+from steu.evaluation.strongest_probe import (
+    AgreeingPairs,
+    Finding,
+    read_again,
+    read_class,
+    readers,
+    strongest,
+)
+
+N = {"train": 600, "validation": 200, "test": 400}
+SPLIT = np.repeat(list(N), list(N.values()))
+WIDTH = 40
+
+
+def by_split(values: np.ndarray) -> dict[str, np.ndarray]:
+    return {split: values[split == SPLIT] for split in N}
+
+
+def read(features: np.ndarray, targets: np.ndarray) -> tuple[float, float, Finding]:
+    """Test AUROC of the strongest reader and of the fixed one."""
+    shown, truth = by_split(features), by_split(targets)
+    found = read_class(shown, {split: truth[split] for split in ("train", "validation")})
+    fixed = linear_probe(shown["train"], truth["train"], shown["test"])
+    test = truth["test"]
+    return roc_auc_score(test, found.scores), roc_auc_score(test, fixed), found
+
+
+def noise(seed: int = 0) -> tuple[np.ndarray, np.random.Generator]:
+    generator = np.random.default_rng(seed)
+    return generator.normal(size=(len(SPLIT), WIDTH)), generator
+
+
+def turned(features: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """The same features seen along other axes."""
+    return features @ np.linalg.qr(generator.normal(size=(WIDTH, WIDTH)))[0]
+
+
+@pytest.mark.parametrize("axes", ["its own axis", "any direction"])
+def test_a_class_whose_direction_was_only_shrunk_is_still_read(axes: str) -> None:
+    features, generator = noise()
+    targets = generator.random(len(SPLIT)) < 0.2
+    features[:, 0] += 3 * targets
+    before, fixed_before, _ = read(features, targets)
+    features[:, 0] /= 20
+    if axes == "any direction":
+        features = turned(features, generator)
+    after, fixed_after, _ = read(features, targets)
+    assert min(before, fixed_before) > 0.95
+    assert fixed_after < 0.7  # the fixed probe takes it for erased
+    assert after > 0.95
+
+
+@pytest.mark.parametrize("view", [lambda x, _: x, turned], ids=["its own axes", "any directions"])
+def test_a_class_coded_as_an_exclusive_or_is_read(view: Callable[..., np.ndarray]) -> None:
+    features, generator = noise(1)
+    first, second = generator.integers(0, 2, (2, len(SPLIT)))
+    features[:, 0] = 4 * (first - 0.5) + 0.3 * features[:, 0]
+    features[:, 1] = 4 * (second - 0.5) + 0.3 * features[:, 1]
+    found, fixed, _ = read(view(features, generator), (first ^ second).astype(bool))
+    assert fixed < 0.6
+    assert found > 0.9
+
+
+def test_a_class_in_the_spread_of_a_feature_is_read() -> None:
+    features, generator = noise(2)
+    targets = generator.random(len(SPLIT)) < 0.3
+    features[targets, 3] *= 4
+    found, fixed, _ = read(features, targets)
+    assert fixed < 0.6 < 0.7 < found
+
+
+def test_nothing_is_found_where_there_is_nothing() -> None:
+    found = []
+    for seed in range(6):
+        features, generator = noise(10 + seed)
+        found.append(read(features, generator.random(len(SPLIT)) < 0.2)[0])
+    assert abs(np.mean(found) - 0.5) < 0.03  # choosing on validation does not flatter the test
+
+
+def test_a_ranking_the_wrong_way_round_is_turned_on_validation() -> None:
+    features, generator = noise(3)
+    targets = generator.random(len(SPLIT)) < 0.3
+    shift = np.where(SPLIT == "train", -3.0, 3.0)  # an edit that turned the sign on what it saw
+    features[:, 0] += shift * targets
+    found, _, finding = read(features, targets)
+    assert finding.turned
+    assert finding.validation_auroc > 0.9
+    assert found > 0.9
+
+
+def test_the_logistic_reader_is_scikit_learns() -> None:
+    features, generator = noise(4)
+    targets = generator.random(len(SPLIT)) < 0.3
+    probe = readers(*features.shape)["logistic, C = 0.01"].fit(features, targets)
+    scaled = (features - features.mean(axis=0)) / features.std(axis=0)
+    logits = scaled @ probe[-1].coef_[0] + probe[-1].intercept_
+    assert np.allclose(logits, probe.decision_function(features))
+
+
+def test_pairs_are_those_that_correlate_most_with_the_class() -> None:
+    features, generator = noise(5)
+    targets = (generator.random(len(SPLIT)) < 0.4).astype(int)
+    pairs = AgreeingPairs(n_pairs=3).fit(features, targets)
+    everyone = {
+        (i, j): abs(np.corrcoef(features[:, i] * features[:, j], targets)[0, 1])
+        for i in range(WIDTH)
+        for j in range(i, WIDTH)
+    }
+    best = sorted(everyone, key=lambda pair: -everyone[pair])[:3]
+    assert list(zip(pairs.left_, pairs.right_, strict=True)) == best
+    assert pairs.transform(features).shape == (len(SPLIT), WIDTH + 3)
+
+
+def test_folds_keep_patients_together_and_find_what_training_notes_hide() -> None:
+    features, generator = noise(6)
+    targets = generator.random(len(SPLIT)) < 0.3
+    groups = np.arange(len(SPLIT)) // 2
+    features += 50 * generator.normal(size=(len(SPLIT) // 2, WIDTH)).repeat(2, axis=0)
+    same = targets[groups * 2]  # both notes of a patient: a fold that parted them would be told
+    leaked = roc_auc_score(same, read_again(features, same, groups, reader="RBF, C = 10"))
+    assert abs(leaked - 0.5) < 0.1
+    features[:, 0] += 200 * same
+    found = read_again(features, same, groups, reader="logistic, C = 0.01")
+    assert roc_auc_score(same, found) > 0.9
+
+
+def test_the_strongest_is_chosen_on_validation() -> None:
+    weak = Finding("a", "MLP", False, 0.7, np.zeros(1))
+    strong = Finding("b", "MLP", False, 0.8, np.zeros(1))
+    assert strongest([weak, strong]) is strong
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf])
+def test_what_is_not_finite_is_named(odd: float) -> None:
+    features, generator = noise()
+    targets = generator.random(len(SPLIT)) < 0.3
+    features[3, 7] = odd
+    with pytest.raises(
+        ValueError, match=f"features of the train notes holds {odd} in row 3, feature 7"
+    ):
+        read(features, targets)
+
+
+def test_what_never_varies_is_no_verdict() -> None:
+    _, generator = noise()
+    targets = generator.random(len(SPLIT)) < 0.3
+    with pytest.raises(ValueError, match="the same for every training note"):
+        read(np.ones((len(SPLIT), 3)), targets)
+
+
+def test_a_split_with_one_kind_of_notes_is_refused() -> None:
+    features, _ = noise()
+    with pytest.raises(ValueError, match="train split has 0 notes with the class of 600"):
+        read(features, np.zeros(len(SPLIT), dtype=bool))

@@ -1,0 +1,112 @@
+"""Verdicts: closed forms, the error rate that is stated, and what each rule needs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+from scipy.stats import t as student
+
+from steu.evaluation.metrics import auroc, group_weights
+from steu.evaluation.verdicts import (
+    ERROR,
+    MARGIN,
+    Beside,
+    beside_references,
+    check_patients,
+    decide,
+    lower_for_all,
+    outcomes,
+)
+
+
+def samples(value: float, spread: float = 0.0, n: int = 4000, seed: int = 0) -> np.ndarray:
+    generator = np.random.default_rng(seed)
+    return np.concatenate([[value], value + spread * generator.normal(size=n)])
+
+
+def test_the_interval_is_that_of_patients_and_of_one_more_draw() -> None:
+    told = [samples(v) for v in (0.78, 0.80, 0.82)]  # a spread of 0.02 and no luck of patients
+    found = beside_references(samples(0.9), told)
+    around = student(2).ppf(0.975) * 0.02 * np.sqrt(1 + 1 / 3)
+    assert found.value == pytest.approx(0.1)
+    assert (found.low, found.high) == pytest.approx((0.1 - around, 0.1 + around))
+    assert found.p_more == pytest.approx(student(2).sf(0.1 / (0.02 * np.sqrt(4 / 3))), rel=1e-3)
+    alone = beside_references(samples(0.85, 0.03), [samples(0.8)] * 3)  # luck of patients alone
+    assert alone.p_more == pytest.approx(norm.sf(0.05 / 0.03), rel=0.1)
+    assert alone.high == pytest.approx(0.05 + 1.96 * 0.03, abs=0.005)
+
+
+def test_less_than_the_references_is_no_more_than_they_hold() -> None:
+    told = [samples(0.8, 0.01, seed=i) for i in range(4)]
+    found = beside_references(samples(0.7, 0.01, seed=9), told)
+    assert found.p_more > 0.9
+    assert outcomes({"probe": found}) == {"probe": "no more"}
+
+
+def test_a_reference_held_out_is_caught_no_more_often_than_is_stated() -> None:
+    generator = np.random.default_rng(0)
+    truth = np.arange(220) < 20
+    weights = group_weights(np.arange(220), n_bootstrap=60, seed=0)
+    caught, trials = 0, 120
+    for _ in range(trials):
+        audits = {}
+        for name in ("one", "two", "three"):
+            patients = generator.normal(size=220)  # hard notes are hard for every model
+
+            def draw(patients: np.ndarray = patients) -> np.ndarray:
+                own = 0.5 * generator.normal(size=220)
+                return auroc(truth, patients + own + truth * generator.normal(1.2, 0.2), weights)
+
+            audits[name] = beside_references(draw(), [draw() for _ in range(4)])
+        caught += "more" in outcomes(audits).values()
+    # 120 trials at the stated rate catch 11 or fewer in 97 of 100 cases
+    assert caught <= 11
+    assert trials * ERROR < 11
+
+
+def test_a_model_that_holds_more_is_caught() -> None:
+    told = [samples(0.8 + 0.01 * i, 0.02, seed=i) for i in range(4)]
+    found = {"probe": beside_references(samples(0.95, 0.02, seed=9), told)}
+    assert outcomes(found) == {"probe": "more"}
+
+
+def test_more_audits_need_more_evidence() -> None:
+    near = Beside(0.1, 0.0, 0.2, p_more=0.03, p_margin=0.9)
+    unsuspicious = Beside(0.0, -0.2, 0.2, p_more=0.5, p_margin=0.4)
+    assert outcomes({"a": near})["a"] == "more"
+    assert outcomes({"a": near, "b": unsuspicious}) == {"a": "undecided", "b": "undecided"}
+
+
+def test_verdicts_rise_with_what_the_intervals_bear_out() -> None:
+    same = {"probe": Beside(0.0, -0.02, 0.02, 0.5, 0.001)}
+    more = {"probe": Beside(0.2, 0.1, 0.3, 0.001, 0.99)}
+    less, not_less = {"head": (-0.1, -0.2, -0.05)}, {"head": (-0.1, -0.2, 0.05)}
+    silent, loud = (0.0, 0.0, 0.0), (0.02, 0.0, 0.08)
+    assert decide(forget_f1=loud, suppressed=less, audits=same).verdict == "not silenced"
+    assert decide(forget_f1=silent, suppressed=not_less, audits=more).verdict == "silenced"
+    found = decide(forget_f1=silent, suppressed=less, audits=more)
+    assert (found.verdict, found.decided_by) == ("suppressed in the representation", "head")
+    best = decide(forget_f1=silent, suppressed=less, audits=same)
+    assert best.verdict == "indistinguishable from the references under these audits"
+    assert best.decided_by == "probe"
+    assert decide(forget_f1=silent, suppressed=not_less, audits={}).verdict == "silenced"
+
+
+def test_an_interval_for_all_places_is_wider_than_for_one() -> None:
+    method, original = samples(0.7, 0.05), samples(0.8, seed=1)
+    one = lower_for_all({"a": method}, {"a": original})["a"]
+    many = lower_for_all(dict.fromkeys("abcd", method), dict.fromkeys("abcd", original))["a"]
+    assert many[1] < one[1] < one[2] < many[2]
+    assert one[2] == pytest.approx(-0.1 + 1.96 * 0.05, abs=0.01)
+
+
+def test_what_cannot_be_judged_is_named() -> None:
+    with pytest.raises(ValueError, match="needs three of them at least.* found 2"):
+        beside_references(samples(0.8), [samples(0.8)] * 2)
+    with pytest.raises(ValueError, match="no number for the method or a reference: no verdict"):
+        beside_references(samples(np.nan), [samples(0.8)] * 3)
+    with pytest.raises(ValueError, match="7 patients with 'sepsis'.* needs 10"):
+        check_patients(7, label="sepsis")
+    check_patients(10, label="sepsis")
+    assert MARGIN > 0
