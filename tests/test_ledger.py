@@ -10,17 +10,21 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import t as student
 
 from steu.evaluation.results import COLUMNS
 from steu.reporting.display_names import METHODS, METRICS
-from steu.reporting.ledger import as_records, ledger, seed_summary
-from steu.reporting.statements import PAPER, READINGS, STATEMENTS, Statement
+from steu.reporting.ledger import as_records, interval_of, ledger, seed_summary
+from steu.reporting.statements import PAPER, READINGS, SILENT, STATEMENTS, Statement
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def results(values, *, dataset="a"):
-    """Records of the results table from {(method, metric): [a value a seed]}."""
+def results(values, *, dataset="a", error=0.0):
+    """Records of the results table from {(method, metric): [a value a seed]}.
+
+    `error` is the standard error of each over patients.
+    """
     records = [
         {
             "dataset": dataset,
@@ -31,6 +35,8 @@ def results(values, *, dataset="a"):
             "metric": metric,
             "split": "test",
             "value": value,
+            "low": value - 1.96 * error,
+            "high": value + 1.96 * error,
         }
         for (method, metric), seeds in values.items()
         for seed, value in enumerate(seeds)
@@ -39,9 +45,9 @@ def results(values, *, dataset="a"):
 
 
 GOOD = {
-    ("original", "retain_macro_f1"): [0.50, 0.54],
-    ("steu", "forget_f1"): [0.0, 0.02],
-    ("steu", "retain_macro_f1"): [0.52, 0.52],
+    ("original", "retain_macro_f1"): [0.52, 0.53],
+    ("steu", "forget_f1"): [0.010, 0.012],
+    ("steu", "retain_macro_f1"): [0.52, 0.53],
     ("null", "forget_f1"): [0.0, 0.0],
 }
 
@@ -49,13 +55,19 @@ GOOD = {
 def test_the_summary_is_the_mean_and_the_range_of_the_seeds():
     summary = seed_summary(results(GOOD)).set_index(["method", "metric"])
     row = summary.loc[("original", "retain_macro_f1")]
-    assert (row["value"], row["low"], row["high"], row["n"]) == (pytest.approx(0.52), 0.5, 0.54, 2)
+    assert (row["value"], row["low"], row["high"], row["n"]) == (
+        pytest.approx(0.525),
+        0.52,
+        0.53,
+        2,
+    )
 
 
 def test_claims_are_judged_from_the_numbers():
     found = ledger(results(GOOD))
     silent = found["silent"]
-    assert (silent.verdict, silent.measured) == ("holds", "a, b, f: 0.010 [0.000, 0.020]")
+    assert silent.verdict == "holds"
+    assert silent.measured.startswith("a, b, f: 0.011 [")
     assert found["others_keep_f1"].verdict == "holds"
     assert found["one_bias_silences"].verdict == "holds"
     assert found["retains_more_than_rivals"].verdict == "not tested here"
@@ -68,7 +80,8 @@ def test_a_stage_of_the_first_seed_only_is_judged_by_that_seed():
         ("steu_tuned", "probe_auroc"): [0.8],
     }
     claim = ledger(results(first))["pmi_beats_random"]
-    assert (claim.verdict, claim.measured) == ("holds", "a, b, f: 0.100 (one seed)")
+    assert claim.verdict == "holds"
+    assert claim.measured == "a, b, f: 0.100 [0.100, 0.100] (one seed)"
 
 
 @pytest.mark.parametrize(("least", "verdict"), [(0.83, "holds"), (0.78, "does not hold")])
@@ -94,6 +107,47 @@ def test_nearness_to_retraining_is_held_against_the_original(original, edited, v
     assert ledger(results(near))["others_near_retrained"].verdict == verdict
 
 
+@pytest.mark.parametrize(("error", "verdict"), [(0.001, "holds"), (0.05, "undecided")])
+def test_what_lies_across_the_limit_is_undecided(error, verdict):
+    found = ledger(results({("steu", "forget_f1"): [0.01]}, error=error))["silent"]
+    assert found.verdict == verdict
+
+
+def test_seeds_that_lie_apart_leave_it_undecided():
+    found = ledger(results({("steu", "forget_f1"): [0.0, 0.0, 0.12]}))["silent"]
+    assert found.verdict == "undecided"  # the mean is below the limit
+
+
+def test_the_interval_is_students_over_seeds_and_the_bootstraps_over_patients():
+    one = statement(("steu", "forget_f1"))
+    seeds = [{("steu", "forget_f1"): (value, 0.0)} for value in (0.1, 0.2, 0.3)]
+    value, low, high = interval_of(one, seeds)
+    around = student(2).ppf(0.975) * 0.1 / np.sqrt(3)
+    assert value == pytest.approx(0.2)
+    assert (low, high) == pytest.approx((0.2 - around, 0.2 + around), abs=0.03)
+    _, low, high = interval_of(one, [{("steu", "forget_f1"): (0.2, 0.05)}])
+    assert (low, high) == pytest.approx((0.2 - 1.96 * 0.05, 0.2 + 1.96 * 0.05), abs=0.005)
+
+
+def test_at_the_limit_a_statement_is_called_at_the_stated_rate():
+    """Truth at the limit; patients and seeds move what is measured. Either verdict is an error."""
+    generator = np.random.default_rng(0)
+    called, trials = 0, 120
+    of_seed, of_patients = 0.02, 0.02
+    for _ in range(trials):
+        patients = of_patients * generator.normal()  # the same test notes for all seeds
+        values = SILENT + patients + of_seed * generator.normal(size=3)
+        seeds = [{("steu", "forget_f1"): (value, of_patients)} for value in values]
+        _, low, high = interval_of(statement(("steu", "forget_f1")), seeds)
+        called += high < SILENT or low > SILENT
+    assert called <= 12  # 120 trials at 5 % give 12 or fewer in 99 of 100 cases
+
+
+def test_a_statement_has_one_limit():
+    with pytest.raises(ValueError, match="statement 'mine': give it one limit, below or above"):
+        Statement("mine", "c", "A", "p", "notebooks/04_unlearning", (("steu", "forget_f1"),))
+
+
 def test_datasets_that_disagree_make_a_claim_mixed():
     loud = {**GOOD, ("steu", "forget_f1"): [0.4, 0.4]}
     both = pd.concat([results(GOOD), results(loud, dataset="c")])
@@ -101,17 +155,17 @@ def test_datasets_that_disagree_make_a_claim_mixed():
 
 
 def test_a_loss_beyond_the_margin_is_a_loss():
-    worse = {**GOOD, ("steu", "retain_macro_f1"): [0.45, 0.45]}
+    worse = {**GOOD, ("steu", "retain_macro_f1"): [0.45, 0.46]}
     assert ledger(results(worse))["others_keep_f1"].verdict == "does not hold"
 
 
 def test_differences_are_taken_within_a_seed():
     seeds = {
         ("original", "retain_macro_f1"): [0.50, 0.60],
-        ("steu", "retain_macro_f1"): [0.51, 0.59],
+        ("steu", "retain_macro_f1"): [0.51, 0.61],
     }
     claim = ledger(results(seeds))["others_keep_f1"]
-    assert claim.measured == "a, b, f: 0.000 [-0.010, 0.010]"
+    assert claim.measured == "a, b, f: 0.010 [0.010, 0.010]"
 
 
 def test_the_papers_parameter_counts_are_its_arithmetic():
@@ -131,7 +185,7 @@ def test_every_statement_is_judged_where_all_stages_ran():
 
 def statement(*needs, key="mine"):
     page = "notebooks/04_unlearning"
-    return Statement(key, "c", "A", "p", page, needs, holds=lambda value: value < 1)
+    return Statement(key, "c", "A", "p", page, needs, below=1)
 
 
 def test_a_stage_that_was_not_run_is_not_tested_here():
@@ -157,7 +211,8 @@ def test_a_name_that_no_page_writes_is_refused(need, match):
 
 def test_a_number_that_is_not_known_counts_as_absent():
     unknown = {**GOOD, ("steu", "forget_f1"): [np.nan, 0.02]}
-    assert ledger(results(unknown))["silent"].measured == "a, b, f: 0.020 (one seed)"
+    measured = ledger(results(unknown))["silent"].measured
+    assert measured == "a, b, f: 0.020 [0.020, 0.020] (one seed)"
 
 
 def test_two_statements_with_one_key_are_refused():

@@ -44,10 +44,13 @@ class Statement:
     paper: str
     page: str
     needs: tuple[Number, ...]
-    holds: Callable[[float], bool]  # of the mean of the statistic over seeds
+    below: float = inf  # it holds where the statistic, as a mean over seeds, lies between these two
+    above: float = -inf
     statistic: Callable[..., float] = float  # of what is needed, in this order, of one seed
 
     def __post_init__(self) -> None:
+        if (self.below == inf) == (self.above == -inf):
+            raise ValueError(f"statement {self.key!r}: give it one limit, below or above")
         for method, metric in self.needs:
             self._check(method, METHODS, what="method")
             self._check(metric, METRICS, what="metric")
@@ -76,7 +79,7 @@ STATEMENTS = (
         paper="forget F1 0.0004 (MIMIC-IV, BioClinicalBERT, one seed)",
         page="notebooks/04_unlearning",
         needs=(("steu", "forget_f1"),),
-        holds=lambda value: value < SILENT,
+        below=SILENT,
     ),
     Statement(
         key="others_keep_f1",
@@ -86,7 +89,7 @@ STATEMENTS = (
         page="notebooks/04_unlearning",
         needs=(("steu", "retain_macro_f1"), ("original", "retain_macro_f1")),
         statistic=sub,
-        holds=lambda difference: difference > -MARGIN,
+        above=-MARGIN,
     ),
     Statement(
         key="small_share",
@@ -95,7 +98,7 @@ STATEMENTS = (
         paper="0.19 % (201K of BioClinicalBERT's)",
         page="notebooks/04_unlearning",
         needs=(("steu", "parameters_share"),),
-        holds=lambda share: share < 0.01,
+        below=0.01,
     ),
     Statement(
         key="rows_do_not_suffice",
@@ -104,7 +107,7 @@ STATEMENTS = (
         paper="forget F1 0.276 without the head; that the head has to move is our reading of it",
         page="notebooks/04_unlearning",
         needs=(("embedding_only", "forget_f1"),),
-        holds=lambda value: value >= SILENT,
+        above=SILENT,
     ),
     Statement(
         key="one_bias_silences",
@@ -114,7 +117,7 @@ STATEMENTS = (
         paper="the null edit is not reported",
         page="notebooks/04_unlearning",
         needs=(("null", "forget_f1"),),
-        holds=lambda value: value < SILENT,
+        below=SILENT,
     ),
     Statement(
         key="head_alone_silences",
@@ -123,7 +126,7 @@ STATEMENTS = (
         paper="the head alone is not reported",
         page="notebooks/04_unlearning",
         needs=(("head_only", "forget_f1"),),
-        holds=lambda value: value < SILENT,
+        below=SILENT,
     ),
     Statement(
         key="erases_more_than_head",
@@ -133,7 +136,7 @@ STATEMENTS = (
         page="notebooks/04_unlearning",
         needs=(("head_only", "probe_auroc"), ("steu", "probe_auroc")),
         statistic=sub,
-        holds=lambda difference: difference > MARGIN,
+        above=MARGIN,
     ),
     Statement(
         key="probe_as_retrained",
@@ -147,7 +150,7 @@ STATEMENTS = (
             *((f"reference_{reading}", "probe_auroc") for reading in READINGS),
         ),
         statistic=lambda edited, *retrained: edited - min(retrained),
-        holds=lambda difference: difference < MARGIN,
+        below=MARGIN,
     ),
     Statement(
         key="rivals_silence",
@@ -157,7 +160,7 @@ STATEMENTS = (
         page="notebooks/05_baselines",
         needs=tuple((rival, "forget_f1") for rival in DENSE),
         statistic=lambda *rivals: max(rivals),
-        holds=lambda value: value < SILENT,
+        below=SILENT,
     ),
     Statement(
         key="retains_more_than_rivals",
@@ -170,7 +173,7 @@ STATEMENTS = (
             *((rival, "retain_macro_f1") for rival in DENSE),
         ),
         statistic=lambda edited, *rivals: edited - max(rivals),
-        holds=lambda difference: difference > MARGIN,
+        above=MARGIN,
     ),
     Statement(
         key="pmi_beats_random",
@@ -180,7 +183,7 @@ STATEMENTS = (
         page="notebooks/05_baselines",
         needs=(("random_tokens", "probe_auroc"), ("steu_tuned", "probe_auroc")),
         statistic=sub,
-        holds=lambda difference: difference > MARGIN,
+        above=MARGIN,
     ),
     Statement(
         key="pmi_beats_counts",
@@ -193,7 +196,7 @@ STATEMENTS = (
             *((f"selector_{rival}", "probe_auroc") for rival in COUNTED),
         ),
         statistic=lambda pmi, *rivals: min(rivals) - pmi,
-        holds=lambda difference: difference > MARGIN,
+        above=MARGIN,
     ),
     Statement(
         key="nothing_left_in_note",
@@ -203,7 +206,7 @@ STATEMENTS = (
         paper="what other tokens tell is not reported",
         page="notebooks/06b_selectors",
         needs=(("selector_pmi", "lexical_remainder_auroc"),),
-        holds=lambda value: value < CHANCE,
+        below=CHANCE,
     ),
     Statement(
         key="nearer_than_null",
@@ -214,7 +217,7 @@ STATEMENTS = (
         page="notebooks/05b_references",
         needs=(("steu_tuned", TOW), ("null", TOW)),
         statistic=sub,
-        holds=lambda difference: difference > MARGIN,
+        above=MARGIN,
     ),
     Statement(
         key="others_near_retrained",
@@ -225,7 +228,7 @@ STATEMENTS = (
         page="notebooks/05b_references",
         needs=(("steu_tuned", JS_RETAIN), ("original", JS_RETAIN)),
         statistic=_times,
-        holds=lambda ratio: ratio < NEAR,
+        below=NEAR,
     ),
 )
 
