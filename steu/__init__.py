@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from steu.models.weights import weights_hash
     from steu.selection.ranking import SELECTORS, rank_tokens
     from steu.task import ForgetTask
+    from steu.unlearning.blind_rows import blind_rows
     from steu.unlearning.null_edit import null_edit
     from steu.unlearning.peft_adapter import save_peft
     from steu.unlearning.sparse import UnlearnConfig, unlearn
@@ -28,6 +29,7 @@ _WHERE = {
     "SELECTORS": "steu.selection.ranking",
     "SparseEdit": "steu.unlearning.sparse_edit",
     "UnlearnConfig": "steu.unlearning.sparse",
+    "blind_rows": "steu.unlearning.blind_rows",
     "evaluate": "steu.experiments.measures",
     "null_edit": "steu.unlearning.null_edit",
     "rank_tokens": "steu.selection.ranking",
@@ -40,6 +42,7 @@ __all__ = [
     "ForgetTask",
     "SparseEdit",
     "UnlearnConfig",
+    "blind_rows",
     "evaluate",
     "null_edit",
     "rank_tokens",

@@ -8,11 +8,22 @@ from transformers import PreTrainedModel
 
 from steu.models.heads import replaced_head
 from steu.task import Edit, ForgetTask
+from steu.unlearning.dense_edit import LayerEdit
 from steu.unlearning.sparse_edit import SparseEdit
 
 
 def merged_model(task: ForgetTask, edit: Edit | None = None) -> PreTrainedModel:
-    """A copy of the classifier into which the edit is written; it answers as that does."""
+    """A copy of the classifier into which the edit is written; it answers as that does.
+
+    Raises
+    ------
+    ValueError
+        If the edit is no set of values that the model's own parameters can take.
+    """
+    if not isinstance(edit, (SparseEdit, LayerEdit, type(None))):
+        raise ValueError(
+            f"{type(edit).__name__} stands beside the model's parameters and cannot be merged"
+        )
     if edit is None:
         return copy.deepcopy(task.model)
     if isinstance(edit, SparseEdit):  # a copy of its hook would stay

@@ -24,11 +24,12 @@ from steu.models.inference import Precision, machine
 from steu.models.loading import load_classifier
 from steu.task import Edit, ForgetTask, Teacher
 from steu.unlearning.dense_edit import LayerEdit
+from steu.unlearning.leace import ErasedFeatures
 from steu.unlearning.serialisation import FACTS
 from steu.unlearning.sparse_edit import SparseEdit
 
 ANSWERS = "answers.safetensors"  # of a model to every note
-KINDS = {kind.__name__: kind for kind in (SparseEdit, LayerEdit)}  # of edits that can be kept
+KEPT = (SparseEdit, LayerEdit, ErasedFeatures)  # kinds of edits that can be
 
 
 @dataclass(frozen=True)
@@ -220,5 +221,6 @@ def _write_edit(place: Path, trained: Trained) -> None:
 
 def _read_edit(place: Path, model: PreTrainedModel) -> Trained:
     facts = read_json(place / FACTS)
-    edit = KINDS[facts["kind"]].from_pretrained(place, model=model)
+    kind = next(kind for kind in KEPT if kind.__name__ == facts["kind"])
+    edit: Edit = kind.from_pretrained(place, model=model)
     return Trained(edit, facts["seconds"])

@@ -1,0 +1,59 @@
+"""Blind rows: the selected tokens read as others that say nothing of the class. Nothing is trained.
+
+What the null edit is to a forget F1, this is to erasure: the yardstick that costs nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from steu.selection.counts import count_tokens
+from steu.selection.scores import pmi_scores
+from steu.task import ForgetTask
+from steu.unlearning.sparse_edit import SparseEdit
+
+
+def blind_rows(task: ForgetTask, token_ids: np.ndarray, *, seed: int = 0) -> SparseEdit:
+    """Put into the rows of `token_ids` those of tokens whose PMI with the class is nearest to 0.
+
+    As many other tokens as are selected, of those that occur in training notes with the class, are
+    dealt out at random. In place of the selected words the encoder then reads words of which a note
+    with the class holds no more than any other. The head stays.
+
+    Parameters
+    ----------
+    token_ids : array of int, shape (k,)
+
+    Raises
+    ------
+    ValueError
+        If there are fewer other tokens than are selected.
+
+    Examples
+    --------
+    >>> import steu
+    >>> chosen = steu.rank_tokens(task)[:2]
+    >>> blind = steu.blind_rows(task, chosen)
+    >>> bool((blind.rows == task.model.get_input_embeddings().weight[chosen]).any())
+    False
+    """
+    token_ids = np.asarray(token_ids).astype(np.int64)
+    counts = count_tokens(task.notes)[task.train]
+    with_class = task.is_forget[task.train]
+    score = np.abs(pmi_scores(counts, with_class))
+    usable = np.asarray(counts[with_class].sum(axis=0)).ravel() > 0
+    usable[token_ids] = False
+    others = np.flatnonzero(usable)
+    if len(others) < len(token_ids):
+        raise ValueError(
+            f"blind rows need as many other tokens as are selected; found {len(others):,} beside "
+            f"{len(token_ids):,}: select fewer"
+        )
+    nearest = others[np.argsort(score[others], kind="stable")[: len(token_ids)]]
+    dealt = np.random.default_rng(seed).permutation(nearest)
+    start = SparseEdit.identity(task.model, torch.from_numpy(token_ids))
+    rows = SparseEdit.identity(task.model, torch.from_numpy(dealt)).rows
+    return replace(start, rows=rows, head={}, model_hash=task.model_hash, labels=task.labels)

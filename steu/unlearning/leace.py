@@ -1,0 +1,116 @@
+"""LEACE at the head: the class taken out of what the head reads, in closed form."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+
+from steu.data.encoding import EncodedNotes
+from steu.models.heads import copy_of_head, head_of
+from steu.task import ForgetTask
+from steu.unlearning.serialisation import read_tensors_for, write_tensors
+
+
+@dataclass(frozen=True, eq=False)
+class ErasedFeatures:
+    """An affine map of what the head reads, x ↦ x − left (right · (x − mean)).
+
+    Attributes
+    ----------
+    mean, left, right : tensors of shape (H,)
+        3 H numbers beside the model, none of which it changes.
+    model_hash : str, optional
+        Of the weights that it was fitted for; needed to save it.
+    """
+
+    mean: torch.Tensor
+    left: torch.Tensor
+    right: torch.Tensor
+    model_hash: str | None = None
+    history: tuple[dict[str, float], ...] = ()
+
+    def erase(self, features: torch.Tensor) -> torch.Tensor:
+        """Features (B, H) without the class."""
+        told = (features - self.mean.to(features)) @ self.right.to(features)  # (B,)
+        return features - told[:, None] * self.left.to(features)
+
+    @property
+    def bytes_stored(self) -> int:
+        """Bytes of its three vectors."""
+        return sum(v.numel() * v.element_size() for v in (self.mean, self.left, self.right))
+
+    def touched(self, notes: EncodedNotes) -> np.ndarray:
+        """Notes whose features it can change, (N,) bool: every one."""
+        return np.ones(len(notes), dtype=bool)
+
+    def parameters_changed(self, model: PreTrainedModel) -> int:
+        """Numbers that stand beside the model's own."""
+        return self.mean.numel() + self.left.numel() + self.right.numel()
+
+    def edited_head(self, model: PreTrainedModel) -> nn.Module:
+        """A copy of the model's head, as it is."""
+        return copy_of_head(model)
+
+    @contextmanager
+    def attached(self, model: PreTrainedModel) -> Iterator[PreTrainedModel]:
+        """The model with the map before its head, for the length of a `with` block."""
+        handle = head_of(model).register_forward_pre_hook(lambda _, given: self.erase(given[0]))
+        try:
+            yield model
+        finally:
+            handle.remove()
+
+    def save_pretrained(self, folder: str | Path, **facts: Any) -> None:
+        """Write the three vectors with what they belong to; no pickle."""
+        tensors = {"mean": self.mean, "left": self.left, "right": self.right}
+        write_tensors(folder, tensors, facts, model_hash=self.model_hash)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, *, model: PreTrainedModel) -> ErasedFeatures:
+        """Read what was written, for `model`, onto its device.
+
+        Raises
+        ------
+        ValueError
+            If the files were altered, or it was fitted for another model.
+        """
+        tensors, facts = read_tensors_for(model, folder)
+        return cls(tensors["mean"], tensors["left"], tensors["right"], facts["model"])
+
+
+def leace_edit(task: ForgetTask, *, train: np.ndarray | None = None) -> ErasedFeatures:
+    """Make what the head reads linearly uninformative of the class, and change it least.
+
+    Least-squares concept erasure (Belrose et al. 2023, arXiv 2306.03819, theorem 4.3), by
+    `concept-erasure`, on the features of the notes `train` and their true label: no linear
+    reader fitted on these notes does better than a constant. Others, and on other notes, may.
+
+    Raises
+    ------
+    ValueError
+        If the notes lack one of the two kinds.
+    """
+    train = task.train if train is None else train
+    with_class = torch.from_numpy(task.is_forget[train])
+    if with_class.all() or not with_class.any():
+        raise ValueError(
+            f"LEACE needs notes with and without {task.labels[task.forget]!r}; found "
+            f"{int(with_class.sum())} with of {len(train)}"
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # it compiles with torch.jit
+        from concept_erasure import LeaceEraser
+    features = task.features(train).double().cpu()
+    eraser = LeaceEraser.fit(features, with_class.double()[:, None])
+    mean = eraser.bias if eraser.bias is not None else torch.zeros(features.shape[1])
+    left, right = eraser.proj_left[:, 0], eraser.proj_right[0]
+    return ErasedFeatures(mean.float(), left.float(), right.float(), task.model_hash)
