@@ -278,7 +278,6 @@ def test_missing_values_agree_with_missing_values_alone() -> None:
     assert not compare(frame(known), frame(undefined), same_machine=False)["agrees"].any()
 
 
-@pytest.mark.skipif(not PUBLISHED.is_dir(), reason="nothing is published yet")
 def test_the_published_edition_is_whole_and_its_pages_say_what_it_says() -> None:
     facts = edition.read_edition(PUBLISHED)
     assert facts["profile"] == "open"
