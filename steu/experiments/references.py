@@ -11,13 +11,12 @@ from steu.evaluation.divergences import all_right, bernoulli_js, mean_js, tug_of
 from steu.evaluation.metrics import group_weights, metric_record
 from steu.experiments.retraining import retrain
 from steu.experiments.study import Study
-from steu.task import Teacher
 
 Reading = Literal["relabelled", "dropped", "masked"]
 
 
-def reference(study: Study, reading: Reading, *, seed: int | None = None) -> Teacher:
-    """Features and logits of all notes by a model trained anew without the class.
+def reference(study: Study, reading: Reading, *, seed: int | None = None) -> Study:
+    """The study with a classifier that was trained anew without the class.
 
     It starts from the same pretrained encoder with the same recipe as the study's classifier, and
     with the same seed unless another is given. The class counts in none of its choices: early
@@ -26,7 +25,7 @@ def reference(study: Study, reading: Reading, *, seed: int | None = None) -> Tea
     """
     targets, kept = without_class(study.targets, study.forget, reading)
     changes = {} if seed is None else {"seed": seed}
-    return retrain(study, targets=targets, kept=kept, **changes).teacher
+    return retrain(study, targets=targets, kept=kept, **changes)
 
 
 def without_class(

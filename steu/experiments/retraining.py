@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from steu._io import atomic_path
 from steu.experiments.study import Study
@@ -54,6 +55,21 @@ def retrain(
         if place is not None:
             with atomic_path(place, keep=True) as beside:
                 save_classifier(model, tokenizer, beside)
+    other = _about(study, model, tokenizer)
+    other.recipe = study.recipe | {"start": start, "train": asdict(train)}
+    return other
+
+
+def untuned(study: Study) -> Study:
+    """The same study with what its classifier started from: it never saw a label."""
+    model, tokenizer = build_classifier(labels=study.labels, **study.recipe["start"])
+    if study.device == "cuda":
+        torch.nn.Module.cuda(model)
+    return _about(study, model, tokenizer)
+
+
+def _about(study: Study, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Study:
+    """The study's notes and labels beside another model."""
     other = Study(
         model,
         tokenizer,
@@ -67,6 +83,5 @@ def retrain(
         seed=study.seed,
     )
     other.cohort, other.tags = study.cohort, study.tags
-    other.recipe = study.recipe | {"start": start, "train": asdict(train)}
-    other.kept = study.kept
+    other.recipe, other.kept = study.recipe, study.kept
     return other
