@@ -67,7 +67,7 @@ def test_whatever_differs_is_trained_anew(study_folder, tmp_path, monkeypatch):
         (in_bf16, CUE, ONCE),
     ]
     places = []
-    monkeypatch.setattr(study, "_write_edit", lambda place, _: places.append(place))
+    monkeypatch.setattr(study, "_keep", lambda place, _: places.append(place))
 
     def never_made(*_):
         return None
@@ -111,7 +111,7 @@ def test_what_two_pages_train_at_once_is_written_once(study_folder, tmp_path):
     trained = given.train_edit(unlearn, CUE, ONCE)
     file = next(tmp_path.glob("*/edit.safetensors"))
     first = file.stat().st_ino
-    study._write_edit(file.parent, trained)
+    study._keep(file.parent, trained)
     assert file.stat().st_ino == first
 
 

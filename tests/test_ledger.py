@@ -244,7 +244,7 @@ def literals() -> Iterator[str]:
     """A pattern for every text, formatted or not, in the code of the pages and of the package."""
     notebooks = [nbformat.read(path, as_version=4) for path in (ROOT / "notebooks").glob("*.ipynb")]
     sources = [cell.source for page in notebooks for cell in page.cells if cell.cell_type == "code"]
-    rooms = ("evaluation", "experiments", "selection")
+    rooms = ("audits", "evaluation", "experiments", "selection")
     files = [path for room in rooms for path in (ROOT / "steu" / room).glob("*.py")]
     for source in [*sources, *(path.read_text(encoding="utf-8") for path in files)]:
         for node in ast.walk(ast.parse(source)):

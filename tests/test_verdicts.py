@@ -13,7 +13,6 @@ from steu.evaluation.verdicts import (
     MARGIN,
     Beside,
     beside_references,
-    check_patients,
     decide,
     lower_for_all,
     outcomes,
@@ -106,7 +105,4 @@ def test_what_cannot_be_judged_is_named() -> None:
         beside_references(samples(0.8), [samples(0.8)] * 2)
     with pytest.raises(ValueError, match="no number for the method or a reference: no verdict"):
         beside_references(samples(np.nan), [samples(0.8)] * 3)
-    with pytest.raises(ValueError, match="7 patients with 'sepsis'.* needs 10"):
-        check_patients(7, label="sepsis")
-    check_patients(10, label="sepsis")
     assert MARGIN > 0

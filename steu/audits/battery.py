@@ -11,10 +11,10 @@ from steu.audits.places import OTHERS
 from steu.audits.probing import Probed
 from steu.evaluation.metrics import interval
 from steu.evaluation.verdicts import (
+    FEWEST,
     Beside,
     Decision,
     beside_references,
-    check_patients,
     decide,
     lower_for_all,
     outcomes,
@@ -27,6 +27,14 @@ AUDITS = {
     "the head": "the strongest reader of what the head reads",
     "unseen notes": "the same, fitted on notes that the edit was not trained on",
     "the other answers": "the strongest reader of the answers about the other labels",
+}
+
+
+METRICS = {  # as the audits are called in the results
+    "reader_auroc": "any place",
+    "reader_auroc_head": "the head",
+    "reader_auroc_unseen": "unseen notes",
+    "reader_auroc_others": "the other answers",
 }
 
 
@@ -49,7 +57,8 @@ def verdicts(
 ) -> dict[str, Decision]:
     """A verdict on every method of `probed` but "original", beside the references.
 
-    An audit by which the original itself is not caught is blind on these notes: it has no vote.
+    There is none on a class that fewer than `FEWEST` patients of the test notes have. An audit by
+    which the original itself is not caught is blind on these notes: it has no vote.
 
     Parameters
     ----------
@@ -62,10 +71,12 @@ def verdicts(
     Raises
     ------
     ValueError
-        If too few patients have the class, or there are too few references.
+        If there are too few references.
     """
     patients = len(np.unique(task.groups[task.test[task.is_forget[task.test]]]))
-    check_patients(patients, label=task.labels[task.forget])
+    if patients < FEWEST:
+        few = f"{patients} patients have the class, {FEWEST} are needed"
+        return {method: Decision("none", few, {}) for method in probed if method != "original"}
     told = {name: audit_samples(one) for name, one in references.items()}
     seeing = voting(probed["original"], references)
     found = {}

@@ -26,6 +26,7 @@ FEWEST = 10  # patients with the class among the test notes, below which nothing
 
 Outcome = Literal["more", "no more", "undecided"]
 Verdict = Literal[
+    "none",
     "not silenced",
     "silenced",
     "suppressed in the representation",
@@ -176,18 +177,3 @@ def lower_for_all(
         low, high = np.nanpercentile(difference[1:], [tail, 100 - tail])
         found[place] = (float(difference[0]), float(low), float(high))
     return found
-
-
-def check_patients(n_patients: int, *, label: str) -> None:
-    """Refuse a class that too few patients of the test notes have.
-
-    Raises
-    ------
-    ValueError
-        If they are fewer than `FEWEST`; the stated error rate is held from there on.
-    """
-    if n_patients < FEWEST:
-        raise ValueError(
-            f"{n_patients} patients with {label!r} are in the test notes; an audit at an error "
-            f"rate of {ERROR:.0%} needs {FEWEST}: take more notes, or another class"
-        )

@@ -1,15 +1,26 @@
-"""What one page leaves for later ones: a ranking of tokens, and every method's log-odds."""
+"""What one page leaves for later ones: a ranking of tokens, edits, every method's log-odds."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from safetensors.numpy import load_file, save_file
+from transformers import PreTrainedModel
 
-from steu._io import atomic_path
+from steu._errors import check_choice
+from steu._io import atomic_path, read_json
+from steu.task import Edit
+from steu.unlearning.dense_edit import LayerEdit
+from steu.unlearning.leace import ErasedFeatures
+from steu.unlearning.serialisation import FACTS
+from steu.unlearning.sparse_edit import SparseEdit
 
+EDITS = "edits"
+KINDS = (SparseEdit, LayerEdit, ErasedFeatures)  # of edits that can be stored
 LOG_ODDS = "log_odds.safetensors"
 RANKING = "scores.parquet"
 
@@ -67,3 +78,44 @@ def read_log_odds(folder: str | Path, *, n_notes: int) -> dict[str, np.ndarray]:
                 "the methods on this cohort"
             )
     return dict(sorted(methods.items()))
+
+
+def write_edit(folder: str | Path, edit: Edit, **facts: Any) -> None:
+    """Write one edit, with its kind and history among its facts."""
+    known = {"kind": type(edit).__name__, "history": list(edit.history)}  # type: ignore[attr-defined]
+    edit.save_pretrained(folder, **known, **facts)  # type: ignore[attr-defined]
+
+
+def read_edit(folder: str | Path, *, model: PreTrainedModel) -> tuple[Edit, dict[str, Any]]:
+    """Read what `write_edit` wrote for this model: the edit and its facts.
+
+    Raises
+    ------
+    ValueError
+        If the files were altered, or the edit belongs to another model.
+    """
+    facts = read_json(Path(folder) / FACTS)
+    kind = next(kind for kind in KINDS if kind.__name__ == facts["kind"])
+    return kind.from_pretrained(folder, model=model), facts
+
+
+def write_edits(folder: str | Path, edits: Mapping[str, Edit]) -> None:
+    """Write the edits of several methods below `folder`, for later pages."""
+    for name, edit in edits.items():
+        write_edit(Path(folder, EDITS, name), edit)
+
+
+def read_edits(
+    folder: str | Path, names: Sequence[str], *, model: PreTrainedModel
+) -> dict[str, Edit]:
+    """The edits of the named methods that `write_edits` left in `folder`, in the order given.
+
+    Raises
+    ------
+    ValueError
+        If there is none of that name, or it belongs to another model.
+    """
+    there = sorted(path.parent.name for path in Path(folder, EDITS).glob(f"*/{FACTS}"))
+    for name in names:
+        check_choice(name, there, what=f"edit in {folder}")
+    return {name: read_edit(Path(folder, EDITS, name), model=model)[0] for name in names}

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import PreTrainedModel
 
 from steu._io import atomic_path, read_json
 from steu.data.cohort import Cohort, iter_texts
@@ -20,16 +19,12 @@ from steu.data.encoding import encode_notes
 from steu.evaluation.results import tagged
 from steu.experiments.kept import place_of
 from steu.experiments.measures import cost_records, measure, probe_between, probe_record
+from steu.experiments.stored import read_edit, write_edit
 from steu.models.inference import Precision, machine
 from steu.models.loading import load_classifier
 from steu.task import Edit, ForgetTask, Teacher
-from steu.unlearning.dense_edit import LayerEdit
-from steu.unlearning.leace import ErasedFeatures
-from steu.unlearning.serialisation import FACTS
-from steu.unlearning.sparse_edit import SparseEdit
 
 ANSWERS = "answers.safetensors"  # of a model to every note
-KEPT = (SparseEdit, LayerEdit, ErasedFeatures)  # kinds of edits that can be
 
 
 @dataclass(frozen=True)
@@ -157,13 +152,14 @@ class Study(ForgetTask):
             method=method.__qualname__, given=given, settings=settings, forget=self.forget
         )
         if place is not None and place.is_dir():
-            return _read_edit(place, self.model)
+            edit, facts = read_edit(place, model=self.model)
+            return Trained(edit, facts["seconds"])
         self.teacher, self.model_hash  # noqa: B018  known before the clock starts
         started = time.perf_counter()
         made = method(self, *given, **settings)
         trained = Trained(made, time.perf_counter() - started)
         if place is not None:
-            _write_edit(place, trained)
+            _keep(place, trained)
         return trained
 
     def place_of(self, **made_from: Any) -> Path | None:
@@ -211,16 +207,6 @@ class Study(ForgetTask):
         return tagged(records, **self.tags, method=method, **tags)
 
 
-def _write_edit(place: Path, trained: Trained) -> None:
-    edit = trained.edit
-    facts = {"kind": type(edit).__name__, "seconds": trained.seconds}
-    facts["history"] = list(edit.history)  # type: ignore[attr-defined]
+def _keep(place: Path, trained: Trained) -> None:
     with atomic_path(place, keep=True) as beside:  # another page may be reading the first one's
-        edit.save_pretrained(beside, **facts)  # type: ignore[attr-defined]
-
-
-def _read_edit(place: Path, model: PreTrainedModel) -> Trained:
-    facts = read_json(place / FACTS)
-    kind = next(kind for kind in KEPT if kind.__name__ == facts["kind"])
-    edit: Edit = kind.from_pretrained(place, model=model)
-    return Trained(edit, facts["seconds"])
+        write_edit(beside, trained.edit, seconds=trained.seconds)

@@ -183,6 +183,14 @@ class Grid:
         ]
         return [f"{folder}/metrics.json" for folder in dict.fromkeys(grid)]
 
+    def waiting(self, stage: Stage) -> int:
+        """How many stages wait for this one, directly or through others."""
+        return len(self._after(stage))
+
+    def _after(self, stage: Stage) -> set[str]:
+        direct = [other for other in self.stages if stage.name in other.reads.values()]
+        return {other.name for other in direct}.union(*map(self._after, direct))
+
     def gpus(self, stage: Stage) -> int:
         """GPUs that one job of the stage asks for."""
         return self.profile.gpus if stage.with_model else 0
