@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from steu.selection.ranking import SELECTORS, rank_tokens
     from steu.task import ForgetTask
     from steu.unlearning.blind_rows import blind_rows
+    from steu.unlearning.leace import leace_edit
     from steu.unlearning.null_edit import null_edit
     from steu.unlearning.peft_adapter import save_peft
     from steu.unlearning.sparse import UnlearnConfig, unlearn
@@ -31,6 +32,7 @@ _WHERE = {
     "UnlearnConfig": "steu.unlearning.sparse",
     "blind_rows": "steu.unlearning.blind_rows",
     "evaluate": "steu.experiments.measures",
+    "leace_edit": "steu.unlearning.leace",
     "null_edit": "steu.unlearning.null_edit",
     "rank_tokens": "steu.selection.ranking",
     "save_peft": "steu.unlearning.peft_adapter",
@@ -44,6 +46,7 @@ __all__ = [
     "UnlearnConfig",
     "blind_rows",
     "evaluate",
+    "leace_edit",
     "null_edit",
     "rank_tokens",
     "save_peft",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -114,6 +116,11 @@ def held_out(references: Mapping[str, Probed]) -> dict[str, dict[str, str]]:
         name: dict(outcomes(beside_all(one, {n: r for n, r in references.items() if n != name})))
         for name, one in references.items()
     }
+
+
+def as_records(found: Mapping[str, Decision]) -> dict[str, dict[str, Any]]:
+    """The decisions as JSON values, by method."""
+    return {method: asdict(one) for method, one in found.items()}
 
 
 def verdict_table(found: Mapping[str, Decision]) -> pd.DataFrame:

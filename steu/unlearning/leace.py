@@ -98,6 +98,13 @@ def leace_edit(task: ForgetTask, *, train: np.ndarray | None = None) -> ErasedFe
     ------
     ValueError
         If the notes lack one of the two kinds.
+
+    Examples
+    --------
+    >>> import steu
+    >>> erased = steu.leace_edit(task)
+    >>> erased.left.shape
+    torch.Size([32])
     """
     train = task.train if train is None else train
     with_class = torch.from_numpy(task.is_forget[train])
