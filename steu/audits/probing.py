@@ -11,6 +11,7 @@ import pandas as pd
 from steu.audits.places import Places, places
 from steu.evaluation.metrics import auroc, metric_record
 from steu.evaluation.strongest_probe import Finding, read_again, read_class, strongest
+from steu.models.hidden_states import HEAD
 from steu.task import Edit, ForgetTask
 
 
@@ -49,6 +50,7 @@ def probe(
     edit: Edit | None = None,
     *,
     only: Iterable[str] = (),
+    unseen_at: Iterable[str] = (HEAD,),
     found: Places | None = None,
     seed: int = 0,
 ) -> Probed:
@@ -58,6 +60,8 @@ def probe(
     ----------
     only : iterable of str
         Places to look at; none means all.
+    unseen_at : iterable of str
+        Places where the reader is fitted on unseen notes as well, which takes `FOLDS` more fits.
     found : dict of place to array (N, H), optional
         What `places` gave, where it is known.
 
@@ -82,8 +86,9 @@ def probe(
         features = {split: found[place][i] for split, i in index.items()}
         findings[place] = read_class(features, truth, place=place, seed=seed)
         samples[place] = _auroc(task, findings[place].scores)
-        again = _fitted_on_unseen(task, findings[place], found[place], seed=seed)
-        unseen[place] = _auroc(task, again)
+        if place in set(unseen_at):
+            again = _fitted_on_unseen(task, findings[place], found[place], seed=seed)
+            unseen[place] = _auroc(task, again)
     return Probed(findings, samples, unseen, constant)
 
 
