@@ -9,8 +9,6 @@ from scipy.stats import t as student
 
 from steu.evaluation.metrics import auroc, group_weights
 from steu.evaluation.verdicts import (
-    ERROR,
-    MARGIN,
     Beside,
     beside_references,
     decide,
@@ -61,7 +59,6 @@ def test_a_reference_held_out_is_caught_no_more_often_than_is_stated() -> None:
         caught += "more" in outcomes(audits).values()
     # 120 trials at the stated rate catch 11 or fewer in 97 of 100 cases
     assert caught <= 11
-    assert trials * ERROR < 11
 
 
 def test_a_model_that_holds_more_is_caught() -> None:
@@ -105,4 +102,3 @@ def test_what_cannot_be_judged_is_named() -> None:
         beside_references(samples(0.8), [samples(0.8)] * 2)
     with pytest.raises(ValueError, match="no number for the method or a reference: no verdict"):
         beside_references(samples(np.nan), [samples(0.8)] * 3)
-    assert MARGIN > 0

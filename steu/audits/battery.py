@@ -13,7 +13,10 @@ from steu.audits.places import OTHERS
 from steu.audits.probing import Probed
 from steu.evaluation.metrics import interval
 from steu.evaluation.verdicts import (
+    ERROR,
     FEWEST,
+    MARGIN,
+    SILENT,
     Beside,
     Decision,
     beside_references,
@@ -32,6 +35,7 @@ AUDITS = {
 }
 
 
+LIMITS = {"silent": SILENT, "margin": MARGIN, "error": f"{ERROR:.0%}", "fewest": FEWEST}
 METRICS = {  # as the audits are called in the results
     "reader_auroc": "any place",
     "reader_auroc_head": "the head",

@@ -19,6 +19,7 @@ from scipy.stats import t as student
 
 from steu.evaluation.paired import holm
 
+SILENT = 0.05  # a forget F1 below this counts as "no longer predicted"
 ERROR = 0.05  # chance at most that a model like the references is said to hold more than they do
 MARGIN = 0.05  # of AUROC: what is left may exceed the references' mean by less than this
 SMALLEST = 1e-6  # probability that is told apart from 0
@@ -130,11 +131,10 @@ def decide(
     forget_f1: tuple[float, float, float],
     suppressed: Mapping[str, tuple[float, float, float]],
     audits: Mapping[str, Beside],
-    silent: float = 0.05,
 ) -> Decision:
     """The strongest verdict that the intervals bear out.
 
-    - *not silenced* unless the whole interval of the forget F1 lies below `silent`;
+    - *not silenced* unless the whole interval of the forget F1 lies below `SILENT`;
     - *silenced* if no more is shown;
     - *suppressed in the representation* if the strongest reader finds the class less well than
       in the original at some place: an interval of the difference, widened for the number of
@@ -149,7 +149,7 @@ def decide(
     audits : dict of name to Beside
     """
     said = outcomes(audits)
-    if not forget_f1[2] < silent:
+    if not forget_f1[2] < SILENT:
         return Decision("not silenced", "forget F1", said)
     if said and all(one == "no more" for one in said.values()):
         nearest = max(audits, key=lambda name: audits[name].high)

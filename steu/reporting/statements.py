@@ -14,9 +14,9 @@ from operator import sub
 import pandas as pd
 
 from steu._errors import suggestion
+from steu.evaluation.verdicts import SILENT
 from steu.reporting.display_names import METHODS, METRICS
 
-SILENT = 0.05  # a forget F1 below this counts as "no longer predicted"
 MARGIN = 0.02  # a score that differs by less than this counts as the same
 NEAR = 1.1  # a divergence of fewer times another counts as the same
 CHANCE = 0.6  # an AUROC below this counts as near to chance
