@@ -19,7 +19,14 @@ from steu.selection.attribution import (
     midpoints,
 )
 from steu.selection.counts import count_tokens
-from steu.selection.ranking import SELECTORS, overlap, pmi_and_rivals, rank_by_score, score_tokens
+from steu.selection.ranking import (
+    SELECTORS,
+    matched_tokens,
+    overlap,
+    pmi_and_rivals,
+    rank_by_score,
+    score_tokens,
+)
 from steu.selection.scores import (
     chi2_scores,
     log_odds_scores,
@@ -277,3 +284,20 @@ def test_overlap_is_the_share_in_common():
     shares = overlap(chosen)
     assert shares.to_numpy().tolist() == [[1, 0.5, 0], [0.5, 1, 0], [0, 0, 1]]
     assert list(shares.index) == list(shares.columns) == ["a", "b", "c"]
+
+
+def test_random_tokens_are_as_frequent_as_the_best_and_none_of_them():
+    generator = np.random.default_rng(0)
+    ranked = generator.permutation(1000)
+    occurrences = np.sort(generator.lognormal(3, 2, 1000).astype(int) + 5)[::-1]
+    drawn = matched_tokens(ranked, 50, occurrences, seed=1)
+    assert len(set(drawn)) == 50 and not set(drawn) & set(ranked[:50])
+    frequency = dict(zip(ranked, occurrences, strict=True))
+    other = np.log(occurrences[50:])
+    matched = matched_tokens(ranked[::-1], 50, occurrences[::-1], seed=1)
+    rare, found = (np.log([frequency[t] for t in ids]) for ids in (ranked[::-1][:50], matched))
+    assert abs(found.mean() - rare.mean()) < 0.3 < abs(other.mean() - rare.mean())
+    assert not np.array_equal(drawn, matched_tokens(ranked, 50, occurrences, seed=2))
+    assert np.array_equal(drawn, matched_tokens(ranked, 50, occurrences, seed=1))
+    with pytest.raises(ValueError, match="found 400 beside 600: lower n_tokens"):
+        matched_tokens(ranked, 600, occurrences, seed=0)

@@ -5,6 +5,8 @@ import pytest
 from toys import open_study
 
 from steu.experiments.peak_memory import step_bytes
+from steu.experiments.rivals import RIVALS, Setting, paper_rivals_and, rival_table, tune_rival
+from steu.experiments.study import Trained
 from steu.experiments.tuning import tune
 from steu.unlearning.baselines import LayerConfig, edit_layers
 from steu.unlearning.sparse import UnlearnConfig, unlearn
@@ -14,11 +16,11 @@ def test_the_search_keeps_the_setting_with_the_best_criterion(study_folder):
     study = open_study(study_folder)
     cue = np.array([study.tokenizer.convert_tokens_to_ids("insulin")])
 
-    def train(rate):
+    def train(rate, _):
         return study.train_edit(unlearn, cue, UnlearnConfig(epochs=2, learning_rate_rows=rate))
 
     best, table = tune(study, [1e-6, 0.05], train)
-    assert table["setting"].tolist() == [1e-6, 0.05]
+    assert table["rate"].tolist() == [1e-6, 0.05] == table["head_rate"].tolist()
     expected = table["retain_macro_auroc"] - (table["forget_auroc"] - 0.5).abs()
     assert table["criterion"].tolist() == pytest.approx(expected.tolist())
     assert table["chosen"].sum() == 1
@@ -26,6 +28,95 @@ def test_the_search_keeps_the_setting_with_the_best_criterion(study_folder):
     original = study.model.get_input_embeddings().weight[cue]
     moved = (best.edit.rows - original).abs().max()
     assert (moved > 1e-3) == table["chosen"].tolist()[1]
+    assert table["at_edge"].tolist() == table["chosen"].tolist()  # of two both lie at an edge
+
+
+@pytest.fixture
+def landscape(monkeypatch):
+    """A search over a criterion that is known: a train function and what it was asked for."""
+    asked = []
+
+    def search(best_rate, best_head, factors, **how):
+        def validate(_, trial):
+            rate, head = trial.seconds
+            far = np.log2(rate / best_rate) ** 2 + np.log2(head / best_head) ** 2
+            return {"criterion": -far}
+
+        def train(rate, head):
+            asked.append((rate, head))
+            return Trained(None, (rate, head))
+
+        monkeypatch.setattr("steu.experiments.tuning._validate", validate)
+        made, table = tune(None, factors, train, **how)
+        assert len(asked) == len(set(asked)) == len(table)
+        return made.seconds, table
+
+    return search
+
+
+def test_a_search_goes_on_while_the_best_lies_at_an_edge(landscape):
+    found, table = landscape(8.0, 8.0, [0.5, 1.0, 2.0], widen=5)
+    assert found == (8.0, 8.0) and not table["at_edge"].any()
+    assert table["rate"].tolist() == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0]
+
+
+def test_a_search_goes_down_too_and_says_when_it_had_to_stop(landscape):
+    found, table = landscape(0.01, 0.01, [0.5, 1.0, 2.0], widen=2)
+    assert found == (0.125, 0.125)
+    assert table["at_edge"].sum() == 1
+
+
+def test_the_heads_rate_is_searched_beside_the_best_of_the_others(landscape):
+    found, table = landscape(2.0, 0.5, [0.5, 1.0, 2.0, 4.0], apart=True, widen=4)
+    assert found == (1.0, 0.5) and not table["at_edge"].any()
+    assert table["head_rate"].min() == 0.25  # one further on, to see that it gets worse
+
+
+def test_the_head_stays_where_it_was_unless_it_is_searched(landscape):
+    _, table = landscape(2.0, 0.25, [0.5, 1.0, 2.0], widen=1)
+    assert (table["rate"] == table["head_rate"]).all()
+
+
+def test_factors_are_positive():
+    with pytest.raises(ValueError, match=r"one or more positive numbers; found \[0.5, 0\]"):
+        tune(None, [0.5, 0], lambda rate, head: None)
+
+
+def test_each_rate_is_multiplied_and_the_heads_by_its_own_factor():
+    config = LayerConfig().faster(2.0, 0.5)
+    assert config.learning_rate_layers == 2 * LayerConfig().learning_rate_layers
+    assert config.learning_rate_head == 0.5 * LayerConfig().learning_rate_head
+    assert UnlearnConfig().faster(3.0).learning_rate_head == 3 * UnlearnConfig().learning_rate_head
+
+
+@pytest.mark.parametrize("name", [*RIVALS, "scrub_layers_only"])
+def test_every_rival_is_called_by_its_name_and_found_again(study_folder, tmp_path, name):
+    study = open_study(study_folder, trained=tmp_path)
+    cue = np.array([study.tokenizer.convert_tokens_to_ids("insulin")])
+    setting = Setting(LayerConfig(epochs=1), cue, 1)
+    made, table = tune_rival(study, name, setting, factors=[1.0, 2.0], apart=False, widen=0)
+    assert len(table) == (1 if RIVALS.get(name) and not RIVALS[name].rates else 2)
+    again, same = tune_rival(study, name, setting, factors=[1.0, 2.0], apart=False, widen=0)
+    assert table.equals(same) and again.seconds == made.seconds
+    assert np.array_equal(study.logits(study.test, again.edit), study.logits(study.test, made.edit))
+    if name.endswith("layers_only"):
+        assert not [n for n in made.edit.values if n.startswith("classifier")]
+
+
+def test_rivals_are_listed_with_the_papers_own_first():
+    assert paper_rivals_and(["ssd", "gradient_ascent"]) == [
+        "direct_suppression",
+        "gradient_ascent",
+        "influence_weighted",
+        "ssd",
+    ]
+    table = rival_table(["ssd", "scrub_layers_only"])
+    assert table["paper"].tolist() == ["2308.07707", "2302.09880"]
+    assert table["does"].iloc[1].endswith("head as it is")
+    with pytest.raises(ValueError, match="no rival 'scrubs'; did you mean scrub"):
+        paper_rivals_and(["scrubs"])
+    with pytest.raises(ValueError, match="ssd trains no head, so there is no ssd_layers_only"):
+        paper_rivals_and(["ssd_layers_only"])
 
 
 def test_dense_rivals_run_by_the_same_signature(study_folder):

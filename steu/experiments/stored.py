@@ -14,13 +14,15 @@ from transformers import PreTrainedModel
 from steu._errors import check_choice
 from steu._io import atomic_path, read_json
 from steu.task import Edit
+from steu.unlearning.concept_scrubbing import ScrubbedLayers
 from steu.unlearning.dense_edit import LayerEdit
 from steu.unlearning.leace import ErasedFeatures
+from steu.unlearning.low_rank_edit import LowRankEdit
 from steu.unlearning.serialisation import FACTS
 from steu.unlearning.sparse_edit import SparseEdit
 
 EDITS = "edits"
-KINDS = (SparseEdit, LayerEdit, ErasedFeatures)  # of edits that can be stored
+KINDS = (SparseEdit, LayerEdit, LowRankEdit, ErasedFeatures, ScrubbedLayers)  # that can be stored
 LOG_ODDS = "log_odds.safetensors"
 RANKING = "scores.parquet"
 

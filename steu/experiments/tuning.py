@@ -1,11 +1,9 @@
-"""The same small search for every method: a few settings, one criterion, the validation split."""
+"""The same search for every method: rates on a log scale, one criterion, the validation split."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
-import numpy as np
 import pandas as pd
 from sklearn.metrics import f1_score, roc_auc_score
 
@@ -14,28 +12,90 @@ from steu.experiments.study import Trained
 from steu.models.outputs import decided
 from steu.task import ForgetTask
 
+RATIO = 2.0  # from one rate to the next where none is given
+
 
 def tune(
-    task: ForgetTask, settings: Sequence[Any], train: Callable[[Any], Trained]
+    task: ForgetTask,
+    factors: Sequence[float],
+    train: Callable[[float, float], Trained],
+    *,
+    apart: bool = False,
+    widen: int = 0,
 ) -> tuple[Trained, pd.DataFrame]:
-    """Train once for each setting and keep what does best on the validation split.
+    """Train at several rates and keep what does best on the validation split.
 
     The criterion is retained macro-AUROC minus the distance of the forgotten class's AUROC from
     one half: a good edit ranks the other classes as before and this one no better than chance. F1
     takes no part, since a bias can set it to anything.
+
+    Parameters
+    ----------
+    factors : sequence of float
+        Multiples of the default rates that are tried, the head's and the others' alike.
+    train : function of (factor of the rates of rows or layers, factor of the head's)
+    apart : bool
+        Whether the head's rate is then searched by itself, beside the best of the others.
+    widen : int
+        How often each search may go on by one more rate while the best lies at an edge.
 
     Returns
     -------
     Trained
         The best edit; of equals the first.
     table
-        A row a setting: setting, forget_f1, forget_auroc, retain_macro_auroc, criterion, chosen.
+        A row a setting: rate, head_rate, forget_f1, forget_auroc, retain_macro_auroc, criterion,
+        chosen, and at_edge, which says of the chosen one that a further rate may do better.
+
+    Raises
+    ------
+    ValueError
+        If a factor is not positive.
     """
-    trials = [train(setting) for setting in settings]
-    table = pd.DataFrame([_validate(task, trial) for trial in trials])
-    table.insert(0, "setting", list(settings))
-    best = int(table["criterion"].to_numpy().argmax())
-    return trials[best], table.assign(chosen=np.arange(len(table)) == best)
+    if not factors or min(factors) <= 0:
+        raise ValueError(f"factors must be one or more positive numbers; found {list(factors)}")
+    trials: dict[tuple[float, float], tuple[Trained, dict[str, float]]] = {}
+
+    def criterion(rate: float, head: float) -> float:
+        if (rate, head) not in trials:
+            made = train(rate, head)
+            trials[rate, head] = made, _validate(task, made)
+        return trials[rate, head][1]["criterion"]
+
+    rates = _search(lambda f: criterion(f, f), factors, widen=widen)
+    best = max(rates, key=lambda f: criterion(f, f))
+    heads = [best]
+    if apart:
+        around = (best / RATIO, best, best * RATIO)
+        heads = _search(lambda f: criterion(best, f), around, widen=widen)
+    chosen = max(trials, key=lambda setting: trials[setting][1]["criterion"])
+    table = pd.DataFrame(
+        [{"rate": r, "head_rate": h, **found} for (r, h), (_, found) in trials.items()]
+    ).assign(chosen=[setting == chosen for setting in trials])
+    edge = _at_edge(best, rates) or (apart and _at_edge(chosen[1], heads))
+    return trials[chosen][0], table.assign(at_edge=table["chosen"] & edge)
+
+
+def _search(
+    criterion: Callable[[float], float], values: Sequence[float], *, widen: int
+) -> list[float]:
+    """The values tried, in order: those given, and further ones while the best is the last."""
+    tried = sorted(values)
+    for _ in range(widen if len(tried) > 1 else 0):
+        best = max(tried, key=criterion)
+        if not _at_edge(best, tried):
+            break
+        if best == tried[0]:
+            tried.insert(0, best * best / tried[1])
+        else:
+            tried.append(best * best / tried[-2])
+    for value in tried:
+        criterion(value)
+    return tried
+
+
+def _at_edge(value: float, tried: Sequence[float]) -> bool:
+    return value in (tried[0], tried[-1])
 
 
 def _validate(task: ForgetTask, trial: Trained) -> dict[str, float]:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
 import numpy as np
 import torch
+from torch import nn
 from transformers import PreTrainedModel
 
 from steu.data.encoding import EncodedNotes
 from steu.models.heads import head_of
 from steu.models.inference import Precision, autocast, frozen, length_batches, on_device
+from steu.models.layers import encoder_layers
 
 HEAD = "what the head reads"
 
@@ -29,25 +35,46 @@ def hidden_states(
     what the head takes. The first token's embedding is the same in every note and left out.
     """
     out: dict[str, np.ndarray] = {}
-    taken: list[torch.Tensor] = []
-    with frozen(model):
-        handle = head_of(model).register_forward_pre_hook(lambda _, given: taken.append(given[0]))
-        try:
-            for batch in length_batches(np.arange(len(index)), notes.lengths[index], batch_size):
-                ids, mask = (on_device(given, model.device) for given in notes.batch(index[batch]))
-                with autocast(model.device, precision):
-                    read = model(ids, attention_mask=mask, output_hidden_states=True)
-                places = _by_place(read.hidden_states, mask) | {HEAD: taken.pop()}
-                for name, states in places.items():
-                    if name not in out:
-                        out[name] = np.empty((len(index), states.shape[1]), dtype=np.float32)
-                    out[name][batch] = states.float().cpu().numpy()
-        finally:
-            handle.remove()
+    with frozen(model), _taken(model) as taken:
+        for batch in length_batches(np.arange(len(index)), notes.lengths[index], batch_size):
+            ids, mask = (on_device(given, model.device) for given in notes.batch(index[batch]))
+            taken.clear()
+            with autocast(model.device, precision):
+                model(ids, attention_mask=mask)
+            *layers, read = taken
+            for name, states in (_by_place(layers, mask) | {HEAD: read}).items():
+                if name not in out:
+                    out[name] = np.empty((len(index), states.shape[1]), dtype=np.float32)
+                out[name][batch] = states.float().cpu().numpy()
     return out
 
 
-def _by_place(layers: tuple[torch.Tensor, ...], mask: torch.Tensor) -> dict[str, torch.Tensor]:
+@contextmanager
+def _taken(model: PreTrainedModel) -> Iterator[list[torch.Tensor]]:
+    """A list to which every pass adds what the first layer, each later one, and the head are given.
+
+    Taken after whatever an attached edit does at the same place.
+    """
+    taken: list[torch.Tensor] = []
+    layers = encoder_layers(model)
+
+    def given(_: nn.Module, args: tuple[torch.Tensor, ...]) -> None:
+        taken.append(args[0])
+
+    def made(_: nn.Module, __: tuple[torch.Tensor, ...], output: Any) -> None:
+        taken.append(output[0] if isinstance(output, tuple) else output)
+
+    with ExitStack() as hooks:
+        for handle in (
+            layers[0].register_forward_pre_hook(given),
+            *(layer.register_forward_hook(made) for layer in layers),
+            head_of(model).register_forward_pre_hook(given),
+        ):
+            hooks.callback(handle.remove)
+        yield taken
+
+
+def _by_place(layers: list[torch.Tensor], mask: torch.Tensor) -> dict[str, torch.Tensor]:
     """States (B, H) by name of the layers' outputs, each (B, T, H)."""
     weights = (mask / mask.sum(dim=1, keepdim=True)).unsqueeze(-1)  # (B, T, 1)
     found = {}

@@ -151,6 +151,38 @@ def select_tokens(ranked: np.ndarray, n_tokens: int) -> np.ndarray:
     return ranked[:n_tokens]
 
 
+def matched_tokens(
+    ranked: np.ndarray, n_tokens: int, occurrences: np.ndarray, *, seed: int, nearest: int = 10
+) -> np.ndarray:
+    """Random tokens about as frequent as the first `n_tokens`, none of which is among them, (k,).
+
+    For each of the first, in random order, one of the `nearest` others in log frequency is drawn
+    that is still free: an edit of words that a class is not told by, but that occur as often.
+
+    Parameters
+    ----------
+    occurrences : array of shape (len(ranked),)
+        Of each token of the ranking.
+
+    Raises
+    ------
+    ValueError
+        If fewer than `n_tokens` others are left.
+    """
+    chosen = select_tokens(ranked, n_tokens)
+    if len(ranked) < 2 * n_tokens:
+        raise ValueError(
+            f"random tokens need as many others as are selected; found {len(ranked) - n_tokens:,} "
+            f"beside {n_tokens:,}: lower n_tokens"
+        )
+    generator, frequency = np.random.default_rng(seed), np.log1p(occurrences)
+    free, drawn = list(range(len(chosen), len(ranked))), []
+    for position in generator.permutation(len(chosen)):
+        apart = np.abs(frequency[free] - frequency[position])
+        drawn.append(free.pop(generator.choice(np.argsort(apart, kind="stable")[:nearest])))
+    return ranked[drawn]
+
+
 def pmi_and_rivals(names: Sequence[str]) -> list[str]:
     """The selectors to compare, each once: PMI, which all are compared with, and then the others.
 

@@ -1,29 +1,33 @@
-"""Rivals that train whole layers: gradient ascent and direct suppression."""
+"""Rivals that train whole layers."""
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal, get_args
+from itertools import groupby
 
 import numpy as np
 import torch
-from torch.nn.functional import logsigmoid, softplus
+from torch import nn
+from torch.nn.functional import softplus
 
 from steu._errors import check_choice
 from steu.models.heads import copy_of_head, head_name, trainable_head
-from steu.models.inference import features_of, frozen, on_device
+from steu.models.inference import extract_features, features_of, frozen, on_device
 from steu.task import ForgetTask
 from steu.unlearning.dense_edit import LayerEdit, last_layers
+from steu.unlearning.gradients import gradients_of, summed
 from steu.unlearning.loop import (
+    Batches,
     LoopConfig,
     Losses,
     descend,
     forget_and_retain_batches,
     head_group,
 )
-from steu.unlearning.objective import utility_loss
-
-Rival = Literal["gradient_ascent", "direct_suppression"]
+from steu.unlearning.rival_losses import RIVALS, Step
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class LayerConfig(LoopConfig):
 
 def edit_layers(
     task: ForgetTask,
-    rival: Rival,
+    rival: str,
     config: LayerConfig | None = None,
     *,
     n_layers: int = 3,
@@ -44,54 +48,117 @@ def edit_layers(
     """Train the last encoder layers and the head, as the rivals in the paper do.
 
     The paper names gradient ascent and direct suppression and the number of parameters they change,
-    which is that of three layers [I]; the objectives here are the customary ones:
-
-    - ``"gradient_ascent"`` climbs the loss of the class on notes that carry it,
-      L_forget = −BCE(z_f(B_f), 1) = log σ(z_f), which has no minimum and stops with the epochs;
-    - ``"direct_suppression"`` descends the loss of its absence, L_forget = BCE(z_f(B_f), 0).
-
-    Both keep the other classes by the same L_utility as STEU. The model itself is left as it was;
-    see `unlearn` for `train` and the history.
+    which is that of three layers [I]; the objectives here are the customary ones. The others are
+    those of their own papers, for pairs of a note and a label. All are in `RIVALS` and see as many
+    notes. The model itself is left as it was; see `unlearn` for `train` and the history.
 
     Raises
     ------
     ValueError
         If there is no such rival, the outputs are no sigmoids, or the encoder has fewer layers.
     """
-    check_choice(rival, get_args(Rival), what="rival")
+    check_choice(rival, list(RIVALS), what="rival")
     if task.outputs != "sigmoid":
         raise ValueError(f"{rival} is defined for independent sigmoids; this model has a softmax")
-    config, model = config or LayerConfig(), task.model
-    batches = forget_and_retain_batches(task, task.train if train is None else train, config)
-    task.teacher  # noqa: B018  read before anything is attached
+    config, model, method = config or LayerConfig(), task.model, RIVALS[rival]
+    train = task.train if train is None else train
+    batches = in_turns(forget_and_retain_batches(task, train, config), ascents=method.ascents)
     belongs_to = task.model_hash
+    knowing = task.teacher.logits  # read before anything is attached
+    blind = blind_logits(task, train, seed=config.seed) if method.blind else knowing[:, task.forget]
     start = LayerEdit.identity(model, last_layers(model, n_layers))
     before = LayerEdit.identity(model, list(start.values)).values if config.drift_weight else {}
     head = trainable_head(copy_of_head(model), config.head, task.forget)
-    objective = {"gradient_ascent": logsigmoid, "direct_suppression": softplus}[rival]
+    own = {f"{head_name(model)}.{name}": value for name, value in head.named_parameters()}
+    masks = {}
+    if method.salient < 1:
+        masks = salient_weights(task, [*start.values, *own], train, share=method.salient)
 
     def losses(forgotten: np.ndarray, retained: np.ndarray) -> Losses:
-        both, n = np.concatenate([forgotten, retained]), len(forgotten)
+        both = np.concatenate([forgotten, retained])
         logits = head(features_of(model, task.notes, both, precision=task.precision))
-        loss_forget = objective(logits[:n, task.forget]).mean()
-        wanted = task.teacher.logits[on_device(retained, logits.device)]
-        loss_utility = utility_loss(logits[n:], wanted, task.forget)
-        total = loss_forget + config.utility_weight * loss_utility
+        index, targets = (on_device(v, logits.device) for v in (both, task.targets[both]))
+        told = knowing[index], targets, len(forgotten), task.forget, blind[index]
+        lost, held = method.losses(Step(logits, *told))
+        total = lost + config.utility_weight * held
         if before:
             total = total + config.drift_weight * _drift(moved, before)
-        return total, loss_forget.detach(), loss_utility.detach()
+        return total, lost.detach(), held.detach()
 
     # While attached, the model's parameters are the edit's own tensors: a step changes the edit.
     with frozen(model), start.attached(model):
         moved = {n: p.requires_grad_() for n, p in model.named_parameters() if n in start.values}
         layers = {"params": list(moved.values()), "lr": config.learning_rate_layers}
-        groups = [layers, *head_group(head, config)]
-        history = descend(losses, groups, batches, max_grad_norm=config.max_grad_norm)
+        with masked(moved | own, masks):
+            groups = [layers, *head_group(head, config)]
+            history = descend(losses, groups, batches, max_grad_norm=config.max_grad_norm)
         model.zero_grad(set_to_none=True)
-    prefix = head_name(model)
-    own = {} if config.head == "none" else dict(head.named_parameters())
-    values = {f"{prefix}.{name}": value.detach().clone() for name, value in own.items()}
+    trained = {} if config.head == "none" else own
+    values = {name: value.detach().clone() for name, value in trained.items()}
     return LayerEdit(start.values | values, belongs_to, tuple(history))
+
+
+def in_turns(batches: Batches, *, ascents: int) -> Batches:
+    """In each epoch all batches to keep, then in the first `ascents` all to forget; 0: as given.
+
+    Descent goes first, because a divergence from the original has no slope at the original.
+    """
+    if not ascents:
+        yield from batches
+        return
+    none = np.empty(0, dtype=np.int64)
+    for epoch, given in groupby(batches, key=lambda one: one[0]):
+        pairs = [pair for _, pair in given]
+        yield from ((epoch, (none, retained)) for _, retained in pairs)
+        if epoch <= ascents:
+            yield from ((epoch, (forgotten, none)) for forgotten, _ in pairs)
+
+
+def blind_logits(task: ForgetTask, train: np.ndarray, *, seed: int) -> torch.Tensor:
+    """The class's logits by the same architecture with random weights, (N,); 0 but for `train`."""
+    other = copy.deepcopy(task.model)
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(seed)
+        for module in other.modules():
+            if hasattr(module, "reset_parameters"):
+                module.reset_parameters()
+    features = extract_features(other, task.notes, train, precision=task.precision)
+    found = task.teacher.logits.new_zeros(len(task.notes))
+    with torch.no_grad():
+        found[on_device(train, found.device)] = copy_of_head(other)(features)[:, task.forget]
+    return found
+
+
+def salient_weights(
+    task: ForgetTask, names: list[str], train: np.ndarray, *, share: float
+) -> dict[str, torch.Tensor]:
+    """Where among the named parameters the class's loss is steepest, a `share` of all, bool each.
+
+    Fan et al. 2024 (arXiv 2310.12508, equation 3): |∇ BCE(z_f, 1)| over the notes with the class.
+    """
+    forget = train[task.is_forget[train]]
+    with gradients_of(task, names) as gradient:
+        steep = summed(gradient, task, forget, lambda z, _: softplus(-z[:, task.forget]).sum())
+    sizes = torch.cat([g.abs().ravel() for g in steep])
+    least = sizes.sort(descending=True).values[max(1, int(share * len(sizes))) - 1]
+    return {name: g.abs() >= least for name, g in zip(names, steep, strict=True)}
+
+
+@contextmanager
+def masked(
+    parameters: Mapping[str, nn.Parameter], masks: dict[str, torch.Tensor]
+) -> Iterator[None]:
+    """While open, gradients are 0 outside the masks, so that nothing there is moved."""
+    trained = {name: mask for name, mask in masks.items() if parameters[name].requires_grad}
+    handles = [
+        parameters[name].register_hook(lambda gradient, mask=mask: gradient * mask)
+        for name, mask in trained.items()
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def _drift(moved: dict[str, torch.Tensor], before: dict[str, torch.Tensor]) -> torch.Tensor:

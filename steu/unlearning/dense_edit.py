@@ -15,9 +15,8 @@ from transformers import PreTrainedModel
 
 from steu.data.encoding import EncodedNotes
 from steu.models.heads import copy_of_head, head_name
+from steu.models.layers import encoder_layers
 from steu.unlearning.serialisation import read_tensors_for, write_tensors
-
-LAYER_LISTS = ("layer", "layers")  # what BERT and its kin, and ModernBERT, call theirs
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,21 +108,10 @@ def last_layers(model: PreTrainedModel, n_layers: int) -> list[str]:
     ValueError
         If the encoder keeps its layers where none is looked for, or has fewer.
     """
-    encoder = model.base_model
-    lists = [
-        module
-        for name, module in encoder.named_modules()
-        if isinstance(module, nn.ModuleList) and name.rpartition(".")[2] in LAYER_LISTS
-    ]
-    if not lists:
-        raise ValueError(
-            f"{type(encoder).__name__} keeps its layers in no module list called "
-            f"{' or '.join(LAYER_LISTS)}; methods that edit the last layers cannot run on it"
-        )
-    layers = lists[0]
+    layers = encoder_layers(model)
     if not 1 <= n_layers <= len(layers):
         raise ValueError(f"n_layers must lie between 1 and {len(layers)}; found {n_layers}")
-    chosen = {id(p) for layer in list(layers)[-n_layers:] for p in layer.parameters()}
+    chosen = {id(p) for layer in layers[-n_layers:] for p in layer.parameters()}
     return [name for name, parameter in model.named_parameters() if id(parameter) in chosen]
 
 

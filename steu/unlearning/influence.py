@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from itertools import repeat
 
 import numpy as np
-import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from steu.models.heads import head_of
-from steu.models.inference import features_of, frozen, length_batches
 from steu.task import ForgetTask
 from steu.unlearning.dense_edit import LayerEdit, head_parameters, last_layers
+from steu.unlearning.gradients import gradients_of, mean_square, summed
 from steu.unlearning.loop import LoopConfig, forget_and_retain_batches
-
-Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # of logits and labels
 
 
 def influence_edit(
@@ -56,19 +52,10 @@ def influence_edit(
     forget = train[task.is_forget[train]]
     sample = np.random.default_rng(seed).choice(train, min(n_fisher, len(train)), replace=False)
     start = LayerEdit.identity(model, [*last_layers(model, n_layers), *head_parameters(model)])
-    with frozen(model):
-        own = [p.requires_grad_() for n, p in model.named_parameters() if n in start.values]
-
-        def gradients(batch: np.ndarray, loss: Loss) -> list[torch.Tensor]:
-            features = features_of(model, task.notes, batch, precision=task.precision)
-            labels = torch.from_numpy(task.targets[batch]).to(features.device)
-            return list(torch.autograd.grad(loss(head_of(model)(features), labels), own))
-
-        single = (gradients(note[None], binary_cross_entropy_with_logits) for note in sample)
-        fisher = _sum((g.square() for g in each) for each in single)
-        batches = length_batches(forget, task.notes.lengths, 16)
-        pull = _sum(gradients(batch, lambda z, _: z[:, task.forget].sum()) for batch in batches)
-    curvature = [len(task.labels) * f / len(sample) for f in fisher]
+    with gradients_of(task, start.values) as gradient:
+        fisher = mean_square(gradient, sample, repeat(binary_cross_entropy_with_logits))
+        pull = summed(gradient, task, forget, lambda z, _: z[:, task.forget].sum())
+    curvature = [len(task.labels) * f for f in fisher]
     mean = sum(f.sum() for f in curvature) / sum(f.numel() for f in curvature)
     step = scale / (len(train) * len(task.labels))
     moved = {
@@ -76,11 +63,3 @@ def influence_edit(
         for (name, value), p, f in zip(start.values.items(), pull, curvature, strict=True)
     }
     return LayerEdit(moved, task.model_hash)
-
-
-def _sum(parts: Iterable[Iterable[torch.Tensor]]) -> list[torch.Tensor]:
-    """Sum of lists of tensors, one by one, so that few of them are held at once."""
-    total: list[torch.Tensor] = []
-    for part in parts:
-        total = [t + p for t, p in zip(total, part, strict=True)] if total else list(part)
-    return total

@@ -39,9 +39,9 @@ class ErasedFeatures:
     history: tuple[dict[str, float], ...] = ()
 
     def erase(self, features: torch.Tensor) -> torch.Tensor:
-        """Features (B, H) without the class."""
-        told = (features - self.mean.to(features)) @ self.right.to(features)  # (B,)
-        return features - told[:, None] * self.left.to(features)
+        """Features (…, H) without the class."""
+        told = (features - self.mean.to(features)) @ self.right.to(features)
+        return features - told[..., None] * self.left.to(features)
 
     @property
     def bytes_stored(self) -> int:
@@ -107,6 +107,11 @@ def leace_edit(task: ForgetTask, *, train: np.ndarray | None = None) -> ErasedFe
     torch.Size([32])
     """
     train = task.train if train is None else train
+    return fit_eraser(task.features(train), task, train)
+
+
+def fit_eraser(features: torch.Tensor, task: ForgetTask, train: np.ndarray) -> ErasedFeatures:
+    """The eraser of the class from features (n, H) of the notes `train`; see `leace_edit`."""
     with_class = torch.from_numpy(task.is_forget[train])
     if with_class.all() or not with_class.any():
         raise ValueError(
@@ -116,8 +121,7 @@ def leace_edit(task: ForgetTask, *, train: np.ndarray | None = None) -> ErasedFe
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # it compiles with torch.jit
         from concept_erasure import LeaceEraser
-    features = task.features(train).double().cpu()
-    eraser = LeaceEraser.fit(features, with_class.double()[:, None])
+    eraser = LeaceEraser.fit(features.double().cpu(), with_class.double()[:, None])
     mean = eraser.bias if eraser.bias is not None else torch.zeros(features.shape[1])
     left, right = eraser.proj_left[:, 0], eraser.proj_right[0]
     return ErasedFeatures(mean.float(), left.float(), right.float(), task.model_hash)

@@ -42,10 +42,12 @@ class LoopConfig:
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be 0 or more; found {getattr(self, name)}")
 
-    def faster(self, factor: float) -> Self:
-        """The same with all learning rates multiplied."""
-        rates = [f.name for f in fields(self) if f.name.startswith("learning_rate")]
-        return replace(self, **{name: factor * getattr(self, name) for name in rates})
+    def faster(self, factor: float, head: float | None = None) -> Self:
+        """The same with all learning rates multiplied, the head's by its own factor if given."""
+        rates = {f.name for f in fields(self) if f.name.startswith("learning_rate")}
+        own = dict.fromkeys(rates, factor)
+        own["learning_rate_head"] = factor if head is None else head
+        return replace(self, **{name: by * getattr(self, name) for name, by in own.items()})
 
 
 @torch.enable_grad()

@@ -1,0 +1,208 @@
+"""The rivals by name: how each is called at a rate, what it minimises, and whose it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from steu._errors import check_choice
+from steu.experiments.study import Study, Trained
+from steu.experiments.tuning import tune
+from steu.task import Edit
+from steu.unlearning.baselines import LayerConfig, edit_layers
+from steu.unlearning.concept_scrubbing import scrub_layers
+from steu.unlearning.dampening import dampen
+from steu.unlearning.influence import influence_edit
+from steu.unlearning.leace import leace_edit
+from steu.unlearning.lora import lora_edit
+from steu.unlearning.matched_rows import matched_rows
+from steu.unlearning.sparse import UnlearnConfig, unlearn
+
+LAYERS_ONLY = "_layers_only"  # ends the name of a rival that leaves the head as it is
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a rival is given beside its rates.
+
+    Attributes
+    ----------
+    config : LayerConfig
+        At its default rates, for rivals that take steps.
+    tokens : array of shape (k,)
+        For rivals that edit rows.
+    n_layers : int
+        Last layers of the encoder that dense rivals edit.
+    """
+
+    config: LayerConfig
+    tokens: np.ndarray
+    n_layers: int
+
+
+Call = tuple[Callable[..., Edit], tuple[Any, ...], dict[str, Any]]  # method, given, settings
+
+
+@dataclass(frozen=True)
+class Rival:
+    """One method, for readers and for the search.
+
+    Attributes
+    ----------
+    call : function of (Setting, rate, head_rate)
+    does : str
+        What it minimises or computes, in the notation of page 05.
+    paper : str
+        arXiv number, or where it comes from.
+    rates : int
+        0: nothing to search; 1: one number; 2: the head's apart from the others.
+    """
+
+    call: Callable[[Setting, float, float], Call]
+    does: str
+    paper: str
+    rates: int = 2
+
+
+def _dense(loss: str) -> Callable[[Setting, float, float], Call]:
+    def call(setting: Setting, rate: float, head: float) -> Call:
+        config = setting.config.faster(rate, head)
+        return edit_layers, (loss,), {"config": config, "n_layers": setting.n_layers}
+
+    return call
+
+
+def _influence(setting: Setting, rate: float, _: float) -> Call:
+    seed, layers = setting.config.seed, setting.n_layers
+    return influence_edit, (), {"scale": INFLUENCE * rate, "seed": seed, "n_layers": layers}
+
+
+def _dampening(setting: Setting, rate: float, _: float) -> Call:
+    seed, layers = setting.config.seed, setting.n_layers
+    return dampen, (), {"selection": SELECTION / rate, "seed": seed, "n_layers": layers}
+
+
+def _lora(setting: Setting, rate: float, head: float) -> Call:
+    config = setting.config.faster(LORA * rate, head)
+    return lora_edit, (), {"config": config, "n_layers": setting.n_layers}
+
+
+def _rows(setting: Setting, rate: float, _: float) -> Call:
+    return matched_rows, (setting.tokens,), {"scale": rate}
+
+
+INFLUENCE = 1.2e-4  # multiple of the whole influence step, far outside of which its expansion holds
+SELECTION = 10.0  # α of the dampening, its paper's
+LORA = 10.0  # times the rate of whole layers, as is usual for adapters
+
+RIVALS = {
+    "direct_suppression": Rival(
+        _dense("direct_suppression"), "BCE(z_f, 0) + L_utility", "2603.19302"
+    ),
+    "gradient_ascent": Rival(_dense("gradient_ascent"), "−BCE(z_f, 1) + L_utility", "2603.19302"),
+    "influence_weighted": Rival(_influence, "one step −scale · H⁻¹ ∇ mean z_f", "1703.04730", 1),
+    "neg_grad_plus": Rival(
+        _dense("neg_grad_plus"), "−BCE(z_f, 1) + BCE of the kept pairs", "2302.09880"
+    ),
+    "scrub": Rival(
+        _dense("scrub"),
+        "in turns: −KL(z⁰_f ‖ z_f), then KL + BCE of the kept pairs; three ascents",
+        "2302.09880",
+    ),
+    "bad_teacher": Rival(
+        _dense("bad_teacher"), "KL(z_f to random weights') + KL(the kept to z⁰'s)", "2205.08096"
+    ),
+    "salun": Rival(
+        _dense("salun"), "BCE(z_f, 0) + BCE of the kept pairs, half of the weights", "2310.12508"
+    ),
+    "ssd": Rival(
+        _dampening, "θ · min(I_D / I_f, 1) where I_f > α I_D, α = 10 / rate", "2308.07707", 1
+    ),
+    "lora": Rival(_lora, "STEU's losses, by adapters of rank 8", "2106.09685"),
+    "matched_rows": Rival(
+        _rows, "e_t − δ_t c, δ_t by how much more frequent t is", "2606.03695", 1
+    ),
+    "leace": Rival(lambda *_: (leace_edit, (), {}), "projection before the head", "2306.03819", 0),
+    "leace_layers": Rival(
+        lambda *_: (scrub_layers, (), {}), "projection after every layer", "2306.03819", 0
+    ),
+}
+PAPERS = ("direct_suppression", "gradient_ascent", "influence_weighted")  # of STEU's own
+
+
+def rival(name: str) -> Rival:
+    """The rival of that name; with `LAYERS_ONLY` at its end it leaves the head as it is.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    base = name.removesuffix(LAYERS_ONLY)
+    check_choice(base, list(RIVALS), what="rival")
+    found = RIVALS[base]
+    if base == name:
+        return found
+    if found.rates < 2:
+        raise ValueError(f"{base} trains no head, so there is no {name}; leave it out")
+
+    def call(setting: Setting, rate: float, head: float) -> Call:
+        alone = replace(setting, config=replace(setting.config, head="none"))
+        return found.call(alone, rate, head)
+
+    return replace(found, call=call, does=f"{found.does}; head as it is", rates=1)
+
+
+def paper_rivals_and(names: Sequence[str]) -> list[str]:
+    """The paper's three rivals and those named, each once.
+
+    Raises
+    ------
+    ValueError
+        If one is unknown; the nearest is offered.
+    """
+    for name in names:
+        rival(name)
+    return list(dict.fromkeys([*PAPERS, *names]))
+
+
+def tune_rival(
+    study: Study, name: str, setting: Setting, *, factors: Sequence[float], apart: bool, widen: int
+) -> tuple[Trained, pd.DataFrame]:
+    """The rival's best edit by the search of `tune`, with the table of its trials."""
+    found = rival(name)
+
+    def train(rate: float, head: float) -> Trained:
+        method, given, settings = found.call(setting, rate, head)
+        return study.train_edit(method, *given, **settings)
+
+    tried = factors if found.rates else [1.0]
+    return tune(study, tried, train, apart=apart and found.rates == 2, widen=widen)
+
+
+def tune_rows(
+    study: Study,
+    token_ids: np.ndarray,
+    config: UnlearnConfig,
+    *,
+    factors: Sequence[float],
+    apart: bool,
+    widen: int,
+) -> tuple[Trained, pd.DataFrame]:
+    """The same for rows of these tokens, none or some, and the part of the head in `config`."""
+
+    def train(rate: float, head: float) -> Trained:
+        return study.train_edit(unlearn, token_ids, config.faster(rate, head))
+
+    both = len(token_ids) > 0 and config.head != "none"
+    return tune(study, factors, train, apart=apart and both, widen=widen)
+
+
+def rival_table(names: Sequence[str]) -> pd.DataFrame:
+    """A row a rival: method, what it does, whose it is."""
+    rows = [{"method": n, "does": rival(n).does, "paper": rival(n).paper} for n in names]
+    return pd.DataFrame(rows)

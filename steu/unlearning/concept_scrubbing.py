@@ -1,0 +1,126 @@
+"""LEACE after every layer: the class taken out of the mean state wherever a reader could look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+
+from steu.data.encoding import EncodedNotes
+from steu.models.heads import copy_of_head
+from steu.models.hidden_states import HEAD, hidden_states
+from steu.models.layers import encoder_layers
+from steu.task import ForgetTask
+from steu.unlearning.leace import ErasedFeatures, fit_eraser
+from steu.unlearning.serialisation import read_tensors_for, write_tensors
+
+PARTS = ("mean", "left", "right")
+
+
+@dataclass(frozen=True, eq=False)
+class ScrubbedLayers:
+    """One map of `ErasedFeatures` after the embeddings, after every layer, and before the head.
+
+    Attributes
+    ----------
+    maps : tuple of ErasedFeatures
+        In the order of the places; those of states are applied to every token's.
+    model_hash : str, optional
+        Of the weights that it was fitted for; needed to save it.
+    """
+
+    maps: tuple[ErasedFeatures, ...]
+    model_hash: str | None = None
+    history: tuple[dict[str, float], ...] = ()
+
+    @property
+    def bytes_stored(self) -> int:
+        """Bytes of all its vectors."""
+        return sum(one.bytes_stored for one in self.maps)
+
+    def touched(self, notes: EncodedNotes) -> np.ndarray:
+        """Notes whose features it can change, (N,) bool: every one."""
+        return np.ones(len(notes), dtype=bool)
+
+    def parameters_changed(self, model: PreTrainedModel) -> int:
+        """Numbers that stand beside the model's own."""
+        return sum(one.parameters_changed(model) for one in self.maps)
+
+    def edited_head(self, model: PreTrainedModel) -> nn.Module:
+        """A copy of the model's head, as it is."""
+        return copy_of_head(model)
+
+    @contextmanager
+    def attached(self, model: PreTrainedModel) -> Iterator[PreTrainedModel]:
+        """The model with a map at every place, for the length of a `with` block."""
+        layers, (below, *above) = encoder_layers(model), self.maps
+        with ExitStack() as hooks:
+            handle = layers[0].register_forward_pre_hook(
+                lambda _, given: (below.erase(given[0]), *given[1:])
+            )
+            hooks.callback(handle.remove)
+            for module, one in zip(layers, above, strict=False):
+                handle = module.register_forward_hook(lambda _, __, out, e=one: _erased(e, out))
+                hooks.callback(handle.remove)
+            if len(above) > len(layers):
+                hooks.enter_context(above[-1].attached(model))
+            yield model
+
+    def save_pretrained(self, folder: str | Path, **facts: Any) -> None:
+        """Write the vectors with what they belong to; no pickle."""
+        tensors = {p: torch.stack([getattr(one, p) for one in self.maps]) for p in PARTS}
+        write_tensors(folder, tensors, facts, model_hash=self.model_hash)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, *, model: PreTrainedModel) -> ScrubbedLayers:
+        """Read what was written, for `model`, onto its device.
+
+        Raises
+        ------
+        ValueError
+            If the files were altered, or it was fitted for another model.
+        """
+        tensors, facts = read_tensors_for(model, folder)
+        vectors = zip(*(tensors[part] for part in PARTS), strict=True)
+        return cls(tuple(ErasedFeatures(*one) for one in vectors), facts["model"])
+
+
+def scrub_layers(task: ForgetTask, *, train: np.ndarray | None = None) -> ScrubbedLayers:
+    """Fit LEACE place by place, each on what the maps before it leave (2306.03819, section 6).
+
+    It is fitted on the mean state of a note and applied to every token's: an affine map of all is
+    that map of their mean, so after each layer no linear reader of the mean finds the class in the
+    notes it was fitted on. A head that reads another state has a map of its own.
+
+    Raises
+    ------
+    ValueError
+        If the notes lack one of the two kinds, or the encoder's layers are not found.
+    """
+    train = task.train if train is None else train
+    n_places = len(encoder_layers(task.model)) + 1
+    edit = ScrubbedLayers((), task.model_hash)
+    for place in range(n_places + 1):
+        with edit.attached(task.model) if place else nullcontext():
+            found = hidden_states(task.model, task.notes, train, precision=task.precision)
+        means = [states for name, states in found.items() if name.endswith("mean")]
+        if place == n_places and np.allclose(found[HEAD], means[-1], rtol=1e-4, atol=1e-5):
+            break  # a head that reads the mean reads the same
+        states = means[place] if place < n_places else found[HEAD]
+        one = fit_eraser(torch.from_numpy(states), task, train)
+        edit = ScrubbedLayers((*edit.maps, one), task.model_hash)
+    return edit
+
+
+def _erased(one: ErasedFeatures, output: Any) -> Any:
+    """A layer's output with its states erased; some layers give a tuple, states first."""
+    if isinstance(output, tuple):
+        return (one.erase(output[0]), *output[1:])
+    return one.erase(output)

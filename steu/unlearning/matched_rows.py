@@ -1,0 +1,82 @@
+"""Matched rows: the selected embeddings moved along the class's direction, in closed form."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from steu.models.checks import embedding_of
+from steu.selection.counts import count_tokens
+from steu.task import ForgetTask
+from steu.unlearning.sparse_edit import SparseEdit
+
+
+def matched_rows(
+    task: ForgetTask,
+    token_ids: np.ndarray,
+    *,
+    scale: float = 1.0,
+    start: SparseEdit | None = None,
+    train: np.ndarray | None = None,
+) -> SparseEdit:
+    """Move the rows of `token_ids` so that notes with and without the class look alike on average.
+
+    As EMBER does (arXiv 2606.03695), a concept's direction is subtracted from the embeddings of its
+    tokens, e − δ c; there the direction is found by matrix factorisation, here it is what the
+    classes differ by. With p_t⁺ and p_t⁻ the mean share of token t in notes with and without the
+    class, c = Σ_t (p_t⁺ − p_t⁻) e_t is the difference of their mean embeddings, and
+
+        δ_t = scale · (p_t⁺ − p_t⁻) / Σ_{s selected} (p_s⁺ − p_s⁻)²
+
+    is the smallest change of the rows that makes it 0 at scale 1. Nothing is trained; the head
+    stays.
+
+    Parameters
+    ----------
+    token_ids : array of int, shape (k,)
+    start : SparseEdit, optional
+        Rows of the same tokens to set out from, instead of the model's own.
+
+    Raises
+    ------
+    ValueError
+        If no selected token is more frequent on one side, so that none can make up for it.
+
+    Examples
+    --------
+    >>> import steu
+    >>> edit = steu.matched_rows(task, steu.rank_tokens(task)[:4])
+    >>> edit.rows.shape
+    torch.Size([4, 32])
+    """
+    token_ids = np.asarray(token_ids).astype(np.int64)
+    share = share_difference(task, task.train if train is None else train)
+    own = SparseEdit.identity(task.model, torch.from_numpy(token_ids)) if start is None else start
+    here = torch.from_numpy(share[token_ids]).to(own.rows)
+    if not here.square().sum() > 0:
+        raise ValueError(
+            "the selected tokens are as frequent with the class as without it: no change of their "
+            "rows can make up for the difference; select others"
+        )
+    table = embedding_of(task.model).weight.detach()
+    before = torch.from_numpy(share).to(table) @ table  # (H,), of the model as it is
+    c = before + here @ (own.rows - table[own.token_ids])  # with the rows that are set out from
+    step = scale * here / here.square().sum()  # (k,)
+    rows = own.rows - step[:, None] * c
+    return replace(
+        own, rows=rows, head={}, model_hash=task.model_hash, labels=task.labels, history=()
+    )
+
+
+def share_difference(task: ForgetTask, train: np.ndarray) -> np.ndarray:
+    """Mean share of each token in notes with the class minus that in notes without, (V,) float64.
+
+    A share is of all tokens of a note; special ones are left out, since they are in every note.
+    """
+    counts = count_tokens(task.notes)[train]
+    shares = counts.multiply(1 / task.notes.lengths[train][:, None]).tocsr()
+    kinds = task.is_forget[train], ~task.is_forget[train]
+    with_class, without = (np.asarray(shares[kind].mean(axis=0)).ravel() for kind in kinds)
+    return with_class - without
