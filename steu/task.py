@@ -24,6 +24,7 @@ from steu.models.outputs import in_order, log_odds, name_outputs, read_targets
 from steu.models.weights import state_of, weights_hash
 
 FRACTIONS = (0.6, 0.15, 0.25)  # of the groups, for training, validation and test
+MOST_KEPT = 256 * 2**20  # bytes of features under edits that a task holds; one edit's in any case
 
 
 class Edit(Protocol):
@@ -133,7 +134,7 @@ class ForgetTask:
         self.splits = splits_of(self.targets, given, splits, fractions=FRACTIONS, seed=seed)
         self.precision, self.n_bootstrap, self.seed = precision, n_bootstrap, seed
         self._weights: dict[str, np.ndarray] = {}
-        self._read: tuple[Edit, torch.Tensor, np.ndarray] | None = None
+        self._read: dict[int, tuple[Edit, torch.Tensor, np.ndarray]] = {}
         check_head(model, self.notes)
         self._seen = state_of(model)
 
@@ -163,7 +164,7 @@ class ForgetTask:
         self.teacher, self.thresholds  # noqa: B018  computed here if they were not yet, for both
         other = copy.copy(self)
         other.forget = self.labels.index(label)
-        other._read = None
+        other._read = {}
         vars(other).pop("is_forget", None)
         return other
 
@@ -230,15 +231,12 @@ class ForgetTask:
     def features(self, index: np.ndarray, edit: Edit | None = None) -> torch.Tensor:
         """What the head takes of the notes at `index` under the edit, (n, H).
 
-        A note that the edit cannot touch keeps the original's, and none is read twice in a row
-        under the same edit.
+        A note that the edit cannot touch keeps the original's, and none is read twice under an edit
+        that was looked at lately.
         """
         if edit is None:
             return self.teacher.features[index]
-        if self._read is None or self._read[0] is not edit:
-            self.check_unchanged()
-            self._read = edit, self.teacher.features.clone(), ~edit.touched(self.notes)
-        _, features, known = self._read
+        features, known = self._known(edit)
         fresh = index[~known[index]]
         if len(fresh):
             with edit.attached(self.model):
@@ -246,6 +244,23 @@ class ForgetTask:
             features[fresh] = found
             known[fresh] = True
         return features[index]
+
+    def remember(self, edit: Edit, features: torch.Tensor) -> None:
+        """Take features (N, H) of all notes under the edit from whoever read them already."""
+        kept, known = self._known(edit)
+        kept.copy_(features)
+        known[:] = True
+
+    def _known(self, edit: Edit) -> tuple[torch.Tensor, np.ndarray]:
+        """Features under the edit (N, H), and of which notes they are known (N,) bool."""
+        if id(edit) not in self._read:
+            self.check_unchanged()
+            features = self.teacher.features.clone()
+            self._read[id(edit)] = edit, features, ~edit.touched(self.notes)
+            while len(self._read) > 1 and len(self._read) * features.nbytes > MOST_KEPT:
+                del self._read[next(iter(self._read))]  # the oldest
+        _, features, known = self._read[id(edit)]
+        return features, known
 
     @torch.no_grad()
     def logits(self, index: np.ndarray, edit: Edit | None = None) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import matplotlib as mpl
 import numpy as np
@@ -248,6 +248,19 @@ def coverage(frame: pd.DataFrame, ax: Axes) -> Axes:
     sns.lineplot(frame, x="k", y="share", hue="notes", marker="o", ax=ax)
     ax.set(xscale="log", xlabel="tokens selected, k", ylabel="share of notes", ylim=(0, 1.03))
     ax.legend(title=None, frameon=False)
+    return ax
+
+
+def score_by_rank(lines: Mapping[str, np.ndarray], ax: Axes) -> Axes:
+    """Scores, best first, of several rankings a line: (P, n) each, their mean and their range."""
+    for color, (label, scores) in zip(sns.color_palette(), lines.items(), strict=False):
+        ranks = np.arange(1, scores.shape[1] + 1)
+        ax.plot(ranks, scores.mean(axis=0), color=color, label=label)
+        ax.fill_between(
+            ranks, scores.min(axis=0), scores.max(axis=0), color=color, alpha=0.2, linewidth=0
+        )
+    ax.set(xscale="log", xlabel="rank of the token", ylabel="score, bits × log count")
+    ax.legend(frameon=False)
     return ax
 
 

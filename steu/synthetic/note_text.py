@@ -7,9 +7,11 @@ from random import Random
 
 from steu.synthetic import lexicon
 from steu.synthetic.admissions import Stay
+from steu.synthetic.everyday import LIFE, SMALL_TALK, with_words
 from steu.synthetic.lexicon import CONDITIONS, EXTRAS
 
 TYPOS = 0.0015  # chance of a misspelling per character
+EVERYDAY = 0.7  # share of padding that is of everyday life
 
 
 def _pick(pen: Random, phrases: Sequence[str]) -> str:
@@ -103,9 +105,7 @@ def compose(stay: Stay, pen: Random, words: int) -> str:
         _opening(stay, pen, history[:3] if told else [], symptoms)
     )
     body["Past Medical History"].append(_past(stay, pen, history[3:] if told else history))
-    body["Social History"] += _found(stay, pen, lexicon.SOCIAL, 1.0)[:1] or (
-        [_numbered(pen, _any(pen, lexicon.SOCIAL_FILLER))]
-    )
+    body["Social History"] += _found(stay, pen, lexicon.SOCIAL, 1.0)[:1] or [_life(pen)]
     body["Family History"].append(_family(stay, pen))
     for section, phrases in (("Physical Exam", lexicon.EXAM), ("Pertinent Results", lexicon.LABS)):
         body[section] += [_sentence(x) + "." for x in _found(stay, pen, phrases, room)]
@@ -121,6 +121,13 @@ def compose(stay: Stay, pen: Random, words: int) -> str:
     return f"Sex: {stay.patient.sex}\n\n" + "\n\n".join(
         f"{name}:\n{_misspell(pen, ' '.join(lines))}" for name, lines in body.items() if lines
     )
+
+
+def _life(pen: Random) -> str:
+    """A line of social history that says nothing of any condition."""
+    if pen.random() < EVERYDAY:
+        return _sentence(with_words(pen, _any(pen, LIFE)))
+    return _numbered(pen, _any(pen, lexicon.SOCIAL_FILLER))
 
 
 def enumerate_drugs(stay: Stay, pen: Random) -> list[str]:
@@ -215,8 +222,13 @@ def _pad(body: dict[str, list[str]], pen: Random, stay: Stay, symptom: str, word
     rounds, used = 0, set()
     while length < words:
         section = PADDING[rounds % len(PADDING)]
-        template = _any(pen, FILLERS[section])
         rounds += 1
+        if pen.random() < EVERYDAY:
+            line = _sentence(with_words(pen, _any(pen, SMALL_TALK[section])))
+            body[section].append(line)
+            length += line.count(" ") + 1
+            continue
+        template = _any(pen, FILLERS[section])
         if lexicon.CONTRADICTED.get(template) in stay.findings:
             continue
         if template in used and rounds < 400:  # repeats only once the wording runs out

@@ -10,7 +10,6 @@ from itertools import groupby
 
 import numpy as np
 import torch
-from torch import nn
 from torch.nn.functional import softplus
 
 from steu._errors import check_choice
@@ -120,8 +119,8 @@ def blind_logits(task: ForgetTask, train: np.ndarray, *, seed: int) -> torch.Ten
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(seed)
         for module in other.modules():
-            if hasattr(module, "reset_parameters"):
-                module.reset_parameters()
+            if callable(reset := getattr(module, "reset_parameters", None)):
+                reset()
     features = extract_features(other, task.notes, train, precision=task.precision)
     found = task.teacher.logits.new_zeros(len(task.notes))
     with torch.no_grad():
@@ -146,7 +145,7 @@ def salient_weights(
 
 @contextmanager
 def masked(
-    parameters: Mapping[str, nn.Parameter], masks: dict[str, torch.Tensor]
+    parameters: Mapping[str, torch.Tensor], masks: dict[str, torch.Tensor]
 ) -> Iterator[None]:
     """While open, gradients are 0 outside the masks, so that nothing there is moved."""
     trained = {name: mask for name, mask in masks.items() if parameters[name].requires_grad}

@@ -55,7 +55,8 @@ def lora_edit(
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
         settings = LoraConfig(r=rank, lora_alpha=rank, lora_dropout=0.0, target_modules=wanted)
-        other = inject_adapter_in_model(settings, copy.deepcopy(task.model), NAME)
+        other = copy.deepcopy(task.model)
+        inject_adapter_in_model(settings, other, NAME)  # in place
     head = trainable_head(copy_of_head(task.model), config.head, task.forget)
 
     def losses(forgotten: np.ndarray, retained: np.ndarray) -> Losses:
