@@ -239,6 +239,7 @@ class ForgetTask:
         features, known = self._known(edit)
         fresh = index[~known[index]]
         if len(fresh):
+            self.check_unchanged()
             with edit.attached(self.model):
                 found = extract_features(self.model, self.notes, fresh, precision=self.precision)
             features[fresh] = found

@@ -14,12 +14,16 @@ from toys import LABELS, word_tokenizer, write_notes
 from transformers import AutoModelForSequenceClassification, BertConfig
 
 import steu
+from steu.audits.places import places
+from steu.models.hidden_states import HEAD
+from steu.models.inference import extract_features
 from steu.models.outputs import decided
 from steu.unlearning.baselines import LayerConfig, edit_layers
 from steu.unlearning.dense_edit import last_layers
 
 TOKENIZER = word_tokenizer()
 TEXTS, TARGETS = write_notes(60)
+QUICK = steu.UnlearnConfig(epochs=1)
 
 
 def make(**changes: Any) -> Any:
@@ -99,6 +103,42 @@ def test_a_model_that_changed_under_a_task_is_noticed() -> None:
             asked()
     inverse.merge(task.model)
     assert task.aimed_at("lung").forget == 2
+
+
+def test_features_under_an_edit_are_read_once_and_the_oldest_let_go(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    task, read = make_task(), []
+
+    def counted(model: Any, notes: Any, index: np.ndarray, **how: Any) -> torch.Tensor:
+        read.append(len(index))
+        return extract_features(model, notes, index, **how)
+
+    monkeypatch.setattr("steu.task.extract_features", counted)
+    first, second = (steu.unlearn(task, steu.rank_tokens(task)[:n], QUICK) for n in (1, 2))
+    index = np.arange(len(task.notes))
+    assert len(task.teacher.features) == len(index)  # read before the count
+    read.clear()
+    before = {edit: task.features(index, edit) for edit in (first, second)}
+    assert 0 < sum(read) <= 2 * len(index)
+    read.clear()
+    assert all(torch.equal(task.features(index, edit), before[edit]) for edit in before)
+    assert not read
+    monkeypatch.setattr("steu.task.MOST_KEPT", 1)
+    third = steu.null_edit(task)
+    task.features(index, third)
+    assert torch.equal(task.features(index, first), before[first]) and sum(read) > 0
+
+
+def test_features_that_were_read_elsewhere_are_taken_over() -> None:
+    task = make_task()
+    edit = steu.unlearn(task, steu.rank_tokens(task)[:2], QUICK)
+    index = np.arange(len(task.notes))
+    own = task.features(index, edit)
+    fresh = make_task(task.model)
+    found = places(fresh, edit)[HEAD]
+    assert np.array_equal(fresh.features(index, edit).numpy(), found)
+    assert np.allclose(found, own.numpy(), atol=1e-5)  # as those read for themselves
 
 
 def test_columns_of_a_frame_are_taken_by_their_names() -> None:

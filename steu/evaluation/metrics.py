@@ -79,6 +79,20 @@ def auprc(targets: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.nd
     return np.divide(area, total, out=np.full(len(weights), np.nan), where=total > 0)
 
 
+def tpr_at(
+    targets: np.ndarray, scores: np.ndarray, weights: np.ndarray, *, fpr: float = 0.01
+) -> np.ndarray:
+    """Share of positives found while at most a share `fpr` of negatives is, under each row, (S,).
+
+    With n negatives a rate below 1/n cannot be told from 0.
+    """
+    positive, negative = _by_descending_score(targets, scores, weights)
+    found, wrong = np.cumsum(positive, axis=1), np.cumsum(negative, axis=1)
+    best = np.where(wrong <= fpr * wrong[:, -1:], found, 0).max(axis=1)
+    total = found[:, -1]
+    return np.divide(best, total, out=np.full(len(weights), np.nan), where=total > 0)
+
+
 def macro(
     metric: Metric, targets: np.ndarray, scores: np.ndarray, weights: np.ndarray
 ) -> np.ndarray:

@@ -1,0 +1,129 @@
+"""How many bits features hold of a class, to a reader that has to learn them: three measures.
+
+An AUROC says how well a class is ranked, not how easily it is learned or how surely it is told. All
+numbers are in bits a note; probabilities are those of logistic readers, whose strength is chosen on
+validation notes by log-loss.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
+
+from steu.evaluation.strongest_probe import STRENGTHS, check_readable
+
+BLOCKS = (0.05, 0.1, 0.2, 0.4, 0.7, 1.0)  # shares of the patients that are known step by step
+
+
+def v_information(
+    features: Mapping[str, np.ndarray],
+    targets: Mapping[str, np.ndarray],
+    *,
+    place: str = "features",
+) -> np.ndarray:
+    """Bits that each test note's features tell of its label, (n_test,); their mean is I_V(X → Y).
+
+    Predictive V-information (Xu et al. 2020, arXiv 2002.10689, definition 2): −log₂ p(y) under the
+    best constant minus −log₂ p(y | x) under the best reader of a family V, here logistic ones, both
+    fitted on training notes. It is at most the mutual information, and below 0 where the reader
+    learned what does not hold.
+
+    Parameters
+    ----------
+    features, targets : dicts of "train", "validation", "test" to arrays (n, H) and (n,), bool
+    """
+    known = {split: targets[split] for split in ("train", "validation")}
+    check_readable(features, known, place=place)
+    tried = [_fitted(c, features["train"], targets["train"]) for c in STRENGTHS]
+    losses = [_bits(p, features["validation"], targets["validation"]).mean() for p in tried]
+    best = tried[int(np.argmin(losses))]
+    base = targets["train"].mean()
+    constant = -np.log2(np.where(targets["test"], base, 1 - base))
+    return constant - _bits(best, features["test"], targets["test"])
+
+
+def code_lengths(
+    features: np.ndarray,
+    targets: np.ndarray,
+    groups: np.ndarray,
+    *,
+    strength: float = 1e-2,
+    seed: int = 0,
+) -> np.ndarray:
+    """Bits it takes to send each note's label to somebody who has the features, (n,).
+
+    Online description length (Voita and Titov 2020, arXiv 2003.12298, section 3.2.2): the labels of
+    a first block of patients cost one bit each, those of every later block what a reader needs that
+    was fitted on all earlier ones. The sooner a class is learned, the shorter the message.
+
+    Parameters
+    ----------
+    features : array of shape (n, H)
+    targets, groups : arrays of shape (n,)
+    strength : float
+        C of the logistic readers.
+    """
+    codes, names = pd.factorize(groups)
+    rank = np.random.default_rng(seed).permutation(len(names))[codes] / len(names)
+    spent = np.ones(len(targets))
+    for known, until in zip(BLOCKS, BLOCKS[1:], strict=False):
+        seen, sent = rank < known, (rank >= known) & (rank < until)
+        if not sent.any():
+            continue
+        if targets[seen].all() or not targets[seen].any():  # one kind so far: count, and add one
+            share = (targets[seen].sum() + 1) / (seen.sum() + 2)
+            spent[sent] = -np.log2(np.where(targets[sent], share, 1 - share))
+        else:
+            reader = _fitted(strength, features[seen], targets[seen])
+            spent[sent] = _bits(reader, features[sent], targets[sent])
+    return spent
+
+
+def information_difference(
+    method: Sequence[np.ndarray],
+    original: Sequence[np.ndarray],
+    references: Sequence[Sequence[np.ndarray]],
+) -> np.ndarray:
+    """How much more than the references a method holds, over layers, as a share of the original's.
+
+    The information difference index (Jeon et al. 2024, arXiv 2405.17878, equation 3): Σ over places
+    of I_method − I_reference, over the same of the original. 0 is as good as retrained, 1 as if
+    nothing had been done, below 0 less than the references. There the information is estimated by
+    contrastive learning, here it is V-information, a lower bound as well.
+
+    Parameters
+    ----------
+    method, original : sequences of arrays of shape (S,)
+        A place each: the mean V-information and its resamples.
+    references : sequence of such sequences
+        Of several references; their mean counts.
+
+    Returns
+    -------
+    array of shape (S,)
+        NaN where the original holds no more than the references: then there is nothing to compare.
+    """
+    clean = np.mean([np.sum(one, axis=0) for one in references], axis=0)
+    above, of_original = np.sum(method, axis=0) - clean, np.sum(original, axis=0) - clean
+    return np.divide(above, of_original, out=np.full_like(clean, np.nan), where=of_original > 0)
+
+
+def _fitted(c: float, features: np.ndarray, targets: np.ndarray) -> Pipeline:
+    reader = make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=1000))
+    with warnings.catch_warnings(), threadpool_limits(1):
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return reader.fit(features.astype(np.float64), targets.astype(int))
+
+
+def _bits(reader: Pipeline, features: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """−log₂ p of each note's own label, (n,)."""
+    score = reader.decision_function(features)
+    return np.logaddexp(0, np.where(targets, -score, score)) / np.log(2)

@@ -1,0 +1,91 @@
+"""Bits against closed forms, and membership against cases by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_curve
+
+from steu.evaluation.information import code_lengths, information_difference, v_information
+from steu.evaluation.membership import likelihood_ratios, rmia_scores
+from steu.evaluation.metrics import tpr_at
+
+SIZES = (600, 200, 2000)
+
+
+def splits(values: np.ndarray) -> dict[str, np.ndarray]:
+    ends = np.cumsum((0, *SIZES))
+    names = ("train", "validation", "test")
+    return {n: values[a:b] for n, a, b in zip(names, ends, ends[1:], strict=False)}
+
+
+def bits(p: float) -> float:
+    return float(-p * np.log2(p) - (1 - p) * np.log2(1 - p))
+
+
+def test_a_feature_that_is_the_class_tells_all_its_entropy_and_noise_nothing() -> None:
+    generator = np.random.default_rng(0)
+    truth = generator.random(sum(SIZES)) < 0.3
+    noise = generator.normal(size=(len(truth), 5))
+    told = v_information(splits(np.column_stack([noise, 10.0 * truth])), splits(truth)).mean()
+    assert told == pytest.approx(bits(splits(truth)["test"].mean()), abs=0.05)
+    assert abs(v_information(splits(noise), splits(truth)).mean()) < 0.02
+
+
+def test_a_noisy_channel_tells_its_capacity() -> None:
+    """A bit that is flipped one time in ten: I(X; Y) = 1 − H(0.1) where both are even."""
+    generator = np.random.default_rng(1)
+    truth = generator.random(sum(SIZES)) < 0.5
+    seen = truth ^ (generator.random(len(truth)) < 0.1)
+    found = v_information(splits(seen[:, None].astype(float)), splits(truth)).mean()
+    assert found == pytest.approx(1 - bits(0.1), abs=0.04)
+
+
+def test_a_message_is_short_where_the_class_is_easily_learned() -> None:
+    generator = np.random.default_rng(2)
+    truth = generator.random(2000) < 0.5
+    groups = np.arange(2000) // 2
+    noise = generator.normal(size=(2000, 3))
+    easy = code_lengths(np.column_stack([noise, 5.0 * truth]), truth, groups, strength=1.0)
+    none = code_lengths(noise, truth, groups)
+    assert easy.mean() < 0.25 < 0.95 < none.mean() < 1.1
+    assert (easy == 1).sum() == pytest.approx(100, abs=2)  # the first block goes as it is
+    again = code_lengths(noise, truth, groups, seed=1)
+    assert not np.array_equal(none, again)
+
+
+def test_a_first_block_of_one_kind_is_counted_and_not_refused() -> None:
+    truth = np.zeros(200, dtype=bool)
+    truth[:3] = True
+    spent = code_lengths(np.random.default_rng(0).normal(size=(200, 2)), truth, np.arange(200))
+    assert np.isfinite(spent).all() and spent.mean() < 0.5
+
+
+def test_the_difference_is_one_for_the_original_and_nought_for_the_references() -> None:
+    original, clean = [np.array([0.5]), np.array([0.3])], [np.array([0.2]), np.array([0.1])]
+    lower, upper = ([np.array([v]) for v in pair] for pair in ((0.15, 0.1), (0.25, 0.1)))
+    assert information_difference(original, original, [lower, upper])[0] == pytest.approx(1)
+    assert information_difference(clean, original, [lower, upper])[0] == pytest.approx(0)
+    half = [np.array([0.35]), np.array([0.2])]
+    assert information_difference(half, original, [lower, upper])[0] == pytest.approx(0.5)
+    assert np.isnan(information_difference(half, clean, [clean, clean])[0])
+
+
+def test_an_attack_ranks_what_only_this_model_is_sure_of() -> None:
+    own, references = np.array([0.9, 0.9, 0.3]), np.array([[0.2, 0.9, 0.3], [0.4, 0.9, 0.3]])
+    ratios = likelihood_ratios(own, references)
+    assert ratios.tolist() == pytest.approx([3, 1, 1])
+    assert rmia_scores(ratios, np.array([0.5, 1.0, 1.4, 2.0])).tolist() == [0.75, 0.25, 0.25]
+
+
+def test_true_positives_at_a_rate_are_read_off_the_roc_curve() -> None:
+    generator = np.random.default_rng(0)
+    truth = generator.random(300) < 0.4
+    scores = np.round(generator.normal(size=300) + truth, 1)  # with ties
+    weights = generator.integers(0, 3, (4, 300)).astype(np.float32)
+    for fpr in (0.01, 0.1):
+        found = tpr_at(truth, scores, weights, fpr=fpr)
+        for row, value in zip(weights, found, strict=True):
+            wrong, right, _ = roc_curve(truth, scores, sample_weight=row, drop_intermediate=False)
+            assert value == pytest.approx(right[wrong <= fpr].max(), abs=1e-5)
+    assert np.isnan(tpr_at(np.zeros(3, dtype=bool), np.arange(3.0), np.ones((1, 3)))[0])
