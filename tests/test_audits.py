@@ -11,14 +11,18 @@ from toys import Toy, make_toy
 
 import steu
 from steu.audits.collateral import collateral, correlation_drift
-from steu.audits.head_put_back import head_put_back, rows_put_back, with_original_head
+from steu.audits.head_put_back import head_at_hand, head_put_back, rows_put_back, with_original_head
+from steu.audits.information import information, information_records
+from steu.audits.membership import membership
 from steu.audits.merged import merged_model, with_model
+from steu.audits.places import places
 from steu.audits.relearning import RelearnConfig, relearn
 from steu.audits.respelling import answers_to, respelt
 from steu.audits.rounding import on_grid, rounded
 from steu.evaluation.calibration import brier, calibration_error, negative_log_likelihood
 from steu.evaluation.metrics import auroc
 from steu.evaluation.prototypes import few_shot_auroc
+from steu.models.hidden_states import HEAD
 from steu.task import ForgetTask
 from steu.unlearning.baselines import LayerConfig, edit_layers
 from steu.unlearning.dense_edit import LayerEdit
@@ -240,3 +244,40 @@ def test_two_prototypes_are_the_difference_of_means() -> None:
     assert one.mean() < all_shown.mean()
     with pytest.raises(ValueError, match=f"shots must be {fewest} at most"):
         few_shot_auroc(features, targets, features, targets, shots=fewest + 1)
+
+
+def test_a_head_at_hand_undoes_a_muted_answer_and_needs_no_training(
+    task: ForgetTask, head_only: SparseEdit
+) -> None:
+    truth = task.is_forget[task.test]
+    answer = roc_auc_score(truth, task.log_odds(task.test)[:, task.forget])
+    for edit in (None, steu.null_edit(task), head_only):
+        assert head_at_hand(task, edit)[0] == pytest.approx(answer)
+    blind = steu.blind_rows(task, steu.rank_tokens(task)[:1])
+    assert head_at_hand(task, blind)[0] < answer - 0.2
+
+
+def test_the_original_holds_bits_of_the_class_and_a_silent_word_none(task: ForgetTask) -> None:
+    original = information(task, places(task))
+    words = task.tokenizer.convert_tokens_to_ids(["insulin", "appetite"])
+    start = SparseEdit.identity(task.model, torch.tensor(words[:1]))
+    row = task.model.get_input_embeddings().weight.detach()[words[1:]].clone()
+    held = information(task, places(task, SparseEdit(start.token_ids, row)))
+    assert original.bits[HEAD][0] > 0.5 > 0.1 > held.bits[HEAD][0]
+    assert original.code[0] < 0.7 * held.code[0]  # what is easily told is soon learned
+    references = {"a": held, "b": held, "c": held}
+    rows = {r["metric"]: r for r in information_records(original, original, references, n=60)}
+    assert rows["information_difference"]["value"] == pytest.approx(1)
+    rows = {r["metric"]: r for r in information_records(held, original, references, n=60)}
+    assert rows["information_difference"]["value"] == pytest.approx(0)
+    with pytest.raises(ValueError, match="compares with references, and there is none"):
+        information_records(held, original, {}, n=60)
+
+
+def test_a_model_knows_its_own_notes_no_better_than_references_trained_alike(
+    task: ForgetTask,
+) -> None:
+    same = {r["metric"]: r["value"] for r in membership(task, None, {"a": task})}
+    assert same["membership_auroc"] == 0.5  # a model beside itself beats nobody
+    with pytest.raises(ValueError, match="compares with references, and there is none"):
+        membership(task, None, {})

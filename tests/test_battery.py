@@ -22,7 +22,9 @@ def samples(value: float, seed: int) -> np.ndarray:
     return np.concatenate([[value], value + 0.01 * noise])
 
 
-def probed(head: float, *, below: float = 0.9, others: float = 0.7, seed: int = 0) -> Probed:
+def probed(
+    head: float, *, below: float = 0.9, others: float = 0.7, hand: float = 0.5, seed: int = 0
+) -> Probed:
     """A model in which the readers find so much."""
     found = {BELOW: below, HEAD: head, OTHERS: others}
     findings = {p: Finding(p, "MLP", False, value, np.zeros(1)) for p, value in found.items()}
@@ -30,6 +32,7 @@ def probed(head: float, *, below: float = 0.9, others: float = 0.7, seed: int = 
         findings,
         {p: samples(value, seed) for p, value in found.items()},
         {p: samples(value, seed + 1) for p, value in found.items()},
+        samples(hand, seed + 2),
         constant=(),
     )
 

@@ -6,7 +6,7 @@ from sklearn.metrics import roc_auc_score
 from toys import open_study
 
 from steu.evaluation.divergences import all_right, bernoulli_js, mean_js, tug_of_war
-from steu.experiments.references import distances, reference, without_class
+from steu.experiments.references import distances, reference, sisa, without_class
 from steu.experiments.retraining import retrain
 from steu.models.heads import head_of, head_width
 from steu.unlearning.sparse import UnlearnConfig, unlearn
@@ -95,3 +95,18 @@ def test_the_recipe_makes_the_same_classifier_again_and_another_with_a_hidden_la
     assert (wide.logits(wide.test, edit)[:, wide.forget] < 0).all()
     with pytest.raises(ValueError, match=r"'0.weight' \(6, 32\); this model has"):
         study.logits(study.test, edit)
+
+
+def test_shards_answer_by_their_mean_and_a_class_is_in_all_of_them(study_folder, tmp_path):
+    study = open_study(study_folder, trained=tmp_path)
+    log_odds, retrained = sisa(study, 2)
+    assert log_odds.shape == study.targets.shape and retrained == 2
+    said = log_odds[study.test]
+    truth = study.targets[study.test]
+    assert (said[:, study.forget] < 0).all()  # they were taught that nobody has it
+    assert roc_auc_score(truth[:, 1], said[:, 1]) > 0.8
+    again, _ = sisa(study, 2)
+    assert np.array_equal(again, log_odds)
+    for wrong in (1, 1000):
+        with pytest.raises(ValueError, match=f"shards must be 2 to .*; found {wrong}"):
+            sisa(study, wrong)

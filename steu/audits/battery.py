@@ -32,8 +32,8 @@ AUDITS = {
     "the head": "the strongest reader of what the head reads",
     "unseen notes": "the same, fitted on notes that the edit was not trained on",
     "the other answers": "the strongest reader of the answers about the other labels",
+    "a head at hand": "its own answer about the class, or the original head's, without training",
 }
-
 
 LIMITS = {"silent": SILENT, "margin": MARGIN, "error": f"{ERROR:.0%}", "fewest": FEWEST}
 METRICS = {  # as the audits are called in the results
@@ -41,6 +41,7 @@ METRICS = {  # as the audits are called in the results
     "reader_auroc_head": "the head",
     "reader_auroc_unseen": "unseen notes",
     "reader_auroc_others": "the other answers",
+    "at_hand_auroc": "a head at hand",
 }
 
 
@@ -52,6 +53,7 @@ def audit_samples(probed: Probed) -> dict[str, np.ndarray]:
         "the head": probed.samples[HEAD],
         "unseen notes": probed.unseen[HEAD],
         "the other answers": probed.samples.get(OTHERS, never),
+        "a head at hand": probed.at_hand,
     }
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from steu.audits.head_put_back import head_at_hand
 from steu.audits.places import Places, places
 from steu.evaluation.metrics import auroc, metric_record
 from steu.evaluation.strongest_probe import Finding, read_again, read_class, strongest
@@ -30,6 +31,8 @@ class Probed:
     unseen : dict of place to array
         What it found when it was fitted, in folds of patients, on validation and test notes, which
         the edit was not trained on.
+    at_hand : array
+        What a head finds that nobody has to train; see `head_at_hand`.
     constant : tuple of str
         Places that are the same for every note, so that there was nothing to read.
     """
@@ -37,6 +40,7 @@ class Probed:
     findings: dict[str, Finding]
     samples: dict[str, np.ndarray]
     unseen: dict[str, np.ndarray]
+    at_hand: np.ndarray
     constant: tuple[str, ...]
 
     @property
@@ -89,7 +93,7 @@ def probe(
         if place in set(unseen_at):
             again = _fitted_on_unseen(task, findings[place], found[place], seed=seed)
             unseen[place] = _auroc(task, again)
-    return Probed(findings, samples, unseen, constant)
+    return Probed(findings, samples, unseen, head_at_hand(task, edit), constant)
 
 
 def _fitted_on_unseen(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -74,7 +75,7 @@ def code_lengths(
     codes, names = pd.factorize(groups)
     rank = np.random.default_rng(seed).permutation(len(names))[codes] / len(names)
     spent = np.ones(len(targets))
-    for known, until in zip(BLOCKS, BLOCKS[1:], strict=False):
+    for known, until in pairwise(BLOCKS):
         seen, sent = rank < known, (rank >= known) & (rank < until)
         if not sent.any():
             continue

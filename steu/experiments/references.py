@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, get_args
 
 import numpy as np
+from scipy.special import expit, logit
 
 from steu._errors import check_choice
 from steu.evaluation.divergences import all_right, bernoulli_js, mean_js, tug_of_war
@@ -26,6 +27,40 @@ def reference(study: Study, reading: Reading, *, seed: int | None = None) -> Stu
     targets, kept = without_class(study.targets, study.forget, reading)
     changes = {} if seed is None else {"seed": seed}
     return retrain(study, targets=targets, kept=kept, **changes)
+
+
+def sisa(study: Study, n_shards: int, *, seed: int = 0) -> tuple[np.ndarray, int]:
+    """Answers of classifiers that each saw a shard of the patients and never the class.
+
+    SISA (Bourtoule et al. 2021, arXiv 1912.03817): a request to forget retrains only the shards
+    that hold what is to be forgotten, and the ensemble answers by the mean of its probabilities.
+    Whose data are withdrawn is in one shard; a class is in nearly all.
+
+    Returns
+    -------
+    log_odds : array of shape (N, C)
+    retrained : int
+        Shards that hold a training note with the class, which had to be trained again.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two shards, or one lacks notes of a split.
+    """
+    names = np.unique(study.groups)
+    if not 2 <= n_shards <= len(names) // 10:
+        raise ValueError(
+            f"shards must be 2 to {len(names) // 10}, of ten patients at least; found {n_shards}"
+        )
+    shard_of = dict(zip(names, np.random.default_rng(seed).permutation(len(names)), strict=True))
+    shard = np.array([shard_of[group] for group in study.groups]) % n_shards
+    targets, kept = without_class(study.targets, study.forget, "relabelled")
+    said, retrained = [], 0
+    for own in range(n_shards):
+        one = retrain(study, targets=targets, kept=kept & (shard == own))
+        said.append(expit(one.log_odds(np.arange(len(study.notes))).astype(np.float64)))
+        retrained += bool((study.is_forget & (shard == own))[study.train].any())
+    return logit(np.clip(np.mean(said, axis=0), 1e-9, 1 - 1e-9)), retrained
 
 
 def without_class(

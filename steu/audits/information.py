@@ -1,0 +1,80 @@
+"""What the states hold of the class in bits, place by place, and how soon a reader learns it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from steu.audits.places import OTHERS, Places
+from steu.evaluation.information import code_lengths, information_difference, v_information
+from steu.evaluation.metrics import metric_record
+from steu.models.hidden_states import HEAD
+from steu.task import ForgetTask
+
+
+@dataclass(frozen=True)
+class Held:
+    """Bits a note of one model; the estimate, then resamples of patients, (1 + B,) each.
+
+    Attributes
+    ----------
+    bits : dict of place to array
+        V-information on the test notes.
+    code : array
+        Description length of the training notes' labels, given what the head reads.
+    """
+
+    bits: dict[str, np.ndarray]
+    code: np.ndarray
+
+
+def information(task: ForgetTask, found: Places, *, seed: int = 0) -> Held:
+    """V-information at every place of `found`, and the description length at the head.
+
+    A place that is the same for every note holds 0 bits.
+    """
+    index = {"train": task.train, "validation": task.validation, "test": task.test}
+    truth = {split: task.is_forget[i] for split, i in index.items()}
+    bits = {}
+    for place, values in found.items():
+        if not np.ptp(values[task.train], axis=0).any():
+            bits[place] = np.zeros(1 + task.n_bootstrap)
+            continue
+        features = {split: values[i] for split, i in index.items()}
+        bits[place] = _mean(v_information(features, truth, place=place), task.weights())
+    groups = task.groups[task.train]
+    spent = code_lengths(found[HEAD][task.train], truth["train"], groups, seed=seed)
+    return Held(bits, _mean(spent, task.weights("train")))
+
+
+def information_records(
+    held: Held, original: Held, references: Mapping[str, Held], *, n: int
+) -> list[dict[str, Any]]:
+    """Records of one model: bits at the head, description length, and the index over layers.
+
+    The index counts the places that all models have, without the answers about the others.
+
+    Raises
+    ------
+    ValueError
+        If there is no reference.
+    """
+    if not references:
+        raise ValueError("the index compares with references, and there is none: train one")
+    layers = [p for p in original.bits if p != OTHERS and p in held.bits]
+
+    def at(one: Held) -> Sequence[np.ndarray]:
+        return [one.bits[place] for place in layers]
+
+    index = information_difference(at(held), at(original), [at(r) for r in references.values()])
+    found = {"v_information": held.bits[HEAD], "description_length": held.code}
+    found["information_difference"] = index
+    return [metric_record(name, samples, n) for name, samples in found.items()]
+
+
+def _mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Mean under each row of weights, (S,)."""
+    return weights @ values / weights.sum(axis=1)
