@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from steu.selection.ranking import SELECTORS, rank_tokens
     from steu.task import ForgetTask
     from steu.unlearning.blind_rows import blind_rows
+    from steu.unlearning.erasing import collapse_rows, erase
     from steu.unlearning.leace import leace_edit
     from steu.unlearning.null_edit import null_edit
     from steu.unlearning.peft_adapter import save_peft
@@ -31,6 +32,8 @@ _WHERE = {
     "SparseEdit": "steu.unlearning.sparse_edit",
     "UnlearnConfig": "steu.unlearning.sparse",
     "blind_rows": "steu.unlearning.blind_rows",
+    "collapse_rows": "steu.unlearning.erasing",
+    "erase": "steu.unlearning.erasing",
     "evaluate": "steu.experiments.measures",
     "leace_edit": "steu.unlearning.leace",
     "null_edit": "steu.unlearning.null_edit",
@@ -45,6 +48,8 @@ __all__ = [
     "SparseEdit",
     "UnlearnConfig",
     "blind_rows",
+    "collapse_rows",
+    "erase",
     "evaluate",
     "leace_edit",
     "null_edit",

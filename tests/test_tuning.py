@@ -5,7 +5,7 @@ import pytest
 from toys import open_study
 
 from steu.experiments.peak_memory import step_bytes
-from steu.experiments.rivals import RIVALS, Setting, paper_rivals_and, rival_table, tune_rival
+from steu.experiments.rivals import RIVALS, Setting, rival_table, rivals_with, tune_rival
 from steu.experiments.study import Trained
 from steu.experiments.tuning import tune
 from steu.unlearning.baselines import LayerConfig, edit_layers
@@ -104,7 +104,8 @@ def test_every_rival_is_called_by_its_name_and_found_again(study_folder, tmp_pat
 
 
 def test_rivals_are_listed_with_the_papers_own_first():
-    assert paper_rivals_and(["ssd", "gradient_ascent"]) == [
+    assert rivals_with(["ssd", "gradient_ascent"]) == [
+        "steu_e",
         "direct_suppression",
         "gradient_ascent",
         "influence_weighted",
@@ -114,9 +115,9 @@ def test_rivals_are_listed_with_the_papers_own_first():
     assert table["paper"].tolist() == ["2308.07707", "2302.09880"]
     assert table["does"].iloc[1].endswith("head as it is")
     with pytest.raises(ValueError, match="no rival 'scrubs'; did you mean scrub"):
-        paper_rivals_and(["scrubs"])
+        rivals_with(["scrubs"])
     with pytest.raises(ValueError, match="ssd trains no head, so there is no ssd_layers_only"):
-        paper_rivals_and(["ssd_layers_only"])
+        rivals_with(["ssd_layers_only"])
 
 
 def test_dense_rivals_run_by_the_same_signature(study_folder):

@@ -16,6 +16,7 @@ from steu.task import Edit
 from steu.unlearning.baselines import LayerConfig, edit_layers
 from steu.unlearning.concept_scrubbing import scrub_layers
 from steu.unlearning.dampening import dampen
+from steu.unlearning.erasing import erase
 from steu.unlearning.influence import influence_edit
 from steu.unlearning.leace import leace_edit
 from steu.unlearning.lora import lora_edit
@@ -95,11 +96,16 @@ def _rows(setting: Setting, rate: float, _: float) -> Call:
     return matched_rows, (setting.tokens,), {"scale": rate}
 
 
+def _erasing(setting: Setting, _: float, __: float) -> Call:
+    return erase, (setting.tokens,), {}
+
+
 INFLUENCE = 1.2e-4  # multiple of the whole influence step, far outside of which its expansion holds
 SELECTION = 10.0  # α of the dampening, its paper's
 LORA = 10.0  # times the rate of whole layers, as is usual for adapters
 
 RIVALS = {
+    "steu_e": Rival(_erasing, "one row for all k tokens, the head refitted by L-BFGS", "ours", 0),
     "direct_suppression": Rival(
         _dense("direct_suppression"), "BCE(z_f, 0) + L_utility", "2603.19302"
     ),
@@ -131,7 +137,12 @@ RIVALS = {
         lambda *_: (scrub_layers, (), {}), "projection after every layer", "2306.03819", 0
     ),
 }
-PAPERS = ("direct_suppression", "gradient_ascent", "influence_weighted")  # of STEU's own
+ALWAYS = (
+    "steu_e",
+    "direct_suppression",
+    "gradient_ascent",
+    "influence_weighted",
+)  # and the paper's
 
 
 def rival(name: str) -> Rival:
@@ -157,8 +168,8 @@ def rival(name: str) -> Rival:
     return replace(found, call=call, does=f"{found.does}; head as it is", rates=1)
 
 
-def paper_rivals_and(names: Sequence[str]) -> list[str]:
-    """The paper's three rivals and those named, each once.
+def rivals_with(names: Sequence[str]) -> list[str]:
+    """STEU-E, the paper's three rivals and those named, each once.
 
     Raises
     ------
@@ -167,7 +178,7 @@ def paper_rivals_and(names: Sequence[str]) -> list[str]:
     """
     for name in names:
         rival(name)
-    return list(dict.fromkeys([*PAPERS, *names]))
+    return list(dict.fromkeys([*ALWAYS, *names]))
 
 
 def tune_rival(

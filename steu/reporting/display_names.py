@@ -18,6 +18,7 @@ METHODS = {
     "head_only_tuned": "head only, tuned",
     "embedding_only_tuned": "embeddings only, tuned",
     "steu_tuned": "STEU, tuned",
+    "steu_e": "STEU-E",
     "random_tokens": "random tokens",
     "frequent_tokens": "frequent tokens",
     "direct_suppression": "direct suppression",
