@@ -137,12 +137,7 @@ RIVALS = {
         lambda *_: (scrub_layers, (), {}), "projection after every layer", "2306.03819", 0
     ),
 }
-ALWAYS = (
-    "steu_e",
-    "direct_suppression",
-    "gradient_ascent",
-    "influence_weighted",
-)  # and the paper's
+PAPERS = ("direct_suppression", "gradient_ascent", "influence_weighted")
 
 
 def rival(name: str) -> Rival:
@@ -178,7 +173,7 @@ def rivals_with(names: Sequence[str]) -> list[str]:
     """
     for name in names:
         rival(name)
-    return list(dict.fromkeys([*ALWAYS, *names]))
+    return list(dict.fromkeys(["steu_e", *PAPERS, *names]))
 
 
 def tune_rival(
