@@ -95,6 +95,16 @@ def test_a_long_stage_may_run_with_the_first_seed_only(project: Path, monkeypatc
     assert seeds == {"classifier": {"seed0", "seed1"}, "unlearning": {"seed0"}}
 
 
+def test_the_first_seed_may_run_with_other_parameters(project: Path, monkeypatch) -> None:
+    path = project / "profiles" / "searched.yaml"
+    path.write_text(PROFILE + "first_seed_parameters: {02_classifier: {epochs: 9}}\n")
+    monkeypatch.chdir(project)
+    grid = Grid.of("searched")
+    stage = next(stage for stage in grid.stages if stage.name == "classifier")
+    cells = [{"dataset": "toy", "backbone": "tiny", "seed": seed} for seed in ("0", "1")]
+    assert [grid.parameters(stage, cell)["epochs"] for cell in cells] == [9, 2]
+
+
 def test_a_dataset_may_have_a_window_of_its_own(project: Path, monkeypatch) -> None:
     text = PROFILE.replace("forget_label: a,", "forget_label: a, max_length: 5,")
     (project / "profiles" / "narrow.yaml").write_text(text)
@@ -235,6 +245,16 @@ def test_each_profile_fits_the_notebooks(profile: str, tmp_path: Path, monkeypat
             "[unlearning]",
             "[]\nfirst_seed_only: [unlearning]",
             "'unlearning' is not among the stages",
+        ),
+        (
+            "[unlearning]",
+            "[]\nfirst_seed_parameters: {01_cohort: {n_stays: 3}}",
+            "01_cohort does not run for each seed; set it under parameters",
+        ),
+        (
+            "[unlearning]",
+            "[]\nfirst_seed_parameters: {02_classifier: {epoch: 3}}",
+            "no parameter 'epoch'; did you mean epochs?",
         ),
         ("02_classifier", "02_clasifier", "no notebook '02_clasifier'; did you mean 02_class"),
         (

@@ -77,8 +77,10 @@ class Grid:
                     f"{self.profile.name} does not list; add it to its stages"
                 )
         check_declared(stage, self.declared[stage.name])
-        check_parameters(stage.path, self._chosen(stage))
-        fixed = sorted(set(self._given(stage, self._first_cell(stage))) & set(self._chosen(stage)))
+        first = self._first_cell(stage)
+        chosen = self._chosen(stage, first)
+        check_parameters(stage.path, chosen)
+        fixed = sorted(set(self._given(stage, first)) & set(chosen))
         if fixed:
             raise ValueError(
                 f"the profile {self.profile.name} sets {fixed[0]!r} of {stage.notebook} among its "
@@ -115,7 +117,7 @@ class Grid:
 
     def parameters(self, stage: Stage, cell: Mapping[str, str]) -> dict[str, Any]:
         """Values for one job: what its notebook asks for and the grid knows, then the profile's."""
-        return self._given(stage, cell) | self._chosen(stage)
+        return self._given(stage, cell) | self._chosen(stage, cell)
 
     def _given(self, stage: Stage, cell: Mapping[str, str]) -> dict[str, Any]:
         """What the grid knows of what the notebook asks for."""
@@ -126,8 +128,8 @@ class Grid:
         asked = {parameter.name for parameter in self.declared[stage.name]}
         return {name: v for name, v in known.items() if name in asked}
 
-    def _chosen(self, stage: Stage) -> dict[str, Any]:
-        return self.profile.parameters.get(stage.notebook, {})
+    def _chosen(self, stage: Stage, cell: Mapping[str, str]) -> dict[str, Any]:
+        return self.profile.parameters_of(stage.notebook, cell.get("seed"))
 
     def _known(self, cell: Mapping[str, str]) -> dict[str, Any]:
         known: dict[str, Any] = {"run": self.run, "profile": self.profile.name}

@@ -78,6 +78,7 @@ class Profile(_Record):
     stages: list[str] = []
     first_seed_only: list[str] = []  # stages too long for every seed
     parameters: dict[str, dict] = {}  # notebook -> {name: value}
+    first_seed_parameters: dict[str, dict] = {}  # the same for the first seed, over the others
     threads: int = Field(default=1, ge=1)  # of one job
     gpus: int = Field(default=0, ge=0)  # of one job that computes with a model
 
@@ -114,7 +115,14 @@ class Profile(_Record):
             check_choice(stage, _OPTIONAL, what="stage")
         return stages
 
-    @field_validator("parameters")
+    def parameters_of(self, notebook: str, seed: str | None = None) -> dict[str, Any]:
+        """What the profile sets for a notebook, at one seed if it runs for each."""
+        own = dict(self.parameters.get(notebook, {}))
+        if seed == str(self.seeds[0]):
+            own |= self.first_seed_parameters.get(notebook, {})
+        return own
+
+    @field_validator("parameters", "first_seed_parameters")
     @classmethod
     def _known_notebooks(cls, parameters: dict[str, dict]) -> dict[str, dict]:
         for notebook in parameters:
@@ -128,6 +136,13 @@ class Profile(_Record):
                 raise ValueError(
                     f"first_seed_only: {stage!r} is not among the stages; "
                     f"{suggestion(stage, self.stages)}"
+                )
+        per_seed = [s.notebook for s in STAGES.values() if s.per == "seed"]
+        for notebook in self.first_seed_parameters:
+            if notebook not in per_seed:
+                raise ValueError(
+                    f"first_seed_parameters: {notebook} does not run for each seed; "
+                    "set it under parameters"
                 )
         return self
 
