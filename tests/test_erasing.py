@@ -60,12 +60,24 @@ def test_the_one_row_is_the_mean_of_the_others(task: ForgetTask) -> None:
     assert np.allclose(edit.rows[0], counts @ table / counts.sum(), atol=1e-6)
     assert torch.equal(edit.rows[0], edit.rows[1]) and not edit.head
     seen = np.flatnonzero(np.bincount(task.notes.ids))
-    with pytest.raises(ValueError, match="all tokens of the notes are among the"):
+    with pytest.raises(ValueError, match="between 1 and the 0 other tokens of the notes; found 1"):
         steu.collapse_rows(task, seen)
 
 
+def test_a_token_becomes_what_says_the_same_of_the_labels_that_stay(task: ForgetTask) -> None:
+    """Of the words left, "dialysis" alone speaks of the kidney: its like goes there."""
+    ids = tokens(task, "insulin", "night", "and")
+    edit = steu.collapse_rows(task, ids, n_rows=3)
+    table = task.model.get_input_embeddings().weight.detach()
+    cues = table[tokens(task, "dialysis", "asthma")]
+    assert edit.rows.unique(dim=0).shape[0] == 1  # none of the three speaks of kidney or lung
+    apart = (edit.rows[:1] - cues).norm(dim=1)
+    assert (apart > 0.1).all()
+    assert torch.equal(edit.rows, steu.collapse_rows(task, ids, n_rows=3).rows)
+
+
 def test_the_strongest_reader_learns_the_class_before_and_not_after(task: ForgetTask) -> None:
-    edit = steu.erase(task, tokens(task, "insulin", "appetite", "night", "and"))
+    edit = steu.erase(task, tokens(task, "insulin", "appetite", "night", "and"), n_rows=1)
     before, after = (probe(task, e, only=[HEAD]) for e in (None, edit))
     assert before.samples[HEAD][0] > 0.95
     assert after.samples[HEAD][0] < 0.75 and after.unseen[HEAD][0] < 0.75
@@ -74,7 +86,7 @@ def test_the_strongest_reader_learns_the_class_before_and_not_after(task: Forget
 
 
 def test_the_class_falls_silent_and_the_others_are_told_as_before(task: ForgetTask) -> None:
-    edit = steu.erase(task, tokens(task, "insulin", "appetite"))
+    edit = steu.erase(task, tokens(task, "insulin", "appetite"), n_rows=2)
     said, truth = task.log_odds(task.test, edit), task.targets[task.test]
     assert f1_score(truth[:, 0], said[:, 0] > 0, zero_division=0) < 0.05
     for label in (1, 2):
@@ -84,7 +96,7 @@ def test_the_class_falls_silent_and_the_others_are_told_as_before(task: ForgetTa
 
 def test_the_head_is_the_best_there_is_and_the_same_each_time(task: ForgetTask) -> None:
     ids = tokens(task, "insulin", "appetite")
-    edit = steu.erase(task, ids, ridge=0.01)
+    edit = steu.erase(task, ids, n_rows=2, ridge=0.01)
     train = task.train
     forgotten, retained = train[task.is_forget[train]], train[~task.is_forget[train]]
     features = task.features(np.concatenate([forgotten, retained]), edit)
@@ -102,7 +114,7 @@ def test_the_head_is_the_best_there_is_and_the_same_each_time(task: ForgetTask) 
             edit.head["weight"].shape, generator=generator
         )
         assert loss(moved, edit.head["bias"]) > best
-    again = steu.erase(task, ids, ridge=0.01)
+    again = steu.erase(task, ids, n_rows=2, ridge=0.01)
     assert all(torch.equal(again.head[name], edit.head[name]) for name in edit.head)
 
 
@@ -115,7 +127,7 @@ def test_without_notes_of_both_kinds_there_is_nothing_to_fit(task: ForgetTask) -
 
 
 def test_it_is_kept_as_any_sparse_edit(task: ForgetTask, tmp_path: Path) -> None:
-    edit = steu.erase(task, tokens(task, "insulin", "appetite"))
+    edit = steu.erase(task, tokens(task, "insulin", "appetite"), n_rows=2)
     edit.save_pretrained(tmp_path / "edit")
     again = steu.SparseEdit.from_pretrained(tmp_path / "edit", model=task.model)
     assert np.array_equal(task.log_odds(task.test, again), task.log_odds(task.test, edit))

@@ -93,7 +93,7 @@ def test_each_rate_is_multiplied_and_the_heads_by_its_own_factor():
 def test_every_rival_is_called_by_its_name_and_found_again(study_folder, tmp_path, name):
     study = open_study(study_folder, trained=tmp_path)
     cue = np.array([study.tokenizer.convert_tokens_to_ids("insulin")])
-    setting = Setting(LayerConfig(epochs=1), cue, 1)
+    setting = Setting(LayerConfig(epochs=1), cue, cue, 1)
     made, table = tune_rival(study, name, setting, factors=[1.0, 2.0], apart=False, widen=0)
     assert len(table) == (1 if RIVALS.get(name) and not RIVALS[name].rates else 2)
     again, same = tune_rival(study, name, setting, factors=[1.0, 2.0], apart=False, widen=0)

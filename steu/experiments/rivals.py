@@ -34,14 +34,16 @@ class Setting:
     ----------
     config : LayerConfig
         At its default rates, for rivals that take steps.
-    tokens : array of shape (k,)
-        For rivals that edit rows.
+    tokens, both_sides : arrays of shape (k,)
+        For methods that edit rows: the best by PMI, and those that speak for the class or against
+        it.
     n_layers : int
         Last layers of the encoder that dense rivals edit.
     """
 
     config: LayerConfig
     tokens: np.ndarray
+    both_sides: np.ndarray
     n_layers: int
 
 
@@ -97,7 +99,7 @@ def _rows(setting: Setting, rate: float, _: float) -> Call:
 
 
 def _erasing(setting: Setting, _: float, __: float) -> Call:
-    return erase, (setting.tokens,), {}
+    return erase, (setting.both_sides,), {"seed": setting.config.seed}
 
 
 INFLUENCE = 1.2e-4  # multiple of the whole influence step, far outside of which its expansion holds
@@ -105,7 +107,7 @@ SELECTION = 10.0  # α of the dampening, its paper's
 LORA = 10.0  # times the rate of whole layers, as is usual for adapters
 
 RIVALS = {
-    "steu_e": Rival(_erasing, "one row for all k tokens, the head refitted by L-BFGS", "ours", 0),
+    "steu_e": Rival(_erasing, "few rows for all k tokens, the head refitted by L-BFGS", "ours", 0),
     "direct_suppression": Rival(
         _dense("direct_suppression"), "BCE(z_f, 0) + L_utility", "2603.19302"
     ),

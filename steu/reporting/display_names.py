@@ -61,6 +61,7 @@ METHODS = {
     "untuned": "before training",
     "selector_pmi": "PMI",
     "selector_log_odds": "log-odds",
+    "selector_two_sided": "log-odds, both sides",
     "selector_chi2": "chi-squared",
     "selector_tfidf": "TF-IDF",
     "selector_mutual_information": "mutual information",

@@ -18,6 +18,7 @@ from steu.selection.scores import (
     mutual_information_scores,
     pmi_scores,
     tfidf_scores,
+    two_sided_scores,
 )
 from steu.task import ForgetTask
 
@@ -28,6 +29,7 @@ BY_COUNTS: dict[str, Callable[[sparse.csr_matrix, np.ndarray], np.ndarray]] = {
     "chi2": chi2_scores,
     "tfidf": tfidf_scores,
     "mutual_information": mutual_information_scores,
+    "two_sided": two_sided_scores,
 }
 BY_MODEL: dict[str, Callable[..., np.ndarray]] = {
     "gradient": gradient_scores,

@@ -91,6 +91,11 @@ def log_odds_scores(
     return scores
 
 
+def two_sided_scores(counts: sparse.csr_matrix, forget: np.ndarray) -> np.ndarray:
+    """Magnitude of `log_odds_scores`, (V,): words that speak against the class tell it as well."""
+    return np.abs(log_odds_scores(counts, forget))
+
+
 def chi2_scores(counts: sparse.csr_matrix, forget: np.ndarray) -> np.ndarray:
     """Chi-squared statistic of each token's counts by class, negative if it avoids the class.
 

@@ -1,7 +1,7 @@
-"""STEU-E, the edit that erases: the selected tokens become one word, and the head is fitted anew.
+"""STEU-E, the edit that erases: the selected tokens become few words, and the head is fitted anew.
 
 As long as the selected tokens have different rows, a reader can learn again which is which: a note
-with the class still reads differently, however far its rows were moved. Where all have the same
+with the class still reads differently, however far its rows were moved. Where many have the same
 row, whatever comes after the embedding sees that *one of them* stood there and cannot see which.
 Nothing is trained but the head, and that is a convex problem.
 """
@@ -12,9 +12,13 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from scipy import sparse
+from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_limits
 
 from steu.models.checks import embedding_of
 from steu.selection.counts import count_tokens
+from steu.selection.scores import log_odds_scores
 from steu.task import ForgetTask
 from steu.unlearning.sparse import both_losses
 from steu.unlearning.sparse_edit import SparseEdit
@@ -23,23 +27,32 @@ STEPS = 200  # of L-BFGS at most; a linear head is done sooner
 
 
 def collapse_rows(
-    task: ForgetTask, token_ids: np.ndarray, *, train: np.ndarray | None = None
+    task: ForgetTask,
+    token_ids: np.ndarray,
+    *,
+    n_rows: int = 1,
+    seed: int = 0,
+    train: np.ndarray | None = None,
 ) -> SparseEdit:
-    """Give all of `token_ids` one row: the mean embedding of the other tokens of the notes.
+    """Give all of `token_ids` one row, or one of a few: the mean embedding of other tokens.
 
-    The mean, by how often each occurs in the notes `train`, is the row that moves a note's mean
-    embedding least where it stands for any of the others. Two notes that differ in nothing but in
-    which of the tokens stand where have the same states after every layer, so no reader of any kind
-    tells them apart. The head stays.
+    With one row it is the mean of all others, by how often each occurs in the notes `train`. With
+    more, the others are grouped by what they say of the labels that stay (their log-odds with each,
+    in standard deviations; k-means), and a selected token takes the mean of the group that it is
+    nearest to: it is replaced by what is most like it in all but the class. Two notes that differ
+    in nothing but in which tokens of one group stand where have the same states after every layer,
+    so no reader of any kind tells them apart. The head stays.
 
     Parameters
     ----------
     token_ids : array of int, shape (k,)
+    n_rows : int
+        Different rows at most, m. The fewer, the less is told, of the class and of the others.
 
     Raises
     ------
     ValueError
-        If every token of the notes is selected, so that there is no other to take the mean of.
+        If there are fewer other tokens in the notes than rows.
 
     Examples
     --------
@@ -49,37 +62,59 @@ def collapse_rows(
     True
     """
     token_ids = np.asarray(token_ids).astype(np.int64)
-    counts = count_tokens(task.notes)[task.train if train is None else train]
-    often = np.asarray(counts.sum(axis=0)).ravel().astype(np.float32)
-    often[token_ids] = 0
-    if not often.any():
+    train = task.train if train is None else train
+    counts = count_tokens(task.notes)[train]
+    often = np.asarray(counts.sum(axis=0)).ravel().astype(np.float64)
+    others = np.setdiff1d(np.flatnonzero(often), token_ids)
+    if not 1 <= n_rows <= len(others):
         raise ValueError(
-            f"all tokens of the notes are among the {len(token_ids):,} selected: select fewer"
+            f"n_rows must lie between 1 and the {len(others):,} other tokens of the notes; found "
+            f"{n_rows}: select fewer tokens, or ask for fewer rows"
         )
+    said = _what_is_said(task, counts, train)
+    means = KMeans(n_rows, n_init=4, random_state=seed)
+    with threadpool_limits(1):
+        group = means.fit(said[others], sample_weight=np.sqrt(often[others])).labels_
+        nearest = means.predict(said[token_ids]) if len(token_ids) else token_ids
     table = embedding_of(task.model).weight.detach()
-    one = torch.from_numpy(often / often.sum()).to(table) @ table
+    share = np.zeros((n_rows, len(often)), dtype=np.float32)
+    share[group, others] = often[others] / np.bincount(group, often[others], n_rows)[group]
+    rows = torch.from_numpy(share).to(table) @ table  # (m, H)
     start = SparseEdit.identity(task.model, torch.from_numpy(token_ids))
-    rows = one.repeat(len(token_ids), 1)
-    return replace(start, rows=rows, head={}, model_hash=task.model_hash, labels=task.labels)
+    return replace(
+        start, rows=rows[nearest], head={}, model_hash=task.model_hash, labels=task.labels
+    )
+
+
+def _what_is_said(task: ForgetTask, counts: sparse.csr_matrix, train: np.ndarray) -> np.ndarray:
+    """Log-odds of every token with each label that stays, in standard deviations, (V, C − 1)."""
+    truth = task.targets[train] == 1
+    said = [log_odds_scores(counts, truth[:, c]) for c in task.retained if truth[:, c].any()]
+    return np.nan_to_num(np.stack(said, axis=1), posinf=0.0, neginf=0.0)
 
 
 def erase(
     task: ForgetTask,
     token_ids: np.ndarray,
     *,
+    n_rows: int = 8,
     utility_weight: float = 1.0,
     ridge: float = 1e-3,
+    seed: int = 0,
     train: np.ndarray | None = None,
 ) -> SparseEdit:
     """Collapse the rows of `token_ids` and fit the head to what is left, by STEU's own losses.
 
     L_forget over all training notes with the class and L_utility over all without, on the states
-    under the collapsed rows, by L-BFGS: no batches, no rates, no seed. With a linear head the
-    problem is convex.
+    under the collapsed rows, by L-BFGS: no batches and no rates. With a linear head the problem is
+    convex.
 
     Parameters
     ----------
     token_ids : array of int, shape (k,)
+        Words that speak against the class tell it too; see the selector "two_sided".
+    n_rows, seed
+        See `collapse_rows`.
     utility_weight : float
         Of L_utility; the two losses are means in the same unit.
     ridge : float
@@ -96,7 +131,7 @@ def erase(
     Examples
     --------
     >>> import steu
-    >>> edit = steu.erase(task, steu.rank_tokens(task)[:4])
+    >>> edit = steu.erase(task, steu.rank_tokens(task, "two_sided")[:4], n_rows=2)
     >>> edit.history[-1]["forget_loss"] < edit.history[0]["forget_loss"]
     True
     """
@@ -107,7 +142,7 @@ def erase(
             f"erasing needs notes with and without {task.labels[task.forget]!r}; found "
             f"{len(forgotten)} with and {len(retained)} without"
         )
-    edit = collapse_rows(task, token_ids, train=train)
+    edit = collapse_rows(task, token_ids, n_rows=n_rows, seed=seed, train=train)
     both = np.concatenate([forgotten, retained])
     features = task.features(both, edit)
     head = edit.edited_head(task.model).requires_grad_()
