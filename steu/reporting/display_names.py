@@ -32,13 +32,6 @@ METHODS = {
     "lora": "LoRA",
     "matched_rows": "matched rows",
     "leace_layers": "LEACE, every layer",
-    "direct_suppression_layers_only": "direct suppression, layers only",
-    "gradient_ascent_layers_only": "gradient ascent, layers only",
-    "neg_grad_plus_layers_only": "NegGrad+, layers only",
-    "scrub_layers_only": "SCRUB, layers only",
-    "bad_teacher_layers_only": "bad teacher, layers only",
-    "salun_layers_only": "SalUn, layers only",
-    "lora_layers_only": "LoRA, layers only",
     "sisa": "SISA",
     "random_tokens_2": "random tokens, second draw",
     "random_tokens_3": "random tokens, third draw",
@@ -127,8 +120,12 @@ METRICS = {
     "prevalence": "prevalence",
 }
 _NAMES = METHODS | METRICS
+LAYERS_ONLY = "_layers_only"  # ends the name of a dense rival that leaves the head as it is
 
 
 def name(key: str) -> str:
     """How a method, metric or label is written for a reader."""
+    base = key.removesuffix(LAYERS_ONLY)
+    if base != key:
+        return f"{name(base)}, layers only"
     return _NAMES.get(key, key.replace("_", " "))
