@@ -76,8 +76,8 @@ def test_claims_are_judged_from_the_numbers():
 def test_a_stage_of_the_first_seed_only_is_judged_by_that_seed():
     first = {
         **GOOD,
-        ("random_tokens", "probe_auroc"): [0.9],
-        ("steu_tuned", "probe_auroc"): [0.8],
+        ("random_tokens", "reader_auroc_head"): [0.9],
+        ("steu_tuned", "reader_auroc_head"): [0.8],
     }
     claim = ledger(results(first))["pmi_beats_random"]
     assert claim.verdict == "holds"
@@ -85,11 +85,18 @@ def test_a_stage_of_the_first_seed_only_is_judged_by_that_seed():
 
 
 @pytest.mark.parametrize(("least", "verdict"), [(0.83, "holds"), (0.78, "does not hold")])
-def test_the_probe_is_held_against_the_retrained_model_that_tells_least(least, verdict):
-    probes = {"relabelled": 0.95, "dropped": least, "masked": 0.9}
-    told = {(f"reference_{name}", "probe_auroc"): [value] for name, value in probes.items()}
-    claims = ledger(results(told | {("steu_tuned", "probe_auroc"): [0.84]}))
-    assert claims["probe_as_retrained"].verdict == verdict
+def test_erasure_is_held_against_the_retrained_model_that_tells_least(least, verdict):
+    read = {"relabelled": 0.95, "dropped": least, "masked": 0.9}
+    told = {(f"reference_{name}", "reader_auroc_head"): [value] for name, value in read.items()}
+    edited = {(m, "reader_auroc_head"): [0.84] for m in ("steu_tuned", "steu_e")}
+    claims = ledger(results(told | edited))
+    assert claims["as_retrained"].verdict == verdict == claims["steu_e_as_retrained"].verdict
+
+
+def test_no_statement_of_erasure_rests_on_one_probe_but_the_choice_of_scores():
+    on_probe = [one.key for one in STATEMENTS if "probe_auroc" in dict(map(reversed, one.needs))]
+    assert on_probe == ["pmi_beats_counts"]
+    assert "one linear probe" in next(s for s in STATEMENTS if s.key == on_probe[0]).claim
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ QUICK: dict[str, Any] = {
     "precision": "fp32",
 }
 CUES = {"diabetes": "insulin", "kidney": "dialysis", "lung": "asthma"}
+_TRAINED: dict[tuple[str, int], dict[str, Any]] = {}  # weights, once for all tests of a process
 FILLER = ["patient", "was", "seen", "and", "family", "asked", "about", "home", "appetite", "night"]
 
 
@@ -108,9 +110,12 @@ def make_toy(
     model, tokenizer = build_classifier(backbone, LABELS, pooling="mean", seed=1)
     notes = encode_notes(texts, tokenizer, max_length=48, folder=folder)
     train, test = np.arange(n * 3 // 4), np.arange(n * 3 // 4, n)
-    if trained:
+    if trained and (backbone, n) not in _TRAINED:
         config = TrainConfig(**QUICK)
         fine_tune(model, notes, targets, train=train, validation=test, config=config)
+        _TRAINED[backbone, n] = copy.deepcopy(model.state_dict())
+    elif trained:
+        model.load_state_dict(_TRAINED[backbone, n])
     return Toy(model, tokenizer, notes, texts, targets, train, test)
 
 
