@@ -78,7 +78,12 @@ def test_frame_keeps_its_promises(cohort: Cohort) -> None:
     assert cohort.labels == tuple(LABELS)
     assert len(frame) == 80
     assert frame["stay_id"].is_monotonic_increasing
-    assert cohort.excluded == {"without_text": 1, "without_diagnosis": 1}
+    assert cohort.excluded == {
+        "without_text": 1,
+        "without_diagnosis": 1,
+        "without_patient": 0,
+        "rows_without_id": 0,
+    }
     assert cohort.targets.dtype == np.float32
     assert cohort.targets.shape == (80, 2)
     assert cohort.patients.shape == (80,)
@@ -449,3 +454,69 @@ def test_a_full_disk_leaves_nothing(
             write_cohort(out, "mimic_iv", folder, labels=LABELS, name="x", restricted=False)
     assert caught.value.errno == errno.ENOSPC
     assert not out.exists() or not list(out.iterdir())
+
+
+def test_rows_that_name_no_patient_or_no_id_are_counted(tmp_path: Path) -> None:
+    rows = pd.DataFrame(
+        {"id": range(60), "patient": range(60), "body": [f"note {i}" for i in range(60)]}
+    )
+    rows = rows.astype(str).assign(urgent=[i % 2 for i in range(60)])
+    rows.loc[::4, "patient"] = ""
+    rows.loc[[1, 2], "id"] = " "
+    rows.to_csv(tmp_path / "t.csv", index=False)
+    columns = {"text": "body", "id": "id", "subject": "patient"}
+    given = {"labels": {"columns": ["urgent"]}, "name": "t", "restricted": False}
+    cohort = build_cohort("table", tmp_path / "t.csv", **given, **columns)
+    assert cohort.excluded["without_patient"] == 15
+    assert cohort.excluded["rows_without_id"] == 2
+    assert len(cohort.frame) + 15 + 2 == 60  # the counts add up
+
+
+def test_ids_and_flags_that_were_floats_are_what_they_were(tmp_path: Path, cohort: Cohort) -> None:
+    folder = tables(tmp_path / "floats")
+    notes = pd.read_csv(folder / NOTES, dtype=str)
+    notes.loc[::2, "hadm_id"] += ".0"
+    notes["subject_id"] += ".0"
+    notes.to_csv(folder / NOTES, index=False)
+    codes = pd.read_csv(folder / CODES, dtype=str)
+    codes.loc[1::3, "hadm_id"] += ".0"
+    codes["icd_version"] += ".0"
+    codes.to_csv(folder / CODES, index=False)
+    pd.testing.assert_frame_equal(build(folder).frame, cohort.frame)
+
+
+def test_codes_that_lost_their_zeros_are_noticed(tmp_path: Path) -> None:
+    folder = tables(tmp_path / "tables")
+    codes = pd.read_csv(folder / CODES, dtype=str)
+    more = codes.iloc[[0] * 400].assign(
+        icd_code=[f"{i}" for i in range(1000, 1400)], icd_version="9"
+    )
+    pd.concat([codes[~codes["icd_code"].str.startswith("0")], more]).to_csv(
+        folder / CODES, index=False
+    )
+    with pytest.raises(
+        ValueError, match=r"none of \d+ ICD-9 codes begins with 0, so leading zeros"
+    ):
+        build(folder)
+
+
+def test_times_in_another_hand_are_refused_and_not_sorted_as_text(tmp_path: Path) -> None:
+    folder = tables(tmp_path / "tables")
+    notes = pd.read_csv(folder / NOTES, dtype=str)
+    notes.loc[3, "charttime"] = "10/2/2150 9 o'clock"
+    notes.to_csv(folder / NOTES, index=False)
+    with pytest.raises(ValueError, match='column charttime holds "10/2/2150 9 o\'clock"; expected'):
+        build(folder)
+
+
+def test_what_later_pages_cannot_use_is_refused_at_the_start(cohort: Cohort) -> None:
+    first, second = cohort.labels
+    cohort.check_for_unlearning(first)
+    with pytest.raises(ValueError, match=f"no label '{first}s'; did you mean {first}"):
+        cohort.check_for_unlearning(f"{first}s")
+    always = replace(cohort, frame=cohort.frame.assign(**{second: True}))
+    with pytest.raises(ValueError, match=f"{second!r} is 1 in every test document"):
+        always.check_for_unlearning()
+    alone = replace(cohort, frame=cohort.frame.drop(columns=second), labels=(first,))
+    with pytest.raises(ValueError, match=f"the only label is {first!r}; expected one to forget"):
+        alone.check_for_unlearning()

@@ -171,3 +171,12 @@ def test_a_resized_embedding_that_no_longer_fits_its_tokenizer_is_named(tmp_path
     model.save_pretrained(tmp_path)
     with pytest.raises(ValueError, match=r"knows 30,522 tokens and the embedding has 100 rows"):
         load_classifier(tmp_path)
+
+
+def test_weights_that_git_lfs_did_not_fetch_are_named(tmp_path):
+    model, tokenizer = build_classifier("random-bert", LABELS)
+    save_classifier(model, tokenizer, tmp_path / "model")
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
+    (tmp_path / "model" / "model.safetensors").write_text(pointer)
+    with pytest.raises(ValueError, match="holds no weights .*: get the file itself, with git lfs"):
+        load_classifier(tmp_path / "model")

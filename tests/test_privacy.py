@@ -30,6 +30,23 @@ def test_planted_text_is_found(page: str) -> None:
     assert [(hit.path, hit.note) for hit in found] == [("page.html", 1)]
 
 
+CHINESE = "患者男性,67岁,因反复胸闷气促三年,加重伴双下肢水肿一周入院。"
+JAPANESE = "患者は六十七歳の男性で、一週間前からの呼吸困難と下肢の浮腫のため入院した。"
+THAI = "ผู้ป่วยชายอายุหกสิบเจ็ดปีมาโรงพยาบาลด้วยอาการเหนื่อยหอบ"
+
+
+@pytest.mark.parametrize("note", [CHINESE, JAPANESE, THAI])
+def test_notes_in_scripts_without_spaces_are_found(note: str) -> None:
+    half = note[len(note) // 3 :]
+    pages = {
+        "whole": f"<p>before {note} after</p>",
+        "part": "\n".join(half),
+        "clean": "糖尿病 (E11)",
+    }
+    assert {hit.path for hit in note_text_in(pages, ["other", note])} == {"whole", "part"}
+    assert note_text_in({"name": note[:8]}, [note]) == []  # as short as a label
+
+
 def test_one_word_less_is_not_found() -> None:
     seven = "worsening dyspnoea & leg swelling since Tuesday night"
     assert note_text_in({"page": seven}, [NOTE]) == []

@@ -18,6 +18,7 @@ from steu.data.readers.cohort_tables import build_cohort, store_documents
 from steu.data.readers.mimic import EICU, MIMIC_III, MIMIC_IV, Mimic, read_eicu, read_mimic
 from steu.data.readers.phrases import diagnosis_on_admission, drug, picked, treatment
 from steu.data.readers.table import read_plain
+from steu.data.readers.tables import find_table
 from steu.data.readers.text_store import TextStore
 
 P = "notes/Progress Notes/"
@@ -341,10 +342,26 @@ def reports(tmp_path: Path) -> Path:
 def test_rows_of_one_text_make_one_document(reports: Path) -> None:
     labels = {"column": "kind", "keep": ["Surgery", "Ear / Nose"]}
     names, found = plain(reports, labels, text="body", group_by="body")
-    assert names == ("surgery", "ear_nose")
+    assert names == ("Surgery", "Ear / Nose")  # as the file has them
     assert found == {"a": [True, True], "b": [True, False], "c": [False, False]}
     names, found = plain(reports, {"column": "kind", "top_n": 1}, text="body", group_by="body")
-    assert names == ("surgery",)
+    assert names == ("Surgery",)
+
+
+def test_labels_are_called_what_the_file_calls_them_in_any_script(tmp_path: Path) -> None:
+    kinds = ["<30", ">30", "糖尿病 (E11)", "高血压 (E11)", "Übelkeit", "C++/C#", 'the "other"']
+    path = tmp_path / "t.csv"
+    pd.DataFrame({"id": range(7), "body": list("abcdefg"), "kind": kinds}).to_csv(path, index=False)
+    names, found = plain(path, {"column": "kind"}, text="body", id="id")
+    assert sorted(names) == sorted(kinds)
+    assert [names[flags.index(True)] for flags in found.values()] == kinds
+
+
+def test_two_labels_that_are_one_up_to_case_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    write(path, "id,body,kind", [[1, "a", "Urology"], [2, "b", "UROLOGY"]])
+    with pytest.raises(ValueError, match="'UROLOGY' and 'Urology' have the same name up to case"):
+        plain(path, {"column": "kind"}, text="body", id="id")
 
 
 def test_a_group_of_two_patients_is_refused(tmp_path: Path) -> None:
@@ -393,7 +410,7 @@ def test_delimited_labels_parquet_and_indicator_columns(tmp_path: Path) -> None:
         (
             {"column": "kind", "keep": ["Surgry"]},
             {"text": "body", "id": "id"},
-            "did you mean surgery",
+            "did you mean Surgery",
         ),
     ],
 )
@@ -437,3 +454,56 @@ def test_open_demos(open_data: Path, layout: str, folder: str, options: dict, st
     assert stays <= len(cohort.frame) < stays * 1.05
     assert cohort.targets.mean(axis=0).min() > 0.04
     assert cohort.frame["text"].str.split().str.len().median() > 30
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("index.csv", [",id,body,urgent", "0,1,a,1", "1,2,b,0"]),
+        ("excel.csv", ["id,body,urgent,,", "1,a,1,,", "2,b,0,,"]),
+        ("twice.csv", ["id,body,urgent,x,x", "1,a,1,5,6", "2,b,0,7,8"]),
+        ("semicolons.csv", ["id;body;urgent", "1;a;1", "2;b;0"]),
+        ("tabs.csv", ["id\tbody\turgent", "1\ta\t1", "2\tb\t0"]),
+        ("UPPER.CSV", ["ID,BODY,URGENT", "1,a,1", "2,b,0"]),
+    ],
+)
+def test_tables_are_read_as_people_have_them(tmp_path: Path, name: str, lines: list[str]) -> None:
+    path = tmp_path / name
+    path.write_text("\n".join(lines) + "\n")
+    _, found = plain(path, {"columns": ["urgent"]}, text="body", id="id")
+    assert found == {"a": [True], "b": [False]}
+
+
+def test_a_packed_table_may_be_called_in_capitals(tmp_path: Path) -> None:
+    write(tmp_path / "t.csv.gz", "id,body,urgent", [[1, "a", 1], [2, "b", 0]])
+    loud = (tmp_path / "t.csv.gz").rename(tmp_path / "T.CSV.GZ")
+    _, found = plain(loud, {"columns": ["urgent"]}, text="body", id="id")
+    assert found == {"a": [True], "b": [False]}
+
+
+def test_a_column_that_is_asked_for_and_stands_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    write(path, "id,body,Body,urgent", [[1, "a", "b", 1]])
+    with pytest.raises(
+        ValueError, match="2 columns are called body .any case.; rename all but one"
+    ):
+        plain(path, {"columns": ["urgent"]}, text="body", id="id")
+
+
+def test_a_folder_called_like_a_table_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "discharge.csv").mkdir()
+    write(tmp_path / "discharge.csv.gz", "id", [[1]])
+    assert find_table(tmp_path, "discharge") == tmp_path / "discharge.csv.gz"
+
+
+def test_parquet_of_bytes_and_lists_is_text_and_labels(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    table = {
+        "id": [1, 2, 3],
+        "body": ["Größe".encode(), "naïve".encode(), b"c"],
+        "kinds": [["urology", "cardiology"], ["urology"], []],
+    }
+    pd.DataFrame(table).to_parquet(path)
+    names, found = plain(path, {"column": "kinds"}, text="body", id="id")
+    assert names == ("urology", "cardiology")
+    assert found == {"Größe": [True, True], "naïve": [True, False], "c": [False, False]}

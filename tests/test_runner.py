@@ -198,6 +198,14 @@ def test_executes_in_the_root_with_the_given_parameters(project: Path) -> None:
     assert (project / "runs" / "scratch" / "x" / "notebook.ipynb").is_file()
 
 
+def test_the_callers_plotting_backend_stays_out(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MPLBACKEND", "module://editor.that.is.not.installed")
+    text = text_of(run(project, "import os\nprint(os.environ['MPLBACKEND'])", METRICS))
+    assert text == "module://matplotlib_inline.backend_inline\n"
+
+
 def test_provenance_stands_at_the_foot_and_beside(project: Path) -> None:
     subprocess.run(["git", "init", "-q"], cwd=project, check=True)
     notebook = run(project, METRICS, n_tokens=64, rate=1)

@@ -80,6 +80,15 @@ def test_a_changed_notebook_reruns_itself_and_what_follows(project: Path) -> Non
     assert again(project) == ["reproduction"]
 
 
+def test_the_users_settings_for_all_workflows_stay_out(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "config.yaml").write_text("executor: none-that-exists\n")
+    monkeypatch.setenv("SNAKEMAKE_PROFILE", str(tmp_path / "mine"))
+    assert again(project) == []
+
+
 def test_a_new_seed_runs_alone(project: Path) -> None:
     (project / "profiles" / "toy.yaml").write_text(PROFILE.replace("[0, 1]", "[0, 1, 2]"))
     new = [f"toy/{b}/seed2/{s}" for b in ("other", "tiny") for s in ("classifier", "unlearning")]
@@ -93,6 +102,13 @@ def test_a_long_stage_may_run_with_the_first_seed_only(project: Path, monkeypatc
     last = Grid.of("short").inputs(Grid.of("short").stages[-1], {})
     seeds = {stage: {f[f.index("seed") :][:5] for f in last if stage in f} for stage in FIRST}
     assert seeds == {"classifier": {"seed0", "seed1"}, "unlearning": {"seed0"}}
+
+
+def test_a_profile_in_another_encoding_is_named(project: Path, monkeypatch) -> None:
+    (project / "profiles" / "wide.yaml").write_bytes(PROFILE.encode("utf-16"))
+    monkeypatch.chdir(project)
+    with pytest.raises(ValueError, match=r"wide.yaml: not UTF-8; save it as UTF-8"):
+        Grid.of("wide")
 
 
 def test_the_first_seed_may_run_with_other_parameters(project: Path, monkeypatch) -> None:
@@ -255,6 +271,13 @@ def test_each_profile_fits_the_notebooks(profile: str, tmp_path: Path, monkeypat
             "[unlearning]",
             "[]\nfirst_seed_parameters: {02_classifier: {epoch: 3}}",
             "no parameter 'epoch'; did you mean epochs?",
+        ),
+        ("  toy:", "  reports (2024):", "'reports (2024)' is the name of a folder: it may hold"),
+        ("  tiny:", "  '{tiny}':", "'{tiny}' is the name of a folder: it may hold letters, digits"),
+        (
+            'labels: {a: ["428"]}',
+            'labels: {NO: ["428"], a: ["428"]}',
+            "expected text, found False (bool); put it in quotes",
         ),
         ("02_classifier", "02_clasifier", "no notebook '02_clasifier'; did you mean 02_class"),
         (

@@ -90,6 +90,31 @@ class Cohort:
         """Column of a label in `targets`; an unknown one is refused, with the nearest named."""
         return label_index(self.labels, label)
 
+    def check_for_unlearning(self, forget_label: str = "") -> None:
+        """Refuse what no later page could use: known at the start, and not after a training.
+
+        Raises
+        ------
+        ValueError
+            If there is one label alone, a label is 1 in every document of a split, or there is no
+            such label to forget (the nearest is offered).
+        """
+        if len(self.labels) < 2:
+            raise ValueError(
+                f"{self.name}: the only label is {self.labels[0]!r}; expected one to forget and at "
+                "least one to keep: name more labels"
+            )
+        for label in self.labels:
+            with_label = self.frame.groupby("split")[label].mean()
+            if (with_label == 1).any():
+                split = with_label.index[with_label == 1][0]
+                raise ValueError(
+                    f"{self.name}: {label!r} is 1 in every {split} document, so nothing can be "
+                    "learned of it; leave it out of the labels"
+                )
+        if forget_label:
+            self.index_of(forget_label)
+
     def index(self, split: str) -> np.ndarray:
         """Positions of one split's stays, int64 (n,)."""
         check_choice(split, SPLITS, what="split")

@@ -101,8 +101,14 @@ def check_names(names: Sequence[str]) -> None:
     for name in names:
         if not name or name.lower() in RESERVED:
             raise ValueError(f"a label may not be called {name!r}; reserved: {', '.join(RESERVED)}")
-    if len({name.lower() for name in names}) < len(names):
-        raise ValueError(f"two labels have the same name up to case: {', '.join(names)}")
+    known: dict[str, str] = {}
+    for name in names:
+        if name.casefold() in known:
+            raise ValueError(
+                f"the labels {known[name.casefold()]!r} and {name!r} have the same name up to "
+                "case: write both alike in the data, or leave one out"
+            )
+        known[name.casefold()] = name
 
 
 def indicator_sql(prefixes: Sequence[tuple[System, str]]) -> str:

@@ -11,6 +11,12 @@ import pandas as pd
 
 _TAG = re.compile(r"<[^<>]*>")
 _WORD = re.compile(r"[^\W_]+")
+# Letters of scripts that set no spaces: Thai, Lao, Burmese, Khmer, kana, Han.
+_UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
+    "\uf900-\ufaff\U00020000-\U0003ffff]"
+)
+LETTERS = 2  # of such a script that count as a word
 
 
 class Suppressed(NamedTuple):
@@ -65,8 +71,9 @@ def note_text_in(
 ) -> list[Found]:
     """Find every `words` consecutive words of a note that stand in rendered output.
 
-    Case, punctuation, markup and HTML entities are set aside on both sides. The runs of the
-    rendered side, which is small, are held in memory; the notes are streamed past them.
+    Case, punctuation, markup and HTML entities are set aside on both sides. Where a script sets no
+    spaces, `LETTERS` of its letters count as a word, whatever stands between them. The runs of
+    the rendered side, which is small, are held in memory; the notes are streamed past them.
 
     Parameters
     ----------
@@ -102,5 +109,7 @@ def note_text_in(
 
 
 def _runs(text: str, words: int) -> Iterator[tuple[str, ...]]:
-    tokens = _WORD.findall(html.unescape(text).lower())
-    return zip(*(tokens[start:] for start in range(words)), strict=False)
+    plain = html.unescape(text).lower()
+    for pattern, length in ((_WORD, words), (_UNSPACED, LETTERS * words)):
+        tokens = pattern.findall(plain)
+        yield from zip(*(tokens[start:] for start in range(length)), strict=False)

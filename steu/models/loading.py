@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import (
     AutoConfig,
@@ -186,6 +187,11 @@ def _pretrained(name: str, config: PreTrainedConfig, *, whole: bool = False) -> 
         raise ValueError(
             f"{name} has no model.safetensors; convert its weights once with "
             "AutoModel.from_pretrained(...).save_pretrained(folder) and name that folder"
+        ) from error
+    except SafetensorError as error:
+        raise ValueError(
+            f"{name}: model.safetensors holds no weights ({error}); a file of Git LFS that was not "
+            "fetched looks like this: get the file itself, with git lfs pull or a download"
         ) from error
     encoder = f"{model.base_model_prefix}."
     missing = sorted(

@@ -25,6 +25,7 @@ from steu.workflow.profiles import Profile, load_profile
 from steu.workflow.site import check_site
 
 COMPUTES_WITH = ("torch", "transformers", "tokenizers", "safetensors", "sklearn", "scipy", "joblib")
+RENDERED = {".ipynb", ".md", ".html", ".svg", ".json", ".txt", ".log", ".csv"}  # may show a note
 UNWANTED = ("sphinx_thebe", "sphinx_comments", "sphinx.ext.intersphinx")  # they name remote hosts
 PARAMETERS_INTRODUCTION = """\
 # Parameters of every notebook
@@ -291,5 +292,5 @@ def _restricted_cohorts(run: Path) -> Iterator[Path]:
 def _rendered(folders: list[Path]) -> Iterator[tuple[str, str]]:
     for folder in folders:
         for path in sorted(folder.rglob("*")):
-            if path.suffix in {".ipynb", ".md", ".html", ".svg"}:
+            if path.suffix in RENDERED or path.name == "searchindex.js":
                 yield f"{folder.name}/{path.relative_to(folder)}", path.read_text(encoding="utf-8")

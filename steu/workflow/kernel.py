@@ -22,6 +22,7 @@ from traitlets.config import Config
 # What a kernel sees beside the caller's environment: quiet, and the same at every run.
 KERNEL_ENVIRONMENT = {
     "PYTHONHASHSEED": "0",
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # an editor's would not be found
     "TOKENIZERS_PARALLELISM": "false",
     "TQDM_DISABLE": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",

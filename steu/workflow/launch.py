@@ -34,6 +34,7 @@ def snakemake_command(
     Grid.of(profile, data=data, run=run)
     command = [sys.executable, "-m", "snakemake", "--snakefile", "workflow/Snakefile"]
     command += ["--nolock", "--rerun-incomplete", "--quiet", "host", "reason"]
+    command += ["--profile", "none"]  # what the user has set for all workflows is for others
     command += [*(["--dry-run"] if dry_run else []), *_where(cores, cluster)]
     return [*command, "--config", f"profile={profile}", f"data={data}", f"run={run}"]
 

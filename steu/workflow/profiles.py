@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Any, Self, get_args
@@ -18,6 +19,9 @@ SYNTHETIC = "synthetic"
 Precision = Literal["auto", "fp32", "bf16"]  # as in steu.models.inference, which needs torch
 _NOTEBOOKS = [stage.notebook for stage in STAGES.values()]
 _OPTIONAL = [stage.name for stage in STAGES.values() if not stage.always]
+
+
+FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # a name that every engine takes as it is
 
 
 class _Record(BaseModel):
@@ -50,10 +54,19 @@ class Dataset(_Record):
 
     @model_validator(mode="after")
     def _forgets_one_of_its_labels(self) -> Self:
-        if self.layout != "table" and self.forget_label not in self.labels:
+        known: Any = self.labels
+        if self.layout == "table":
+            known = self.labels.get("columns") or self.labels.get("keep")
+        odd = next((name for name in known or () if not isinstance(name, str)), None)
+        if odd is not None:
+            raise ValueError(
+                f"labels: expected text, found {odd!r} ({type(odd).__name__}); put it in quotes "
+                "(YAML reads an unquoted NO as false)"
+            )
+        if known is not None and self.forget_label not in known:
             raise ValueError(
                 f"forget_label {self.forget_label!r} is not among the labels; "
-                f"{suggestion(self.forget_label, self.labels)}"
+                f"{suggestion(self.forget_label, known)}"
             )
         return self
 
@@ -97,6 +110,17 @@ class Profile(_Record):
         if not values:
             raise ValueError("empty; name at least one")
         return values
+
+    @field_validator("datasets", "backbones")
+    @classmethod
+    def _names_of_folders(cls, records: dict[str, Any]) -> dict[str, Any]:
+        for name in records:
+            if not FOLDER.fullmatch(name):
+                raise ValueError(
+                    f"{name!r} is the name of a folder: it may hold letters, digits, _, - and dots, "
+                    "and begins with a letter or digit"
+                )
+        return records
 
     @field_validator("seeds")
     @classmethod
@@ -169,6 +193,8 @@ def _read(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path}: no such profile; {suggestion(path.stem, known)}")
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: not UTF-8; save it as UTF-8") from None
     except yaml.YAMLError as error:
         raise ValueError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict):

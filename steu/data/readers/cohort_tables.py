@@ -156,7 +156,9 @@ def _check_options(layout: str, reader: Callable[..., Any], options: Mapping[str
 
 
 def _count_excluded(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Count the stays that a cohort leaves out: no text, or a text but no diagnosis row.
+    """Count the stays that a cohort leaves out, each by the first thing that it lacks.
+
+    That is a text, a diagnosis row, a patient to split by; and rows with a text but no id.
 
     Leaves `written(subject_id, stay_id)`, the stays with a text, in the connection.
     """
@@ -169,14 +171,24 @@ def _count_excluded(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
         for table in ("stays", "pieces", "indicators")
         if table in tables
     )
-    without_text, without_diagnosis = connection.execute(
+    without_text, without_diagnosis, without_patient = connection.execute(
         f"""SELECT count(*) FILTER (written.stay_id IS NULL),
-        count(*) FILTER (written.stay_id IS NOT NULL AND indicators.stay_id IS NULL)
+        count(*) FILTER (written.stay_id IS NOT NULL AND indicators.stay_id IS NULL),
+        count(*) FILTER (indicators.stay_id IS NOT NULL AND written.stay_id IS NOT NULL
+        AND written.subject_id IS NULL)
         FROM ({every}) AS every LEFT JOIN written USING (stay_id)
         LEFT JOIN indicators ON indicators.stay_id = every.stay_id
         WHERE every.stay_id IS NOT NULL"""
     ).fetchone()
-    return {"without_text": without_text, "without_diagnosis": without_diagnosis}
+    without_id = 0
+    if "unnamed" in tables:
+        without_id = connection.execute("SELECT count(*) FROM unnamed").fetchone()[0]
+    return {
+        "without_text": without_text,
+        "without_diagnosis": without_diagnosis,
+        "without_patient": without_patient,
+        "rows_without_id": without_id,
+    }
 
 
 def _assign_splits(

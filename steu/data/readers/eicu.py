@@ -14,7 +14,7 @@ import pandas as pd
 
 from steu.data.labels import parse_code
 from steu.data.readers import phrases
-from steu.data.readers.tables import literal, load, refuse_duplicates, require_table
+from steu.data.readers.tables import literal, load, mend_ids, refuse_duplicates, require_table
 
 
 @dataclass(frozen=True)
@@ -135,17 +135,20 @@ def read_eicu(
     path = require_table(folder, layout.stays, purpose="the patient of each stay")
     columns = stay | {"subject_id": "uniquepid"}
     load(connection, path, columns, into="stays")
+    mend_ids(connection, "stays", "stay_id")
     mend = "expected one row a stay: use the publisher's file unchanged"
     refuse_duplicates(connection, "stays", "stay_id", path=path, columns=columns, mend=mend)
     path = require_table(folder, layout.diagnoses, purpose="the diagnosis codes")
     written = {"raw": "icd9code", "path": "diagnosisstring"}
     load(connection, path, stay | written, into="diagnoses")
+    mend_ids(connection, "diagnoses", "stay_id")
     _eicu_codes(connection)
     connection.execute("CREATE TABLE paragraphs (stay_id VARCHAR, section INT, paragraph VARCHAR)")
     for rank, name in enumerate(sections):
         section = layout.sections[name]
         path = require_table(folder, section.table, purpose=f"the section {name}")
         load(connection, path, stay | dict(section.columns), into="entries")
+        mend_ids(connection, "entries", "stay_id")
         _eicu_paragraphs(connection, section, rank)
     connection.execute(
         """CREATE TABLE documents AS SELECT subject_id, stay_id,

@@ -17,12 +17,19 @@ import duckdb
 
 from steu.data.readers import phrases
 from steu.data.readers.eicu import EICU, Eicu, read_eicu
-from steu.data.readers.tables import find_table, load, refuse_duplicates, require_table
+from steu.data.readers.tables import (
+    find_table,
+    load,
+    mend_ids,
+    refuse_duplicates,
+    require_table,
+)
 from steu.data.readers.text_store import TextStore
 
 __all__ = ["EICU", "LAYOUTS", "MIMIC_III", "MIMIC_IV", "Mimic", "read_eicu", "read_mimic"]
 
 TextSource = Literal["notes", "orders"]
+MANY_CODES = 300  # distinct ICD-9 codes, of which some begin with 0 in any real table
 
 
 @dataclass(frozen=True)
@@ -66,7 +73,8 @@ MIMIC_III = Mimic(
         "iserror": "iserror",
     },
     # A note marked as an error was withdrawn by its author.
-    note_filter="trim(category) = 'Discharge summary' AND coalesce(iserror, '') <> '1'",
+    note_filter="trim(category) = 'Discharge summary' "
+    "AND coalesce(TRY_CAST(iserror AS DOUBLE), 0) <> 1",
     diagnoses="diagnoses_icd",
     code="icd9_code",
     version=None,
@@ -108,12 +116,14 @@ def read_mimic(
         columns["version"] = layout.version
     path = require_table(folder, layout.diagnoses, purpose="the diagnosis codes")
     load(connection, path, columns, into="diagnoses")
-    system = "TRY_CAST(version AS INTEGER)" if layout.version else "9"
+    mend_ids(connection, "diagnoses", "subject_id", "stay_id")
+    system = "TRY_CAST(TRY_CAST(version AS DOUBLE) AS INTEGER)" if layout.version else "9"
     connection.execute(
         f"""CREATE TABLE codes AS SELECT subject_id, stay_id, {system} AS system,
         upper(replace(trim(raw), '.', '')) AS code FROM diagnoses
         WHERE stay_id IS NOT NULL"""
     )
+    _refuse_lost_zeros(connection, path)
     if text_source == "orders":
         _mimic_orders(connection, layout, folder)
     else:
@@ -137,6 +147,8 @@ def _mimic_notes(
     load(connection, path, columns, into="notes", where=where, store=store)
     if not connection.execute("SELECT EXISTS (FROM notes)").fetchone()[0]:
         raise ValueError(f"{mend} (the table has no discharge summaries)")
+    mend_ids(connection, "notes", "subject_id", "stay_id", "order2")
+    _refuse_unread_times(connection, path, layout.note_columns["order1"])
     mend = "expected one row a note and one patient a stay: use the publisher's file unchanged"
     refuse_duplicates(connection, "notes", "order2", path=path, columns=columns, mend=mend)
     refuse_duplicates(
@@ -144,8 +156,36 @@ def _mimic_notes(
     )
     connection.execute(
         """CREATE TABLE pieces AS SELECT subject_id, stay_id, place, size, row_number() OVER (
-        PARTITION BY stay_id ORDER BY order1, length(order2), order2) AS nth FROM notes"""
+        PARTITION BY stay_id ORDER BY TRY_CAST(order1 AS TIMESTAMP), length(order2), order2
+        ) AS nth FROM notes"""
     )
+
+
+def _refuse_lost_zeros(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """ICD-9 codes that were numbers for a while have lost their zeros, and mean something else."""
+    distinct, with_zero = connection.execute(
+        """SELECT count(DISTINCT code), count(DISTINCT code) FILTER (starts_with(code, '0'))
+        FROM codes WHERE system = 9 AND regexp_matches(code, '^[0-9]')"""
+    ).fetchall()[0]
+    if distinct >= MANY_CODES and not with_zero:
+        raise ValueError(
+            f"{path}: none of {distinct:,} ICD-9 codes begins with 0, so leading zeros were lost "
+            "('0389', sepsis, becomes '389', hearing loss): use the publisher's file unchanged, or "
+            "read codes as text when you save it"
+        )
+
+
+def _refuse_unread_times(connection: duckdb.DuckDBPyConnection, path: Path, column: str) -> None:
+    """Notes of a stay are put in order by their time; another way of writing it sorts as text."""
+    odd = connection.execute(
+        "SELECT any_value(order1) FROM notes WHERE order1 IS NOT NULL "
+        "AND TRY_CAST(order1 AS TIMESTAMP) IS NULL"
+    ).fetchall()[0][0]
+    if odd is not None:
+        raise ValueError(
+            f"{path}: column {column} holds {odd[:40]!r}; expected times such as "
+            "2150-10-02 14:00:00: use the publisher's file unchanged"
+        )
 
 
 def _mimic_orders(connection: duckdb.DuckDBPyConnection, layout: Mimic, folder: Path) -> None:
@@ -153,9 +193,11 @@ def _mimic_orders(connection: duckdb.DuckDBPyConnection, layout: Mimic, folder: 
     ids = {"subject_id": "subject_id", "stay_id": "hadm_id"}
     path = require_table(folder, layout.prescriptions, purpose=purpose)
     load(connection, path, ids | {"path": "drug", "began": layout.started}, into="drugs")
+    mend_ids(connection, "drugs", *ids)
     path = require_table(folder, layout.procedures, purpose=purpose)
     version = {"version": layout.version} if layout.version else {}
     load(connection, path, ids | {"code": layout.code, "began": "seq_num"} | version, into="done")
+    mend_ids(connection, "done", *ids)
     titles = find_table(folder, layout.procedure_titles)
     connection.execute("CREATE TABLE titles (code VARCHAR, version VARCHAR, title VARCHAR)")
     if titles:

@@ -16,8 +16,12 @@ ROWS = 1024  # of a Parquet file that are read at a time
 BLOCK = 2**23  # bytes of a block, of which Arrow unpacks up to 32 ahead; no row may be longer
 
 
-def read_batches(path: Path, columns: list[str], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def read_batches(
+    path: Path, columns: list[str], schema: pa.Schema, *, delimiter: str | None = None
+) -> Iterator[pa.RecordBatch]:
     """Columns of a table as text, in the order and under the names of `schema`, block by block.
+
+    Without a `delimiter` it is a Parquet file, with one a CSV file, packed or not.
 
     Arrow reads them, since DuckDB keeps every quoted value that holds a quote until the file ends.
 
@@ -26,8 +30,8 @@ def read_batches(path: Path, columns: list[str], schema: pa.Schema) -> Iterator[
     ValueError
         If the file ends between quotation marks; Arrow would take that for the end of the value.
     """
-    read = _parquet if path.suffix == ".parquet" else _csv
-    for part in read(path, columns):
+    parts = _csv(path, columns, delimiter) if delimiter else _parquet(path, columns)
+    for part in parts:
         yield pa.record_batch([part.column(c).cast(pa.string()) for c in columns], schema)
 
 
@@ -38,14 +42,14 @@ def _parquet(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
             yield part
 
 
-def _csv(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
-    unpacked = igzip.open if path.suffix == ".gz" else open
+def _csv(path: Path, columns: list[str], delimiter: str) -> Iterator[pa.RecordBatch]:
+    unpacked = igzip.open if path.suffix.lower() == ".gz" else open
     with unpacked(path, "rb") as file:
         quotes = _Quotes(file)
         with open_csv(
             pa.PythonFile(quotes, mode="r"),
             read_options=ReadOptions(block_size=BLOCK, use_threads=False),
-            parse_options=ParseOptions(newlines_in_values=True),
+            parse_options=ParseOptions(newlines_in_values=True, delimiter=delimiter),
             convert_options=ConvertOptions(
                 include_columns=columns,
                 column_types=dict.fromkeys(columns, pa.string()),

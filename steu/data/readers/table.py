@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import duckdb
 
 from steu.data.labels import check_names, label_index
 from steu.data.readers.tables import (
+    ITEM,
     SUFFIXES,
     identifier,
     literal,
@@ -39,7 +39,7 @@ def read_plain(
     labels
         Either {"columns": [...]}: one column of 0/1 or true/false a label; or {"column": name}:
         one column naming the label of a row, or several with "delimiter"; "top_n" keeps the most
-        frequent, "keep" the listed ones. Names of labels become lower_case_words.
+        frequent, "keep" the listed ones. Labels are called what the file calls them.
     text, id, subject
         Columns of the text, of its id and of the patient to split by (default: each document by
         itself). Without `id` and `group_by` a document's id is a hash of its text.
@@ -65,10 +65,13 @@ def read_plain(
     columns |= {"key": group_by or id or text}
     columns |= {f"label{i}": name for i, name in enumerate(label_columns)}
     load(connection, path, columns, into="entries")
+    known = ", ".join(f"nullif({stripped(ids)}, '') AS {ids}" for ids in ("id", "key", "subject"))
     connection.execute(
         f"""CREATE TABLE keyed AS SELECT
-        * REPLACE ({stripped("coalesce(text, '')")} AS text) FROM entries"""
+        * REPLACE ({stripped("coalesce(text, '')")} AS text, {known}) FROM entries"""
     )
+    if id or group_by:
+        connection.execute("CREATE TABLE unnamed AS FROM keyed WHERE key IS NULL AND text <> ''")
     by_text = (group_by or id or text) == text
     key = "left(sha256(text), 16)" if by_text else "key"
     connection.execute(f"UPDATE keyed SET key = {key}")
@@ -83,11 +86,6 @@ def read_plain(
     if "columns" in labels:
         return _indicator_columns(connection, path, label_columns)
     return _listed_labels(connection, path, labels)
-
-
-def slug(name: str) -> str:
-    """Turn " Cardiovascular / Pulmonary" into "cardiovascular_pulmonary", safe in a file name."""
-    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
 
 
 def _only_table(path: Path) -> Path:
@@ -120,7 +118,7 @@ def _refuse_duplicates(
 def _indicator_columns(
     connection: duckdb.DuckDBPyConnection, path: Path, columns: Sequence[str]
 ) -> tuple[str, ...]:
-    names = tuple(slug(column) for column in columns)
+    names = tuple(column.strip() for column in columns)
     check_names(names)
     for i, column in enumerate(columns):
         odd = connection.execute(
@@ -148,10 +146,10 @@ def _listed_labels(
     connection: duckdb.DuckDBPyConnection, path: Path, labels: Mapping[str, Any]
 ) -> tuple[str, ...]:
     delimiter = labels.get("delimiter")
-    parts = f"unnest(string_split(label0, {literal(delimiter)}))" if delimiter else "label0"
-    connection.create_function("slug", slug, ["VARCHAR"], "VARCHAR")
+    # A column of lists comes with its items apart; a delimiter is for what is one text.
+    parts = f"unnest(string_split(label0, {literal(delimiter or ITEM)}))"
     connection.execute(
-        f"""CREATE TABLE listed AS SELECT DISTINCT key, slug(label) AS label
+        f"""CREATE TABLE listed AS SELECT DISTINCT key, {stripped("label")} AS label
         FROM (SELECT key, {parts} AS label FROM keyed WHERE label0 IS NOT NULL)
         WHERE trim(label) <> ''"""
     )
@@ -160,7 +158,7 @@ def _listed_labels(
         "GROUP BY label ORDER BY count(*) DESC, label"
     ).fetchall()
     found = [label for (label,) in counted]
-    names = [slug(name) for name in labels.get("keep", found)][: labels.get("top_n")]
+    names = [name.strip() for name in labels.get("keep", found)][: labels.get("top_n")]
     if not names:
         raise ValueError(f"{path}: column {labels['column']} names no label")
     check_names(names)

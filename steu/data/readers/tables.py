@@ -59,7 +59,8 @@ def find_table(folder: Path, table: str) -> Path | None:
         # A table may also lie flat in `folder`, without the publisher's subfolder.
         folder = next((p for p in _entries(folder) if p.name.lower() == part), folder)
     names = {table.split("/")[-1].lower() + suffix for suffix in SUFFIXES}
-    return next((path for path in _entries(folder) if path.name.lower() in names), None)
+    files = (path for path in _entries(folder) if path.is_file())
+    return next((path for path in files if path.name.lower() in names), None)
 
 
 def require_table(folder: Path, table: str, *, purpose: str) -> Path:
@@ -105,12 +106,18 @@ def load(
     """
     names = header(path)
     by_name = {name.lower(): name for name in names}
-    asked = dict.fromkeys(columns.values())
-    missing = [column for column in asked if column.lower() not in by_name]
+    for column in dict.fromkeys(columns.values()):
+        times = [name.lower() for name in names].count(column.lower())
+        if times > 1:
+            raise ValueError(
+                f"{path}: {times} columns are called {column} (any case); rename all but one"
+            )
+    missing = [c for c in dict.fromkeys(columns.values()) if c.lower() not in by_name]
     if missing:
         raise ValueError(_missing_columns(path, missing, names))
+    kinds = _kinds(path)
     picked = ", ".join(
-        f"CAST({identifier(by_name[column.lower()])} AS VARCHAR) AS {identifier(alias)}"
+        f"{_as_text(by_name[column.lower()], kinds)} AS {identifier(alias)}"
         for alias, column in columns.items()
     )
     with naming(path):
@@ -122,9 +129,20 @@ def load(
         else:
             wanted = {alias: by_name[column.lower()] for alias, column in columns.items()}
             schema = pa.schema([(alias, pa.string()) for alias in wanted])
-            batches = ahead(read_batches(path, list(wanted.values()), schema))
+            between = None if is_parquet(path) else delimiter_of(path)
+            parts = read_batches(path, list(wanted.values()), schema, delimiter=between)
+            batches = ahead(parts)
             store.take(connection, batches, schema, into=identifier(into), where=where)
     return connection.execute(f"SELECT count(*) FROM {identifier(into)}").fetchall()[0][0]
+
+
+def mend_ids(connection: duckdb.DuckDBPyConnection, table: str, *columns: str) -> None:
+    """Whole numbers that went through a float, such as 900000.0, are read as what they were."""
+    for column in map(identifier, columns):
+        connection.execute(
+            f"UPDATE {identifier(table)} SET {column} = regexp_replace({column}, '\\.0*$', '') "
+            f"WHERE regexp_full_match({column}, '\\s*\\d+\\.0*\\s*')"
+        )
 
 
 def refuse_duplicates(
@@ -160,14 +178,14 @@ def refuse_duplicates(
 
 def header(path: Path) -> list[str]:
     """Column names of one table, as written in it."""
-    if path.suffix == ".parquet":
+    if is_parquet(path):
         try:
             return list(pq.read_schema(path).names)
         except (pa.ArrowException, OSError) as error:
             raise ValueError(f"{path} cannot be read as Parquet: {_first_line(error)}") from error
     try:
         with _open_text(path) as stream:
-            names = next(csv.reader(stream), [])
+            names = next(csv.reader(stream, delimiter=delimiter_of(path)), [])
     except _DAMAGED as error:  # type: ignore[misc]
         raise ValueError(f"{path}: {_BROKEN_GZIP}") from error
     if not names:
@@ -209,6 +227,9 @@ def _first_line(error: Exception) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)
 
 
+DELIMITERS = (",", ";", "\t", "|")
+LINE = 2**20  # characters of a header that are looked at
+ITEM = "\x1f"  # between the items of a list: ASCII's unit separator
 _DAMAGED = (EOFError, igzip.BadGzipFile, IsalError)
 _BROKEN_GZIP = (
     "the gzip stream is truncated or damaged; download the file again and compare its SHA-256 "
@@ -223,30 +244,76 @@ def _entries(folder: Path) -> list[Path]:
 def _open_text(path: Path) -> io.TextIOBase:
     # The stream decodes beyond the header; DuckDB names the line where a row is not UTF-8.
     options: Any = {"encoding": "utf-8-sig", "errors": "surrogateescape", "newline": ""}
-    if path.suffix == ".gz":
+    if is_gzip(path):
         return igzip.open(path, "rt", **options)
     return path.open(**options)
 
 
+def is_parquet(path: Path) -> bool:
+    """By the suffix, in any case."""
+    return path.suffix.lower() == ".parquet"
+
+
+def is_gzip(path: Path) -> bool:
+    """By the suffix, in any case."""
+    return path.suffix.lower() == ".gz"
+
+
+def delimiter_of(path: Path) -> str:
+    """What stands between the columns of a CSV file: the commonest in its first line; a comma."""
+    with _open_text(path) as stream:
+        first = stream.readline(LINE)
+    return max(DELIMITERS, key=first.count)  # of equals the first, a comma
+
+
+def _kinds(path: Path) -> dict[str, pa.DataType]:
+    """Types of a Parquet file's columns; none of a CSV file, where all are text."""
+    if not is_parquet(path):
+        return {}
+    schema = pq.read_schema(path)
+    return dict(zip(schema.names, schema.types, strict=True))
+
+
+def _as_text(column: str, kinds: dict[str, pa.DataType]) -> str:
+    """A column as text, in SQL: bytes are UTF-8, the items of a list stand between `ITEM`s."""
+    name, kind = identifier(column), kinds.get(column)
+    if kind is not None and (pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
+        return f"decode({name})"
+    if kind is not None and (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
+        return f"array_to_string({name}, chr({ord(ITEM)}))"
+    return f"CAST({name} AS VARCHAR)"
+
+
 def _source(path: Path, names: list[str]) -> str:
-    if path.suffix == ".parquet":
+    if is_parquet(path):
         return f"read_parquet({literal(str(path))})"
-    columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
+    columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in _told_apart(names))
+    packed = "gzip" if is_gzip(path) else "none"
     # Everything is stated and nothing sniffed: a sample of a file of multi-line notes can mislead.
     # One thread reads it, since a quoted line break may stand where a parallel reader would cut.
     # The buffer, of which several are held at once, is by default 16 times the longest line.
     return (
         f"read_csv({literal(str(path))}, columns = {{{columns}}}, auto_detect = false, "
-        "header = true, delim = ',', quote = '\"', escape = '\"', parallel = false, "
-        "max_line_size = 16777216, buffer_size = 16777216)"
+        f"header = true, delim = {literal(delimiter_of(path))}, quote = '\"', escape = '\"', "
+        f"parallel = false, compression = '{packed}', max_line_size = 16777216, "
+        "buffer_size = 16777216)"
     )
 
 
+def _told_apart(names: list[str]) -> list[str]:
+    """Names that an engine can take: an index or a trailing comma has none, some come twice."""
+    seen: set[str] = set()
+    told = []
+    for i, name in enumerate(names):
+        own = name if name and name.lower() not in seen else f"{name}:{i}"
+        seen.add(own.lower())
+        told.append(own)
+    return told
+
+
 def _missing_columns(path: Path, missing: list[str], names: list[str]) -> str:
-    for delimiter, word in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
-        if len(names) == 1 and delimiter in names[0]:
-            return f"{path} is separated by {word}; expected commas: save it as CSV with commas"
+    found = ", ".join(filter(None, names))
     return (
-        f"{path}: no column {', '.join(missing)} (any case); found {', '.join(names)}. "
+        f"{path}: no column {', '.join(missing)} (any case); found {found}. "
         "Name the file's own columns or use the publisher's file"
     )
