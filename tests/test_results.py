@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from steu._io import atomic_path, read_json
+from steu.evaluation.metrics import f1, metric_record
 from steu.evaluation.results import COLUMNS, collect, data_of, tagged, write_metrics
 from steu.reporting.glue import estimate, wide
 
@@ -79,3 +80,13 @@ def test_a_table_keeps_the_order_of_methods_and_metrics():
     assert table.index.tolist() == ["z", "c"]
     assert table.columns.tolist() == ["a", "b"]
     assert table.loc["c", "b"] == "–"
+
+
+def test_an_interval_of_few_resamples_says_so():
+    truth, weights = np.array([True, False]), np.array([[1.0, 1], [2, 0], [0, 2], [1, 1]])
+    record = metric_record("f1", f1(truth, truth, weights), 2)
+    assert record["defined"] == pytest.approx(2 / 3)  # one resample has no positive
+    assert estimate({"value": 0.5, "low": 0.4, "high": 0.7, "defined": 0.67}) == (
+        "0.50 [0.40, 0.70] (67% of resamples)"
+    )
+    assert estimate({"value": 0.5, "low": 0.4, "high": 0.7}) == "0.50 [0.40, 0.70]"

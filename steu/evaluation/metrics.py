@@ -207,6 +207,11 @@ def metric_records(
 
 
 def metric_record(metric: str, values: np.ndarray, n: int, *, label: str | None = None) -> dict:
-    """One tidy record of a metric under bootstrap weights: the estimate, then resamples."""
+    """One tidy record of a metric under bootstrap weights: the estimate, then resamples.
+
+    `defined` is the share of resamples in which there is such a number: none without a positive.
+    """
     value, low, high = interval(values)
-    return {"metric": metric, "label": label, "value": value, "low": low, "high": high, "n": n}
+    defined = float(np.isfinite(values[1:]).mean()) if len(values) > 1 else 1.0
+    found = {"value": value, "low": low, "high": high, "n": n, "defined": defined}
+    return {"metric": metric, "label": label, **found}

@@ -28,6 +28,7 @@ COLUMNS = (
     "low",
     "high",
     "n",
+    "defined",
 )
 
 
@@ -72,7 +73,7 @@ def collect(files: str | Path | Sequence[str | Path]) -> pd.DataFrame:
             f"{files} holds no metrics.json with records; gather a run that has finished"
         )
     frame = pd.DataFrame(records, columns=list(COLUMNS))
-    for name in ("value", "low", "high"):
+    for name in ("value", "low", "high", "defined"):
         frame[name] = frame[name].astype(float)
     for name in ("seed", "n_tokens", "n"):
         frame[name] = frame[name].astype("Int64")

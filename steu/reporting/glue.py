@@ -33,14 +33,17 @@ def figure(name: str, drawn: Figure) -> None:
 def estimate(row: pd.Series | dict[str, Any]) -> str:
     """A number with its interval as text: ``0.61 [0.52, 0.70]``; one without spread is bare.
 
-    An interval narrower than 0.02 is written with a third digit.
+    An interval narrower than 0.02 is written with a third digit. Where some resamples held no
+    patient with the class, and so no number, it says how many were left.
     """
     if pd.isna(row["value"]):
         return "–"
     if pd.isna(row["low"]) or row["low"] == row["high"]:
         return exact(row["value"])
     digits = 2 if row["high"] - row["low"] >= 0.02 else 3
-    return f"{row['value']:.{digits}f} [{row['low']:.{digits}f}, {row['high']:.{digits}f}]"
+    text = f"{row['value']:.{digits}f} [{row['low']:.{digits}f}, {row['high']:.{digits}f}]"
+    left = row.get("defined", 1.0)
+    return text if pd.isna(left) or left == 1 else f"{text} ({left:.0%} of resamples)"
 
 
 def page_link(page: str) -> str:

@@ -13,7 +13,7 @@ from steu.evaluation.results import COLUMNS, collect
 from steu.workflow.edition import RESULTS, read_edition
 
 COSTS = ("seconds", "peak_memory_bytes")  # of one machine on one day: not compared
-WHAT = [name for name in COLUMNS if name not in ("value", "low", "high", "n")]
+WHAT = [name for name in COLUMNS if name not in ("value", "low", "high", "n", "defined")]
 EXACT = 1e-9  # relative; numbers that were counted, and all numbers on one type of machine
 
 
