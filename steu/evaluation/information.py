@@ -19,8 +19,9 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from steu.evaluation.strongest_probe import STRENGTHS, check_readable
+from steu.evaluation.strongest_probe import check_readable
 
+STRENGTHS = (1e-4, 1e-2, 1.0)  # C of the logistic readers that are tried
 BLOCKS = (0.05, 0.1, 0.2, 0.4, 0.7, 1.0)  # shares of the patients that are known step by step
 
 
@@ -118,7 +119,7 @@ def information_difference(
 
 
 def _fitted(c: float, features: np.ndarray, targets: np.ndarray) -> Pipeline:
-    reader = make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=1000))
+    reader = make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=300))
     with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore", ConvergenceWarning)
         return reader.fit(features.astype(np.float64), targets.astype(int))
