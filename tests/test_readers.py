@@ -18,7 +18,7 @@ from steu.data.readers.cohort_tables import build_cohort, store_documents
 from steu.data.readers.mimic import EICU, MIMIC_III, MIMIC_IV, Mimic, read_eicu, read_mimic
 from steu.data.readers.phrases import diagnosis_on_admission, drug, picked, treatment
 from steu.data.readers.table import read_plain
-from steu.data.readers.tables import find_table
+from steu.data.readers.tables import find_table, identifier
 from steu.data.readers.text_store import TextStore
 
 P = "notes/Progress Notes/"
@@ -325,7 +325,7 @@ def test_admission_diagnosis_and_treatment() -> None:
 def plain(path: Path, labels: dict, **options: str) -> tuple[tuple[str, ...], dict[str, list]]:
     with duckdb.connect() as connection:
         names = read_plain(connection, path, labels, **options)
-        columns = ", ".join(f'"{name}"' for name in names)
+        columns = ", ".join(map(identifier, names))
         rows = connection.execute(
             f"SELECT text, {columns} FROM documents LEFT JOIN indicators USING (stay_id)"
         ).fetchall()

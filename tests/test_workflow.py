@@ -273,7 +273,7 @@ def test_each_profile_fits_the_notebooks(profile: str, tmp_path: Path, monkeypat
             "no parameter 'epoch'; did you mean epochs?",
         ),
         ("  toy:", "  reports (2024):", "'reports (2024)' is the name of a folder: it may hold"),
-        ("  tiny:", "  '{tiny}':", "'{tiny}' is the name of a folder: it may hold letters, digits"),
+        ("{tiny:", "{'{tiny}':", "'{tiny}' is the name of a folder: it may hold letters, digits"),
         (
             'labels: {a: ["428"]}',
             'labels: {NO: ["428"], a: ["428"]}',
