@@ -168,6 +168,24 @@ class ForgetTask:
         vars(other).pop("is_forget", None)
         return other
 
+    def about(
+        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase | None = None
+    ) -> ForgetTask:
+        """The same notes, labels, splits and resamples about another model of the same outputs."""
+        return type(self)(
+            model,
+            self.tokenizer if tokenizer is None else tokenizer,
+            self.notes,
+            self.targets if self.outputs == "sigmoid" else self.targets.argmax(axis=1),
+            labels=self.labels,
+            forget=self.labels[self.forget],
+            groups=self.groups,
+            splits=self.splits,
+            precision=self.precision,
+            n_bootstrap=self.n_bootstrap,
+            seed=self.seed,
+        )
+
     def index(self, split: str) -> np.ndarray:
         """Positions of one split's notes, int64 (n,)."""
         check_choice(split, SPLITS, what="split")

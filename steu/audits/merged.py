@@ -9,6 +9,7 @@ from transformers import PreTrainedModel
 from steu.models.heads import replaced_head
 from steu.task import Edit, ForgetTask
 from steu.unlearning.dense_edit import LayerEdit
+from steu.unlearning.low_rank_edit import LowRankEdit
 from steu.unlearning.sparse_edit import SparseEdit
 
 
@@ -20,6 +21,8 @@ def merged_model(task: ForgetTask, edit: Edit | None = None) -> PreTrainedModel:
     ValueError
         If the edit is no set of values that the model's own parameters can take.
     """
+    if isinstance(edit, LowRankEdit):
+        edit = edit.merged(task.model)
     if not isinstance(edit, (SparseEdit, LayerEdit, type(None))):
         raise ValueError(
             f"{type(edit).__name__} stands beside the model's parameters and cannot be merged"
@@ -36,18 +39,6 @@ def merged_model(task: ForgetTask, edit: Edit | None = None) -> PreTrainedModel:
 
 def with_model(task: ForgetTask, model: PreTrainedModel) -> ForgetTask:
     """The same task about another model, at the thresholds of the first."""
-    other = ForgetTask(
-        model,
-        task.tokenizer,
-        task.notes,
-        task.targets if task.outputs == "sigmoid" else task.targets.argmax(axis=1),
-        labels=task.labels,
-        forget=task.labels[task.forget],
-        groups=task.groups,
-        splits=task.splits,
-        precision=task.precision,
-        n_bootstrap=task.n_bootstrap,
-        seed=task.seed,
-    )
+    other = task.about(model)
     other.thresholds = task.thresholds
     return other

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from steu._io import atomic_path
 from steu.experiments.study import Study
@@ -55,7 +54,7 @@ def retrain(
         if place is not None:
             with atomic_path(place, keep=True) as beside:
                 save_classifier(model, tokenizer, beside)
-    other = _about(study, model, tokenizer)
+    other = study.about(model, tokenizer)
     other.recipe = study.recipe | {"start": start, "train": asdict(train)}
     return other
 
@@ -65,23 +64,4 @@ def untuned(study: Study) -> Study:
     model, tokenizer = build_classifier(labels=study.labels, **study.recipe["start"])
     if study.device == "cuda":
         torch.nn.Module.cuda(model)
-    return _about(study, model, tokenizer)
-
-
-def _about(study: Study, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Study:
-    """The study's notes and labels beside another model."""
-    other = Study(
-        model,
-        tokenizer,
-        study.notes,
-        study.targets,
-        forget=study.labels[study.forget],
-        groups=study.groups,
-        splits=study.splits,
-        precision=study.precision,
-        n_bootstrap=study.n_bootstrap,
-        seed=study.seed,
-    )
-    other.cohort, other.tags = study.cohort, study.tags
-    other.recipe, other.kept = study.recipe, study.kept
-    return other
+    return study.about(model, tokenizer)

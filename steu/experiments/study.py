@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from steu._io import atomic_path, read_json
 from steu.data.cohort import Cohort, iter_texts
@@ -126,6 +127,15 @@ class Study(ForgetTask):
         """The same study with another class to forget; see `ForgetTask.aimed_at`."""
         other = super().aimed_at(label)
         other.tags = {**self.tags, "forget_label": label}  # type: ignore[attr-defined]
+        return other  # type: ignore[return-value]
+
+    def about(
+        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase | None = None
+    ) -> Study:
+        """The same study about another model; see `ForgetTask.about`."""
+        other = super().about(model, tokenizer)
+        for name in ("cohort", "tags", "recipe", "kept"):
+            setattr(other, name, getattr(self, name))
         return other  # type: ignore[return-value]
 
     @cached_property
