@@ -21,6 +21,7 @@ from steu.models.checks import check_embedding, check_precision, check_vocabular
 from steu.models.heads import copy_of_head, head_of
 from steu.models.inference import Precision, check_head, extract_features
 from steu.models.outputs import in_order, log_odds, name_outputs, read_targets
+from steu.models.teacher import Teacher
 from steu.models.weights import state_of, weights_hash
 
 FRACTIONS = (0.6, 0.15, 0.25)  # of the groups, for training, validation and test
@@ -290,29 +291,6 @@ class ForgetTask:
     def log_odds(self, index: np.ndarray, edit: Edit | None = None) -> np.ndarray:
         """Log-odds of every label for the notes at `index`, (n, C); for sigmoids the logits."""
         return log_odds(self.logits(index, edit), self.outputs)
-
-
-class Teacher:
-    """What a model says of every note.
-
-    Attributes
-    ----------
-    features : tensor of shape (N, H)
-    logits : tensor of shape (N, C)
-    """
-
-    def __init__(self, features: torch.Tensor, logits: torch.Tensor) -> None:
-        self.features, self.logits = features, logits
-
-    @classmethod
-    @torch.no_grad()
-    def of(
-        cls, model: PreTrainedModel, notes: EncodedNotes, *, precision: Precision = "auto"
-    ) -> Teacher:
-        """Read all notes once."""
-        everyone = np.arange(len(notes))
-        features = extract_features(model, notes, everyone, precision=precision).clone()
-        return cls(features, copy_of_head(model)(features))
 
 
 def _check_length(what: str, found: int, expected: int) -> None:

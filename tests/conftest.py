@@ -7,9 +7,14 @@ import io
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from toys import Toy
+
+    from steu.task import ForgetTask
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -50,6 +55,20 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
         monkeypatch.setattr(Path, "open", opened)
 
     return fill
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
+    """A tiny classifier that knows its cues, and its notes."""
+    from toys import make_toy
+
+    return make_toy(tmp_path_factory.mktemp("toy"))
+
+
+@pytest.fixture(scope="module")
+def task(toy: Toy) -> ForgetTask:
+    """Its first class to be forgotten, with notes to train on, to choose by and to judge by."""
+    return toy.task(splits=["train"] * 140 + ["validation"] * 40 + ["test"] * 60)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ import pytest
 import torch
 from scipy.special import expit
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
-from toys import Toy, make_toy
 
 import steu
 from steu.audits.collateral import collateral, correlation_drift
@@ -27,16 +26,6 @@ from steu.task import ForgetTask
 from steu.unlearning.baselines import LayerConfig, edit_layers
 from steu.unlearning.dense_edit import LayerEdit
 from steu.unlearning.sparse_edit import SparseEdit
-
-
-@pytest.fixture(scope="module")
-def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
-    return make_toy(tmp_path_factory.mktemp("toy"))
-
-
-@pytest.fixture(scope="module")
-def task(toy: Toy) -> ForgetTask:
-    return toy.task(splits=np.repeat(["train", "validation", "test"], [140, 40, 60]))
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from sklearn.metrics import f1_score, roc_auc_score
-from toys import Toy, make_toy
 
 import steu
 from steu.audits.probing import probe
@@ -17,16 +16,6 @@ from steu.models.hidden_states import HEAD, hidden_states
 from steu.selection.counts import count_tokens
 from steu.task import ForgetTask
 from steu.unlearning.sparse import both_losses
-
-
-@pytest.fixture(scope="module")
-def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
-    return make_toy(tmp_path_factory.mktemp("toy"))
-
-
-@pytest.fixture(scope="module")
-def task(toy: Toy) -> ForgetTask:
-    return toy.task(splits=np.repeat(["train", "validation", "test"], [140, 40, 60]))
 
 
 def tokens(task: ForgetTask, *words: str) -> np.ndarray:

@@ -69,6 +69,9 @@ def test_the_difference_is_one_for_the_original_and_nought_for_the_references() 
     half = [np.array([0.35]), np.array([0.2])]
     assert information_difference(half, original, [lower, upper])[0] == pytest.approx(0.5)
     assert np.isnan(information_difference(half, clean, [clean, clean])[0])
+    unsure = [np.concatenate([one, np.linspace(-0.5, 0.5, 40)]) for one in original]
+    flat = [np.repeat(one, 41) for one in clean]
+    assert np.isnan(information_difference(unsure, unsure, [flat, flat])).all()
 
 
 def test_an_attack_ranks_what_only_this_model_is_sure_of() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from toys import Toy, make_toy
+from toys import Toy
 
 from steu.audits.places import OTHERS, places
 from steu.audits.probing import probe, probe_table
@@ -14,17 +14,6 @@ from steu.models.weights import weights_hash
 from steu.task import ForgetTask
 from steu.unlearning.null_edit import null_edit
 from steu.unlearning.sparse_edit import SparseEdit
-
-
-@pytest.fixture(scope="module")
-def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
-    return make_toy(tmp_path_factory.mktemp("toy"))
-
-
-@pytest.fixture(scope="module")
-def task(toy: Toy) -> ForgetTask:
-    splits = np.repeat(["train", "validation", "test"], [140, 40, 60])
-    return toy.task(splits=splits)
 
 
 def silent_word(task: ForgetTask, *, head: bool = True) -> SparseEdit:

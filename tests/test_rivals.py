@@ -11,7 +11,7 @@ import torch
 from scipy.special import rel_entr
 from sklearn.metrics import f1_score, roc_auc_score
 from torch.nn.functional import binary_cross_entropy_with_logits
-from toys import Toy, make_toy
+from toys import Toy
 
 from steu.models.hidden_states import HEAD, hidden_states
 from steu.models.inference import predict
@@ -34,16 +34,6 @@ from steu.unlearning.matched_rows import matched_rows, share_difference
 from steu.unlearning.rival_losses import RIVALS, Step
 
 CONFIG = LayerConfig(epochs=8, learning_rate_layers=2e-3, learning_rate_head=2e-2)
-
-
-@pytest.fixture(scope="module")
-def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
-    return make_toy(tmp_path_factory.mktemp("toy"))
-
-
-@pytest.fixture(scope="module")
-def task(toy: Toy) -> ForgetTask:
-    return toy.task(splits=np.repeat(["train", "validation", "test"], [140, 40, 60]))
 
 
 def step(**changes: torch.Tensor) -> Step:
@@ -78,8 +68,6 @@ def test_losses_are_those_of_their_papers() -> None:
     bce = binary_cross_entropy_with_logits(one.logits, one.targets, reduction="none")
     assert lost["neg_grad_plus"] == pytest.approx(-bce[:2, 0].mean().item(), abs=1e-6)
     assert kept["neg_grad_plus"] == pytest.approx(one.kept(bce).mean().item(), abs=1e-6)
-    away = kl(one.logits[:2, 0], one.logits[:2, 0])
-    assert not away.any()
     away = kl(one.teacher[:2, 0], one.logits[:2, 0]).mean()
     near = kl(one.kept(one.teacher), one.kept(one.logits)).mean()
     assert lost["scrub"] == pytest.approx(-away, abs=1e-6)
@@ -200,8 +188,7 @@ def test_lora_adds_a_product_of_low_rank_and_answers_as_when_merged(
         whole = predict(task.model, task.notes, task.test, precision="fp32")
     assert np.array_equal(after, whole)
     assert edit.history[-1]["forget_loss"] < edit.history[0]["forget_loss"]
-    first = task.teacher.logits[task.train]
-    assert np.isfinite(first.numpy()).all() and edit.bytes_stored < merged.bytes_stored
+    assert edit.bytes_stored < merged.bytes_stored
     edit.save_pretrained(tmp_path / "edit")
     again = LowRankEdit.from_pretrained(tmp_path / "edit", model=task.model)
     assert np.array_equal(task.log_odds(task.test, again), after)

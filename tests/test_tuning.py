@@ -5,9 +5,17 @@ import pytest
 from toys import open_study
 
 from steu.experiments.peak_memory import step_bytes
-from steu.experiments.rivals import RIVALS, Setting, rival_table, rivals_with, tune_rival
+from steu.experiments.rivals import (
+    LAYERS_ONLY,
+    RIVALS,
+    Setting,
+    rival_table,
+    rivals_with,
+    tune_rival,
+)
 from steu.experiments.study import Trained
 from steu.experiments.tuning import tune
+from steu.reporting import display_names
 from steu.unlearning.baselines import LayerConfig, edit_layers
 from steu.unlearning.sparse import UnlearnConfig, unlearn
 
@@ -95,12 +103,19 @@ def test_every_rival_is_called_by_its_name_and_found_again(study_folder, tmp_pat
     cue = np.array([study.tokenizer.convert_tokens_to_ids("insulin")])
     setting = Setting(LayerConfig(epochs=1), cue, cue, 1)
     made, table = tune_rival(study, name, setting, factors=[1.0, 2.0], apart=False, widen=0)
-    assert len(table) == (1 if RIVALS.get(name) and not RIVALS[name].rates else 2)
+    searched = name not in RIVALS or RIVALS[name].rates > 0
+    assert len(table) == 1 + searched
+    assert table["at_edge"].any() == searched  # of two both lie at one
     again, same = tune_rival(study, name, setting, factors=[1.0, 2.0], apart=False, widen=0)
     assert table.equals(same) and again.seconds == made.seconds
     assert np.array_equal(study.logits(study.test, again.edit), study.logits(study.test, made.edit))
     if name.endswith("layers_only"):
         assert not [n for n in made.edit.values if n.startswith("classifier")]
+
+
+def test_a_name_without_its_head_reads_as_it_is_searched():
+    assert LAYERS_ONLY == display_names.LAYERS_ONLY
+    assert display_names.name(f"scrub{LAYERS_ONLY}") == "SCRUB, layers only"
 
 
 def test_rivals_are_listed_with_the_papers_own_first():

@@ -10,7 +10,6 @@ import torch
 from concept_erasure import LeaceEraser
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
-from toys import Toy, make_toy
 
 import steu
 from steu.audits.merged import merged_model
@@ -19,16 +18,6 @@ from steu.models.hidden_states import HEAD
 from steu.selection.counts import count_tokens
 from steu.task import ForgetTask
 from steu.unlearning.leace import ErasedFeatures, leace_edit
-
-
-@pytest.fixture(scope="module")
-def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
-    return make_toy(tmp_path_factory.mktemp("toy"))
-
-
-@pytest.fixture(scope="module")
-def task(toy: Toy) -> ForgetTask:
-    return toy.task(splits=np.repeat(["train", "validation", "test"], [140, 40, 60]))
 
 
 def auroc_of(task: ForgetTask, edit: steu.SparseEdit | ErasedFeatures | None = None) -> float:

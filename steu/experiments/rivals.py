@@ -19,8 +19,9 @@ from steu.unlearning.dampening import dampen
 from steu.unlearning.erasing import erase
 from steu.unlearning.influence import influence_edit
 from steu.unlearning.leace import leace_edit
-from steu.unlearning.lora import lora_edit
+from steu.unlearning.lora import RANK, lora_edit
 from steu.unlearning.matched_rows import matched_rows
+from steu.unlearning.rival_losses import RIVALS as LOSSES
 from steu.unlearning.sparse import UnlearnConfig, unlearn
 
 LAYERS_ONLY = "_layers_only"  # ends the name of a rival that leaves the head as it is
@@ -118,19 +119,25 @@ RIVALS = {
     ),
     "scrub": Rival(
         _dense("scrub"),
-        "in turns: −KL(z⁰_f ‖ z_f), then KL + BCE of the kept pairs; three ascents",
+        "in turns: KL + BCE of the kept pairs, then −KL(z⁰_f ‖ z_f), "
+        f"{LOSSES['scrub'].ascents} times",
         "2302.09880",
     ),
     "bad_teacher": Rival(
         _dense("bad_teacher"), "KL(z_f to random weights') + KL(the kept to z⁰'s)", "2205.08096"
     ),
     "salun": Rival(
-        _dense("salun"), "BCE(z_f, 0) + BCE of the kept pairs, half of the weights", "2310.12508"
+        _dense("salun"),
+        f"BCE(z_f, 0) + BCE of the kept pairs, {LOSSES['salun'].salient:.0%} of the weights",
+        "2310.12508",
     ),
     "ssd": Rival(
-        _dampening, "θ · min(I_D / I_f, 1) where I_f > α I_D, α = 10 / rate", "2308.07707", 1
+        _dampening,
+        f"θ · min(I_D / I_f, 1) where I_f > α I_D, α = {SELECTION:g} / rate",
+        "2308.07707",
+        1,
     ),
-    "lora": Rival(_lora, "STEU's losses, by adapters of rank 8", "2106.09685"),
+    "lora": Rival(_lora, f"STEU's losses, by adapters of rank {RANK}", "2106.09685"),
     "matched_rows": Rival(
         _rows, "e_t − δ_t c, δ_t by how much more frequent t is", "2606.03695", 1
     ),
@@ -188,8 +195,10 @@ def tune_rival(
         method, given, settings = found.call(setting, rate, head)
         return study.train_edit(method, *given, **settings)
 
-    tried = factors if found.rates else [1.0]
-    return tune(study, tried, train, apart=apart and found.rates == 2, widen=widen)
+    if not found.rates:  # nothing to search, and so no edge
+        made, table = tune(study, [1.0], train)
+        return made, table.assign(at_edge=False)
+    return tune(study, factors, train, apart=apart and found.rates == 2, widen=widen)
 
 
 def tune_rows(

@@ -23,7 +23,8 @@ from steu.experiments.measures import cost_records, measure, probe_between, prob
 from steu.experiments.stored import read_edit, write_edit
 from steu.models.inference import Precision, machine
 from steu.models.loading import load_classifier
-from steu.task import Edit, ForgetTask, Teacher
+from steu.models.teacher import Teacher
+from steu.task import Edit, ForgetTask
 
 ANSWERS = "answers.safetensors"  # of a model to every note
 

@@ -18,13 +18,14 @@ from steu.unlearning.low_rank_edit import LowRankEdit
 from steu.unlearning.sparse import both_losses
 
 NAME = "forgetting"  # of the adapter
+RANK = 8  # as is customary
 
 
 def lora_edit(
     task: ForgetTask,
     config: LayerConfig | None = None,
     *,
-    rank: int = 8,
+    rank: int = RANK,
     n_layers: int = 3,
     train: np.ndarray | None = None,
 ) -> LowRankEdit:

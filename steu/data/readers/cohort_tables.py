@@ -21,8 +21,9 @@ from steu._io import atomic_path, naming_full_disk, write_json
 from steu.data.cohort import BATCH, Cohort, schema_of, summary_of
 from steu.data.labels import check_labels, indicator_sql
 from steu.data.readers.mimic import LAYOUTS, Mimic, read_eicu, read_mimic
+from steu.data.readers.sql import identifier, literal
 from steu.data.readers.table import read_plain
-from steu.data.readers.tables import identifier, literal, naming, scratch_database
+from steu.data.readers.tables import naming, scratch_database
 from steu.data.readers.text_store import TextStore, letters_of
 from steu.data.splits import SPLITS, check_fractions, split_patients
 from steu.data.texts import TextDigest

@@ -14,7 +14,8 @@ import pandas as pd
 
 from steu.data.labels import parse_code
 from steu.data.readers import phrases
-from steu.data.readers.tables import literal, load, mend_ids, refuse_duplicates, require_table
+from steu.data.readers.sql import literal
+from steu.data.readers.tables import load, mend_ids, refuse_duplicates, require_table
 
 
 @dataclass(frozen=True)

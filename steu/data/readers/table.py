@@ -9,15 +9,9 @@ from typing import Any
 import duckdb
 
 from steu.data.labels import check_names, label_index
-from steu.data.readers.tables import (
-    ITEM,
-    SUFFIXES,
-    identifier,
-    literal,
-    load,
-    refuse_duplicates,
-    stripped,
-)
+from steu.data.readers.sql import identifier, literal, stripped
+from steu.data.readers.table_files import ITEM
+from steu.data.readers.tables import SUFFIXES, load, refuse_duplicates
 
 _LABEL_KEYS = ("columns", "column", "delimiter", "top_n", "keep")
 

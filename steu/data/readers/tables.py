@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import csv
 import errno
-import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
-from isal import igzip
-from isal.igzip_lib import IsalError
 
 from steu.data.readers.background import ahead
 from steu.data.readers.record_batches import BLOCK, read_batches
+from steu.data.readers.sql import identifier, literal
+from steu.data.readers.table_files import (
+    BROKEN_GZIP,
+    DAMAGED,
+    as_text,
+    delimiter_of,
+    first_line,
+    header,
+    is_parquet,
+    kinds_of,
+    source,
+)
 from steu.data.readers.text_store import TextStore
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
@@ -36,21 +42,6 @@ def scratch_database(folder: Path, *, memory: str = "1GB") -> Iterator[duckdb.Du
         yield connection
     finally:
         connection.close()
-
-
-def literal(text: str) -> str:
-    """Quote a string for SQL."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def stripped(text: str) -> str:
-    """Strip white space around `text`, in SQL; on long notes much faster than SQL's trim."""
-    return rf"regexp_replace(regexp_replace({text}, '^\s+', ''), '\s+$', '')"
-
-
-def identifier(name: str) -> str:
-    """Quote a column name for SQL."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def find_table(folder: Path, table: str) -> Path | None:
@@ -115,16 +106,16 @@ def load(
     missing = [c for c in dict.fromkeys(columns.values()) if c.lower() not in by_name]
     if missing:
         raise ValueError(_missing_columns(path, missing, names))
-    kinds = _kinds(path)
+    kinds = kinds_of(path)
     picked = ", ".join(
-        f"{_as_text(by_name[column.lower()], kinds)} AS {identifier(alias)}"
+        f"{as_text(by_name[column.lower()], kinds)} AS {identifier(alias)}"
         for alias, column in columns.items()
     )
     with naming(path):
         if store is None:
             connection.execute(
                 f"CREATE OR REPLACE TABLE {identifier(into)} AS "
-                f"SELECT * FROM (SELECT {picked} FROM {_source(path, names)}) WHERE {where}"
+                f"SELECT * FROM (SELECT {picked} FROM {source(path, names)}) WHERE {where}"
             )
         else:
             wanted = {alias: by_name[column.lower()] for alias, column in columns.items()}
@@ -176,42 +167,23 @@ def refuse_duplicates(
         )
 
 
-def header(path: Path) -> list[str]:
-    """Column names of one table, as written in it."""
-    if is_parquet(path):
-        try:
-            return list(pq.read_schema(path).names)
-        except (pa.ArrowException, OSError) as error:
-            raise ValueError(f"{path} cannot be read as Parquet: {_first_line(error)}") from error
-    try:
-        with _open_text(path) as stream:
-            names = next(csv.reader(stream, delimiter=delimiter_of(path)), [])
-    except _DAMAGED as error:  # type: ignore[misc]
-        raise ValueError(f"{path}: {_BROKEN_GZIP}") from error
-    if not names:
-        raise ValueError(f"{path} is empty; expected a header line of column names")
-    if any("\udc80" <= letter <= "\udcff" for letter in "".join(names)):
-        raise ValueError(f"{path}: the header is not UTF-8; convert the file to UTF-8")
-    return names
-
-
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
     """Turn a reader's error into one line that names the file; never its rows, which are notes."""
     try:
         yield
-    except _DAMAGED:  # type: ignore[misc]  # a stub says that IsalError is an object
-        raise ValueError(f"{path}: {_BROKEN_GZIP}") from None
+    except DAMAGED:  # type: ignore[misc]  # a stub says that IsalError is an object
+        raise ValueError(f"{path}: {BROKEN_GZIP}") from None
     except (duckdb.Error, pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the system's own; Arrow's have no number
-        message, first = str(error), _first_line(error)
+        message, first = str(error), first_line(error)
         if "No space left" in message or "not enough space" in message.lower():
             raise OSError(
                 errno.ENOSPC, f"no space left on disk while reading {path}; free some and rerun"
             ) from None
         if any(word in message.lower() for word in ("gzip", "zlib", "compressed stream")):
-            raise ValueError(f"{path}: {_BROKEN_GZIP}") from None
+            raise ValueError(f"{path}: {BROKEN_GZIP}") from None
         if any(word in message.lower() for word in ("unicode", "utf-8", "utf8")):
             raise ValueError(f"{path} is not UTF-8 ({first}); convert it to UTF-8") from None
         if message.startswith("Out of Memory Error"):
@@ -223,92 +195,8 @@ def naming(path: Path) -> Iterator[None]:
         raise ValueError(f"{path} cannot be read as a table: {first}") from None
 
 
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
-
-
-DELIMITERS = (",", ";", "\t", "|")
-LINE = 2**20  # characters of a header that are looked at
-ITEM = "\x1f"  # between the items of a list: ASCII's unit separator
-_DAMAGED = (EOFError, igzip.BadGzipFile, IsalError)
-_BROKEN_GZIP = (
-    "the gzip stream is truncated or damaged; download the file again and compare its SHA-256 "
-    "with the publisher's SHA256SUMS.txt"
-)
-
-
 def _entries(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-
-
-def _open_text(path: Path) -> io.TextIOBase:
-    # The stream decodes beyond the header; DuckDB names the line where a row is not UTF-8.
-    options: Any = {"encoding": "utf-8-sig", "errors": "surrogateescape", "newline": ""}
-    if is_gzip(path):
-        return igzip.open(path, "rt", **options)
-    return path.open(**options)
-
-
-def is_parquet(path: Path) -> bool:
-    """By the suffix, in any case."""
-    return path.suffix.lower() == ".parquet"
-
-
-def is_gzip(path: Path) -> bool:
-    """By the suffix, in any case."""
-    return path.suffix.lower() == ".gz"
-
-
-def delimiter_of(path: Path) -> str:
-    """What stands between the columns of a CSV file: the commonest in its first line; a comma."""
-    with _open_text(path) as stream:
-        first = stream.readline(LINE)
-    return max(DELIMITERS, key=first.count)  # of equals the first, a comma
-
-
-def _kinds(path: Path) -> dict[str, pa.DataType]:
-    """Types of a Parquet file's columns; none of a CSV file, where all are text."""
-    if not is_parquet(path):
-        return {}
-    schema = pq.read_schema(path)
-    return dict(zip(schema.names, schema.types, strict=True))
-
-
-def _as_text(column: str, kinds: dict[str, pa.DataType]) -> str:
-    """A column as text, in SQL: bytes are UTF-8, the items of a list stand between `ITEM`s."""
-    name, kind = identifier(column), kinds.get(column)
-    if kind is not None and (pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
-        return f"decode({name})"
-    if kind is not None and (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
-        return f"array_to_string({name}, chr({ord(ITEM)}))"
-    return f"CAST({name} AS VARCHAR)"
-
-
-def _source(path: Path, names: list[str]) -> str:
-    if is_parquet(path):
-        return f"read_parquet({literal(str(path))})"
-    columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in _told_apart(names))
-    packed = "gzip" if is_gzip(path) else "none"
-    # Everything is stated and nothing sniffed: a sample of a file of multi-line notes can mislead.
-    # One thread reads it, since a quoted line break may stand where a parallel reader would cut.
-    # The buffer, of which several are held at once, is by default 16 times the longest line.
-    return (
-        f"read_csv({literal(str(path))}, columns = {{{columns}}}, auto_detect = false, "
-        f"header = true, delim = {literal(delimiter_of(path))}, quote = '\"', escape = '\"', "
-        f"parallel = false, compression = '{packed}', max_line_size = 16777216, "
-        "buffer_size = 16777216)"
-    )
-
-
-def _told_apart(names: list[str]) -> list[str]:
-    """Names that an engine can take: an index or a trailing comma has none, some come twice."""
-    seen: set[str] = set()
-    told = []
-    for i, name in enumerate(names):
-        own = name if name and name.lower() not in seen else f"{name}:{i}"
-        seen.add(own.lower())
-        told.append(own)
-    return told
 
 
 def _missing_columns(path: Path, missing: list[str], names: list[str]) -> str:

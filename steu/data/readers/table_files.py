@@ -1,0 +1,119 @@
+"""What one CSV or Parquet file is made of, and how DuckDB is told to read it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from isal import igzip
+from isal.igzip_lib import IsalError
+
+from steu.data.readers.sql import identifier, literal
+
+DELIMITERS = (",", ";", "\t", "|")
+LINE = 2**20  # characters of a header that are looked at
+ITEM = "\x1f"  # between the items of a list: ASCII's unit separator
+DAMAGED = (EOFError, igzip.BadGzipFile, IsalError)
+BROKEN_GZIP = (
+    "the gzip stream is truncated or damaged; download the file again and compare its SHA-256 "
+    "with the publisher's SHA256SUMS.txt"
+)
+
+
+def header(path: Path) -> list[str]:
+    """Column names of one table, as written in it."""
+    if is_parquet(path):
+        try:
+            return list(pq.read_schema(path).names)
+        except (pa.ArrowException, OSError) as error:
+            raise ValueError(f"{path} cannot be read as Parquet: {first_line(error)}") from error
+    try:
+        with _open_text(path) as stream:
+            names = next(csv.reader(stream, delimiter=delimiter_of(path)), [])
+    except DAMAGED as error:  # type: ignore[misc]
+        raise ValueError(f"{path}: {BROKEN_GZIP}") from error
+    if not names:
+        raise ValueError(f"{path} is empty; expected a header line of column names")
+    if any("\udc80" <= letter <= "\udcff" for letter in "".join(names)):
+        raise ValueError(f"{path}: the header is not UTF-8; convert the file to UTF-8")
+    return names
+
+
+def first_line(error: Exception) -> str:
+    """Of an engine's message; the lines after it may show a row."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def _open_text(path: Path) -> io.TextIOBase:
+    # The stream decodes beyond the header; DuckDB names the line where a row is not UTF-8.
+    options: Any = {"encoding": "utf-8-sig", "errors": "surrogateescape", "newline": ""}
+    if is_gzip(path):
+        return igzip.open(path, "rt", **options)
+    return path.open(**options)
+
+
+def is_parquet(path: Path) -> bool:
+    """By the suffix, in any case."""
+    return path.suffix.lower() == ".parquet"
+
+
+def is_gzip(path: Path) -> bool:
+    """By the suffix, in any case."""
+    return path.suffix.lower() == ".gz"
+
+
+def delimiter_of(path: Path) -> str:
+    """What stands between the columns of a CSV file: the commonest in its first line; a comma."""
+    with _open_text(path) as stream:
+        first = stream.readline(LINE)
+    return max(DELIMITERS, key=first.count)  # of equals the first, a comma
+
+
+def kinds_of(path: Path) -> dict[str, pa.DataType]:
+    """Types of a Parquet file's columns; none of a CSV file, where all are text."""
+    if not is_parquet(path):
+        return {}
+    schema = pq.read_schema(path)
+    return dict(zip(schema.names, schema.types, strict=True))
+
+
+def as_text(column: str, kinds: dict[str, pa.DataType]) -> str:
+    """A column as text, in SQL: bytes are UTF-8, the items of a list stand between `ITEM`s."""
+    name, kind = identifier(column), kinds.get(column)
+    if kind is not None and (pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
+        return f"decode({name})"
+    if kind is not None and (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
+        return f"array_to_string({name}, chr({ord(ITEM)}))"
+    return f"CAST({name} AS VARCHAR)"
+
+
+def source(path: Path, names: list[str]) -> str:
+    """The file as a table in SQL; `names` are those of its header."""
+    if is_parquet(path):
+        return f"read_parquet({literal(str(path))})"
+    columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in _told_apart(names))
+    packed = "gzip" if is_gzip(path) else "none"
+    # Everything is stated and nothing sniffed: a sample of a file of multi-line notes can mislead.
+    # One thread reads it, since a quoted line break may stand where a parallel reader would cut.
+    # The buffer, of which several are held at once, is by default 16 times the longest line.
+    return (
+        f"read_csv({literal(str(path))}, columns = {{{columns}}}, auto_detect = false, "
+        f"header = true, delim = {literal(delimiter_of(path))}, quote = '\"', escape = '\"', "
+        f"parallel = false, compression = '{packed}', max_line_size = 16777216, "
+        "buffer_size = 16777216)"
+    )
+
+
+def _told_apart(names: list[str]) -> list[str]:
+    """Names that an engine can take: an index or a trailing comma has none, some come twice."""
+    seen: set[str] = set()
+    told = []
+    for i, name in enumerate(names):
+        own = name if name and name.lower() not in seen else f"{name}:{i}"
+        seen.add(own.lower())
+        told.append(own)
+    return told
