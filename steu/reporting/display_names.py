@@ -128,4 +128,6 @@ def name(key: str) -> str:
     base = key.removesuffix(LAYERS_ONLY)
     if base != key:
         return f"{name(base)}, layers only"
+    if key.startswith("reference_seed_"):
+        return f"retrained, seed {key.removeprefix('reference_seed_')}"
     return _NAMES.get(key, key.replace("_", " "))
