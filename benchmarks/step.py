@@ -92,6 +92,9 @@ class Trained:
         return sum(tensor.numel() * tensor.element_size() for tensor in held)
 
 
+Variant = Callable[[PreTrainedModel, Data, str], Trained]
+
+
 def models() -> dict[str, Callable[[], PreTrainedModel]]:
     """Encoders of three sizes; those of the paper are untrained, which costs the same.
 
