@@ -7,10 +7,11 @@ from difflib import get_close_matches
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """Name the nearest of `known`, or all of them if none is near."""
+    """Name the nearest of `known`, case aside, or all of them if none is near."""
     known = list(known)
-    near = get_close_matches(str(name), known, n=1, cutoff=0.5)
-    return f"did you mean {near[0]}?" if near else f"known are {', '.join(known) or 'none'}"
+    folded = {one.casefold(): one for one in reversed(known)}
+    near = get_close_matches(str(name).casefold(), folded, n=1, cutoff=0.5)
+    return f"did you mean {folded[near[0]]}?" if near else f"known are {', '.join(known) or 'none'}"
 
 
 def check_choice(value: str, known: Iterable[str], *, what: str, where: str = "") -> None:

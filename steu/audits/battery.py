@@ -66,7 +66,8 @@ def verdicts(
     """A verdict on every method of `probed` but "original", beside the references.
 
     There is none on a class that fewer than `FEWEST` patients of the test notes have. An audit by
-    which the original itself is not caught is blind on these notes: it has no vote.
+    which the original itself is not caught is blind on these notes: it has no vote. Without any
+    reference none votes, and no verdict goes further than *suppressed in the representation*.
 
     Parameters
     ----------
@@ -74,19 +75,19 @@ def verdicts(
         With "original".
     forget_f1 : dict of method to array of shape (1 + B,)
     references : dict of name to Probed
-        Of three models at least that never learned the class.
+        None, or three models at least, that never learned the class.
 
     Raises
     ------
     ValueError
-        If there are too few references.
+        If there are references, and too few.
     """
     patients = len(np.unique(task.groups[task.test[task.is_forget[task.test]]]))
     if patients < FEWEST:
         few = f"{patients} patients have the class, {FEWEST} are needed"
         return {method: Decision("none", few, {}) for method in probed if method != "original"}
     told = {name: audit_samples(one) for name, one in references.items()}
-    seeing = voting(probed["original"], references)
+    seeing = voting(probed["original"], references) if references else []
     found = {}
     for method, one in probed.items():
         if method == "original":

@@ -12,7 +12,7 @@ import joblib
 
 import steu
 
-ABOVE = ("workflow", "reporting", "synthetic")  # rooms that no training can import
+ABOVE = ("workflow", "withdrawal", "reporting", "synthetic")  # rooms that no training can import
 
 
 def place_of(folder: str | Path, **made_from: Any) -> Path:

@@ -20,7 +20,7 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
-from transformers.utils import logging
+from transformers.utils import cached_file, logging
 
 from steu._io import atomic_path, write_json
 from steu.models.checks import check_embedding, check_vocabulary
@@ -34,6 +34,11 @@ TINY: dict[str, Any] = {
     ),
     "random-distilbert": DistilBertConfig(dim=32, n_layers=2, n_heads=2, hidden_dim=64),
 }
+
+_NOWHERE = (
+    "no model {name!r}: it is neither a local folder nor a hub id that can be reached or is cached "
+    "here; give the folder of a downloaded model instead"
+)
 
 
 def build_classifier(
@@ -127,6 +132,23 @@ def save_classifier(
         write_json(beside / "classifier.json", facts)
 
 
+def weights_files(name: str) -> list[Path]:
+    """The safetensors of a model that lies in a local folder or was downloaded, in order.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    folder = Path(_resolve(name))
+    if not folder.is_dir():
+        try:
+            folder = Path(cast(str, cached_file(name, "config.json"))).parent
+        except OSError as error:
+            raise ValueError(_NOWHERE.format(name=name)) from error
+    return sorted(folder.glob("*.safetensors"))
+
+
 def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     """The tokenizer that belongs to a backbone or a saved classifier.
 
@@ -146,10 +168,7 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     try:
         return AutoTokenizer.from_pretrained(path, use_fast=True)
     except OSError as error:
-        raise ValueError(
-            f"no model {name!r}: it is neither a local folder nor a hub id that can be reached or "
-            "is cached here; give the folder of a downloaded model instead"
-        ) from error
+        raise ValueError(_NOWHERE.format(name=name)) from error
 
 
 def _config(

@@ -39,8 +39,8 @@ EXPLAINED = {
     "start, elementwise work, probes, bootstrap, figures.",
     "overhead": "Share of a finished run's time that is not spent in cells that compute.",
     "gpu": "BERT-base; the floor is that of the first section, on the same card. *Compiled*: each "
-    "layer by `torch.compile`, which fuses what lies between the matrix products; the package itself "
-    "does not compile.",
+    "layer by `torch.compile`, which fuses what lies between the matrix products; the package "
+    "itself does not compile.",
 }
 INTRODUCTION = """\
 # What it costs

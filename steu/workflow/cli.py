@@ -10,9 +10,13 @@ from typing import Annotated, Any
 
 import typer
 
+from steu.workflow.withdrawing import edit, withdraw
+
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 data = typer.Typer(no_args_is_help=True, help="Fetch open data.")
 app.add_typer(data, name="data")
+app.add_typer(edit, name="edit")
+app.command()(withdraw)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

@@ -1,0 +1,238 @@
+"""What a withdrawal leaves: edit, inverse, adapter and edited model; and their proof."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+import steu
+from steu._io import atomic_path, sha256
+from steu.models.checks import embedding_of
+from steu.models.heads import head_name
+from steu.models.loading import load_classifier, weights_files
+from steu.models.weights import weights_hash
+from steu.unlearning.peft_adapter import save_peft
+from steu.unlearning.serialisation import FACTS, TENSORS, read_tensors
+from steu.unlearning.sparse_edit import SparseEdit
+from steu.withdrawal.weight_files import compare, write_edited
+
+EDIT, INVERSE, ADAPTER, MODEL = "edit", "inverse", "adapter", "model"
+UNDONE = {"edit": "applied", "inverse": "reverted"}
+
+CARD = """\
+---
+library_name: steu
+base_model: {base}
+---
+# Withdrawal of {labels}
+
+{n_rows} rows of the token embedding and {n_head} values of the head of `{base}`, so that it no
+longer predicts {labels}. Made by {method}, `steu` {version}. What it does, and what it does not do,
+stands in decision.html beside this folder.
+
+It belongs to the model whose weights have the SHA-256 `{model}` and to no other.
+
+```bash
+steu edit show {folder}
+steu edit apply {folder} --model {base} --output EDITED
+steu edit revert {folder} --model EDITED --output RESTORED
+```
+
+The values were learned from documents. If these are under an agreement, so is this folder: treat it
+as derived from them, and do not pass it on where they may not go.
+"""
+
+
+def tokenizer_hash(tokenizer: PreTrainedTokenizerBase) -> str:
+    """SHA-256 of how a tokenizer cuts text, and into which ids."""
+    backend = tokenizer.backend_tokenizer  # type: ignore[attr-defined]
+    kept = backend.truncation, backend.padding
+    backend.no_truncation()
+    backend.no_padding()
+    try:
+        return hashlib.sha256(backend.to_str().encode()).hexdigest()
+    finally:  # as they were, or the tokenizer would be another one from here on
+        if kept[0] is not None:
+            backend.enable_truncation(**kept[0])
+        if kept[1] is not None:
+            backend.enable_padding(**kept[1])
+
+
+def names_in_files(model: PreTrainedModel) -> dict[str, Any]:
+    """What the model's files call its token embedding and the parameters of its head."""
+    table = embedding_of(model).weight
+    embedding = next(name for name, own in model.named_parameters() if own is table)
+    start = head_name(model)
+    own = dict(model.get_submodule(start).named_parameters())
+    return {"embedding": embedding, "head": {name: f"{start}.{name}" for name in own}}
+
+
+def write_artefacts(
+    folder: Path,
+    edit: SparseEdit,
+    *,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    base: str,
+    labels: Sequence[str],
+    method: str,
+) -> dict[str, Any]:
+    """Write edit, inverse, adapter and edited model below `folder`; say what they are.
+
+    The edited model is read back and proven to differ from `base` in the edit alone.
+    """
+    names = names_in_files(model)
+    with atomic_path(folder / MODEL) as beside:
+        write_edited(weights_files(base), beside, edit, **names)
+    edited, _ = load_classifier(folder / MODEL)
+    proof = compare(weights_files(base), weights_files(str(folder / MODEL)), edit, **names)
+    facts: dict[str, Any] = {
+        "base": base,
+        "withdrawn": list(labels),
+        "method": method,
+        "steu": steu.__version__,
+        "tokenizer": tokenizer_hash(tokenizer),
+        "before": weights_hash(model),
+        "after": weights_hash(edited),
+        **names,
+    }
+    back = SparseEdit.identity(model, edit.token_ids)
+    inverse = replace(back, head={name: back.head[name] for name in edit.head})
+    for name, one, where in ((EDIT, edit, "before"), (INVERSE, inverse, "after")):
+        sealed = replace(one, model_hash=facts[where], labels=tuple(labels))
+        sealed.save_pretrained(folder / name, **facts, kind=name)
+    card = CARD.format(
+        base=base,
+        labels=", ".join(labels),
+        method=method,
+        n_rows=len(edit.token_ids),
+        n_head=sum(value.numel() for value in edit.head.values()),
+        version=steu.__version__,
+        model=facts["before"],
+        folder=folder,
+    )
+    (folder / EDIT / "README.md").write_text(card, encoding="utf-8")
+    if len(edit.token_ids):
+        save_peft(edit, folder / ADAPTER, model=model)
+    stored = sum(path.stat().st_size for path in (folder / EDIT).iterdir())
+    return facts | {
+        "rows": len(edit.token_ids),
+        "head_values": sum(value.numel() for value in edit.head.values()),
+        "proof": proof,
+        "bytes": stored,
+        "edit_sha256": sha256(folder / EDIT / TENSORS),
+        "inverse_sha256": sha256(folder / INVERSE / TENSORS),
+    }
+
+
+def edit_folder(folder: str | Path, kind: str = EDIT) -> Path:
+    """The edit's own folder, given it or the folder of its withdrawal.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    folder = Path(folder)
+    for place in (folder / kind, folder, folder.parent / kind):
+        if place.name == kind and (place / FACTS).is_file():
+            return place
+    raise ValueError(
+        f"{folder} holds no {kind}; give the folder that steu withdraw wrote, or the {kind} in it"
+    )
+
+
+def show(folder: str | Path) -> dict[str, Any]:
+    """What an edit is: its facts, numbers of rows and head values, and its digest."""
+    place = edit_folder(folder)
+    tensors, facts = read_tensors(place)
+    head = {name: list(v.shape) for name, v in tensors.items() if name.startswith("head.")}
+    wanted = ("base", "withdrawn", "method", "steu", "before", "after", "tokenizer")
+    return {name: facts[name] for name in wanted} | {
+        "rows": list(tensors["rows"].shape),
+        "head": head,
+        "sha256": sha256(place / TENSORS),
+    }
+
+
+def verify(folder: str | Path, *, model: str, edited: str | None = None) -> dict[str, int]:
+    """Prove that an edited model differs from `model` in exactly the edit; see `compare`.
+
+    Raises
+    ------
+    ValueError
+        If it does not, the edit's files were altered, or the tokenizers are not the edit's.
+    """
+    place = edit_folder(folder)
+    edit, facts = _read(place)
+    other = edited or str(place.parent / MODEL)
+    for name in (model, other):
+        _, tokenizer = load_classifier(name)
+        _check_tokenizer(tokenizer, facts, name)
+    names = {"embedding": facts["embedding"], "head": facts["head"]}
+    return compare(weights_files(model), weights_files(other), edit, **names)
+
+
+def apply(folder: str | Path, *, model: str, output: str | Path, kind: str = EDIT) -> Path:
+    """Write the model with the edit in it, or, of kind "inverse", without it again.
+
+    Raises
+    ------
+    ValueError
+        If the edit is for another model or tokenizer, is applied already or not applied, or
+        `output` exists.
+    """
+    output = Path(output)
+    if output.exists():
+        raise ValueError(f"{output} exists; name another output folder")
+    edit, facts = _read(edit_folder(folder, kind))
+    found, tokenizer = load_classifier(model)
+    _check_tokenizer(tokenizer, facts, model)
+    before, after = ("before", "after") if kind == EDIT else ("after", "before")
+    _check_model(weights_hash(found), facts[before], facts[after], name=model, kind=kind)
+    names = {"embedding": facts["embedding"], "head": facts["head"]}
+    with atomic_path(output) as beside:
+        write_edited(weights_files(model), beside, edit, **names)
+        made = weights_hash(load_classifier(beside)[0])
+        if made != facts[after]:
+            raise ValueError(f"{output} did not come out as {facts[after][:12]}…: nothing written")
+    return output
+
+
+def _read(place: Path) -> tuple[SparseEdit, Mapping[str, Any]]:
+    tensors, facts = read_tensors(place)
+    head = {n.removeprefix("head."): v for n, v in tensors.items() if n.startswith("head.")}
+    return SparseEdit(tensors["token_ids"], tensors["rows"], head, facts["model"]), facts
+
+
+def _check_tokenizer(
+    tokenizer: PreTrainedTokenizerBase, facts: Mapping[str, Any], name: str
+) -> None:
+    if tokenizer_hash(tokenizer) != facts["tokenizer"]:
+        raise ValueError(
+            f"{name} has another tokenizer than the edit was made with: its rows would be other "
+            "words'; take the tokenizer of the original model"
+        )
+
+
+def _check_model(found: str, wanted: str, result: str, *, name: str, kind: str) -> None:
+    if found == wanted:
+        return
+    if found == result:
+        raise ValueError(f"{name}: the edit is {UNDONE[kind]} already; nothing is left to do")
+    other = "undo later edits first, the last one first" if kind == INVERSE else "name that one"
+    raise ValueError(
+        f"the {kind} belongs to a model with weights {wanted[:12]}…; those of {name} are "
+        f"{found[:12]}…: {other}"
+    )
+
+
+def dense_rows(edit: SparseEdit) -> int:
+    """How many different rows the edit holds."""
+    return len(torch.unique(edit.rows, dim=0)) if len(edit.rows) else 0

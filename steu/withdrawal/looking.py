@@ -1,0 +1,183 @@
+"""What is left of a class under the edits, within a time: audits in the order of their price."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from steu.audits.battery import METRICS, audit_samples, verdicts
+from steu.audits.collateral import collateral
+from steu.audits.places import OTHERS, Places, places
+from steu.audits.probing import Probed, probe
+from steu.audits.relearning import RelearnConfig, relearn
+from steu.evaluation.metrics import f1, metric_record
+from steu.evaluation.verdicts import Decision
+from steu.experiments.measures import measure
+from steu.experiments.references import reference
+from steu.experiments.study import Study
+from steu.models.hidden_states import HEAD
+from steu.models.outputs import decided, log_odds
+from steu.task import Edit, ForgetTask
+from steu.unlearning.null_edit import null_logits
+from steu.withdrawal.request import Request
+
+READINGS = ("relabelled", "masked", "dropped")  # of a reference, in turn; see `without_class`
+STEPS = (0, 1, 2, 4, 8, 16, 32)  # of relearning
+Edits = Mapping[str, Edit]
+
+
+class Clock:
+    """Says whether there is time for one more audit, by how long the longest one took."""
+
+    def __init__(self, minutes: float) -> None:
+        self.until = time.monotonic() + 60 * minutes
+        self.longest = 0.0
+        self.left_out: list[str] = []
+
+    def run(self, what: str, audit: Callable[[], Any], *, needed: bool = False) -> Any:
+        """The audit's result, or None, and `what` among the `left_out`, if time is spent."""
+        started = time.monotonic()
+        if not needed and started + self.longest > self.until:
+            self.left_out.append(what)
+            return None
+        found = audit()
+        self.longest = max(self.longest, time.monotonic() - started)
+        return found
+
+
+@dataclass
+class Looked:
+    """What was found about one class.
+
+    Attributes
+    ----------
+    label : str
+    says : DataFrame
+        A tidy row a method and metric: what each edit says and ranks, and what the others keep.
+    holds : DataFrame
+        A tidy row a method and place: AUROC of the strongest reader.
+    paid : DataFrame
+        See `collateral`, of the edit that is delivered.
+    again : DataFrame
+        Forget F1 while the delivered edit's head is trained on; empty where it was not looked at.
+    verdict : Decision
+        On the edit that is delivered.
+    """
+
+    label: str
+    says: pd.DataFrame
+    holds: pd.DataFrame
+    paid: pd.DataFrame
+    verdict: Decision
+    again: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+
+def look(
+    study: Study,
+    edits: Edits,
+    delivered: str,
+    *,
+    clock: Clock,
+    references: Mapping[str, ForgetTask],
+) -> Looked:
+    """Audit the edits of one class; the delivered one at every place, if there is time.
+
+    Without references there is nothing to hold an edit against but the original, and the verdict
+    goes no further than *suppressed*.
+    """
+    models = {"original": None, **edits}
+    probed = {n: _at_the_head(study, e) for n, e in models.items() if n != "null"}
+    for name in dict.fromkeys(("original", delivered)):
+        if name == "null":
+            continue
+        edit = models[name]
+        deep = clock.run(f"every layer, {name}", lambda e=edit: probe(study, e))
+        probed[name] = deep or probed[name]
+    if "null" in models:  # every state is as it was, and every ranking too
+        probed["null"] = probed["original"]
+    told = {n: _of_reference(one, clock, n) for n, one in references.items()}
+    told = {n: one for n, one in told.items() if one is not None}
+    silent = {n: _silent(study, e) for n, e in models.items()}
+    again = None
+    if study.outputs == "sigmoid":
+        config = RelearnConfig(steps=STEPS)
+        last = edits[delivered]
+        again = clock.run("relearning", lambda: relearn(study, last, config=config))
+    return Looked(
+        label=study.labels[study.forget],
+        says=pd.concat([_says(study, n, e) for n, e in models.items()], ignore_index=True),
+        holds=_holds(study, probed | told),
+        paid=collateral(study, edits[delivered]),
+        verdict=_verdict(study, probed, silent, told, delivered),
+        again=pd.DataFrame() if again is None else again.table(),
+    )
+
+
+def references_of(joint: Study, study: Study, request: Request, say: Callable[[str], None]) -> dict:
+    """Models that never learned the classes, retrained from the request's base, as tasks."""
+    found: dict[str, ForgetTask] = {}
+    for i in range(request.references):
+        reading = READINGS[i % len(READINGS)]
+        say(f"retraining reference {i + 1} of {request.references}")
+        one = reference(joint, reading, seed=request.seed + 100 + i)
+        found[f"reference_seed_{request.seed + 100 + i}"] = study.about(one.model, one.tokenizer)
+    return found
+
+
+def _at_the_head(study: Study, edit: Edit | None) -> Probed:
+    """The quick look: what the head reads, known already, and the answers."""
+    everyone = np.arange(len(study.notes))
+    found: Places = {
+        HEAD: study.features(everyone, edit).cpu().numpy(),
+        OTHERS: study.logits(everyone, edit)[:, study.retained],
+    }
+    return probe(study, edit, found=found)
+
+
+def _of_reference(one: ForgetTask, clock: Clock, name: str) -> Probed | None:
+    found: Probed | None = clock.run(name, lambda: probe(one, found=places(one)))
+    return found
+
+
+def _silent(study: Study, edit: Edit | None) -> np.ndarray:
+    said = decided(study.log_odds(study.test, edit), study.outputs)[:, study.forget]
+    return f1(study.is_forget[study.test], said, study.weights())
+
+
+def _says(study: Study, name: str, edit: Edit | None) -> pd.DataFrame:
+    said = study.log_odds(study.test, edit)
+    if name == "null":  # whose bias of −∞ ties all notes: its ranking is that of any lower bias
+        said = log_odds(null_logits(study.logits(study.test), study.forget), study.outputs)
+    records = measure(study, said)
+    if edit is not None:
+        changed = edit.parameters_changed(study.model)
+        records.append({"metric": "parameters_changed", "value": float(changed)})
+    return pd.DataFrame(records).assign(method=name)
+
+
+def _holds(study: Study, probed: Mapping[str, Probed]) -> pd.DataFrame:
+    rows = []
+    for name, one in probed.items():
+        for place, samples in one.samples.items():
+            rows.append({"method": name, **metric_record(place, samples, len(study.test))})
+        for metric, audit in METRICS.items():
+            if metric in ("reader_auroc_unseen", "at_hand_auroc"):
+                samples = audit_samples(one)[audit]
+                rows.append({"method": name, **metric_record(audit, samples, len(study.test))})
+    return pd.DataFrame(rows).drop(columns="label", errors="ignore")
+
+
+def _verdict(
+    study: Study,
+    probed: Mapping[str, Probed],
+    silent: Mapping[str, np.ndarray],
+    told: Mapping[str, Probed],
+    delivered: str,
+) -> Decision:
+    both = {name: probed[name] for name in ("original", delivered)}
+    return verdicts(study, both, silent, told)[delivered]

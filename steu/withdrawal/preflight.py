@@ -1,0 +1,204 @@
+"""Before anything is edited: what is there, what it will cost, and what can be promised."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from steu.data.privacy import suppress_small_cells
+from steu.evaluation.collateral import pair_shares
+from steu.evaluation.metrics import auroc, f1, interval
+from steu.evaluation.probes import lexical_remainder
+from steu.experiments.measures import n_parameters
+from steu.experiments.study import Study
+from steu.models.checks import embedding_of
+from steu.models.heads import head_name, head_of
+from steu.models.inference import extract_features
+from steu.selection.counts import count_tokens
+from steu.withdrawal.making import FACTORS, METHODS, select
+from steu.withdrawal.request import TIMES, Method
+
+FEWEST = 10  # patients: smaller counts are shown to nobody
+TIMED = 16  # notes that the model is timed on
+TRIALS = len(FACTORS) + 1  # of STEU, as a rule
+BACKWARD = 2.5  # a step through the encoder and back, as multiples of a pass
+
+PROMISED = (
+    "The class will not be predicted: every method here does that, one changed number included.",
+    "What the edit changes is exactly the stated rows and head values, and it can be undone.",
+    "What the other labels pay is measured, apart for those who have the class.",
+)
+NOT_PROMISED = (
+    "That nothing is left of the class. Readers of the model's states were looked for; a stronger "
+    "one may exist, and what other words tell of the class stays in the notes themselves.",
+    "That the training data are forgotten: this is about a class, not about whose notes were seen.",
+    "Anything about notes unlike those that were given.",
+)
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """What a request will meet; every value is fit to be shown.
+
+    Attributes
+    ----------
+    model, documents : dict
+    classes : list of dict
+        A row a class to withdraw.
+    tokens : list of str
+        Those that most speak of the class, of `FEWEST` patients' notes at least, best first.
+    warnings : list of str
+    minutes, gigabytes : float
+        That editing takes, about.
+    """
+
+    model: dict[str, Any]
+    documents: dict[str, Any]
+    classes: list[dict[str, Any]]
+    tokens: list[str]
+    warnings: list[str]
+    minutes: float
+    gigabytes: float
+
+
+def preflight(study: Study, labels: Sequence[str], *, method: Method, n_tokens: int) -> Preflight:
+    """Look at model and documents, and at what the edits would meet."""
+    seconds = _seconds_a_note(study)  # before all notes are read: whoever asks wants to know soon
+    classes, warnings = [], []
+    for label in labels:
+        one = study.aimed_at(label)
+        classes.append(_class(one, select(one, method, n_tokens), labels))
+        warnings += _warnings(one, classes[-1])
+    model = study.model
+    head = head_of(model)
+    table = embedding_of(model).weight
+    return Preflight(
+        model={
+            "kind": type(model).__name__,
+            "outputs": study.outputs,
+            "labels": list(study.labels),
+            "head": head_name(model),
+            "head_parameters": sum(p.numel() for p in head.parameters()),
+            "embedding": list(table.shape),
+            "parameters": n_parameters(study),
+            "sha256": study.model_hash,
+        },
+        documents={
+            "name": study.cohort.name,
+            "notes": len(study.notes),
+            "patients": len(np.unique(study.groups)),
+            "window": study.recipe["max_length"],
+            "cut": float(np.mean(study.notes.lengths == study.recipe["max_length"])),
+            "left_out": {k: v for k, v in study.cohort.excluded.items() if v},
+            "fingerprint": study.cohort.fingerprint,
+        },
+        classes=classes,
+        tokens=_tokens(study.aimed_at(labels[0]), method, n_tokens),
+        warnings=warnings,
+        minutes=_passes(study, labels) * seconds / 60,
+        gigabytes=TIMES * sum(p.nbytes for p in model.parameters()) / 1e9,
+    )
+
+
+def _class(study: Study, tokens: np.ndarray, labels: Sequence[str]) -> dict[str, Any]:
+    """What there is of one class, and what the others share with it."""
+    train, test = study.train, study.test
+    counts = count_tokens(study.notes)
+    told = lexical_remainder(counts[train], study.is_forget[train], counts[test], tokens)
+    truth, said = study.is_forget[test], study.log_odds(test)
+    by_class = np.array([study.forget])
+    others = np.array([label not in labels for label in study.labels])
+    share = pair_shares(study.targets, forgotten=by_class, others=others, minimum=FEWEST)[0]
+    met = [
+        {"label": study.labels[c], "share_with_class": float(share[c])}
+        for c in np.argsort(-np.nan_to_num(share))
+        if np.isfinite(share[c])
+    ]
+    people = {
+        split: len(np.unique(study.groups[study.index(split)][study.is_forget[study.index(split)]]))
+        for split in ("train", "validation", "test")
+    }
+    return {
+        "label": study.labels[study.forget],
+        "notes": int(study.is_forget.sum()),
+        "patients": _shown(people),
+        "original_auroc": interval(auroc(truth, said[:, study.forget], study.weights())),
+        "original_f1": interval(f1(truth, said[:, study.forget] > 0, study.weights())),
+        "lexical_remainder": interval(auroc(truth, told, study.weights())),
+        "lexical_all": interval(
+            auroc(
+                truth,
+                lexical_remainder(counts[train], study.is_forget[train], counts[test], tokens[:0]),
+                study.weights(),
+            )
+        ),
+        "shared": met,
+    }
+
+
+def _shown(people: dict[str, int]) -> dict[str, int | None]:
+    table = pd.DataFrame({"patients": people.values()}, index=list(people))
+    shown = suppress_small_cells(table, ["patients"], minimum=FEWEST).frame["patients"]
+    return {split: None if pd.isna(n) else int(n) for split, n in shown.items()}
+
+
+def _warnings(study: Study, found: dict[str, Any]) -> list[str]:
+    label, told = found["label"], []
+    if found["original_auroc"][0] < 0.6:
+        told.append(
+            f"The model itself hardly tells {label!r} on the test notes: are its outputs in the "
+            "order that is assumed here, and are these notes like those it was trained on?"
+        )
+    if None in found["patients"].values():
+        told.append(
+            f"Fewer than {FEWEST} patients of a split have {label!r}: expect wide intervals, and "
+            "no verdict beyond what they bear out."
+        )
+    if found["lexical_remainder"][1] > 0.6:
+        told.append(
+            f"The words that would not be edited tell {label!r} all the same: no edit of the "
+            "selected rows can hide that from a reader of the notes."
+        )
+    for other in found["shared"][:1]:
+        if other["share_with_class"] > 0.5:
+            told.append(f"Most notes with {other['label']!r} have {label!r} too: expect it to pay.")
+    return told
+
+
+def _tokens(study: Study, method: Method, n_tokens: int, *, most: int = 20) -> list[str]:
+    """The first tokens that are in the notes of enough patients to be shown."""
+    if method in ("null", "head_only"):
+        method = "steu"
+    shown: list[str] = []
+    counts = count_tokens(study.notes).tocsc()
+    for token in select(study, method, n_tokens):
+        rows = counts.indices[counts.indptr[token] : counts.indptr[token + 1]]
+        if len(np.unique(study.groups[rows])) >= FEWEST:
+            shown.append(study.tokenizer.convert_ids_to_tokens(int(token)))
+        if len(shown) == most:
+            break
+    return shown
+
+
+def _seconds_a_note(study: Study) -> float:
+    """Of one pass of a typical note, by the clock."""
+    lengths = study.notes.lengths
+    typical = np.argsort(np.abs(lengths - np.median(lengths)), kind="stable")[:TIMED]
+    extract_features(study.model, study.notes, typical[:2], precision=study.precision)
+    started = time.perf_counter()
+    extract_features(study.model, study.notes, typical, precision=study.precision)
+    return (time.perf_counter() - started) / len(typical)
+
+
+def _passes(study: Study, labels: Sequence[str]) -> float:
+    """Passes of one note through the model that making all edits takes, about."""
+    once = len(study.notes)
+    step = sum(int(study.aimed_at(label).is_forget[study.train].sum()) for label in labels)
+    trial = 2 * 5 * step * BACKWARD + len(study.validation)
+    ways = 1 if len(labels) == 1 else 2  # together, and in turn
+    return once * (1 + len(METHODS)) + ways * TRIALS * trial

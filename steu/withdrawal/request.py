@@ -1,0 +1,217 @@
+"""What is asked: which class, of which model, shown by which documents; and the study of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import psutil
+from filelock import FileLock, Timeout
+from transformers import PreTrainedModel
+
+from steu._errors import check_choice
+from steu._io import read_json, write_json
+from steu.data.cohort import Cohort, iter_texts
+from steu.data.encoding import encode_notes, window_of
+from steu.data.readers.cohort_tables import write_cohort
+from steu.experiments.study import Study
+from steu.models.loading import load_classifier, weights_files
+from steu.models.outputs import labels_of, n_labels_of
+
+Method = Literal["steu_e", "steu", "head_only", "null"]
+
+WORK = ".work"  # what a run keeps until it is done, below its output folder
+FEWEST = 20  # documents with the class, and without
+TIMES = 3  # the weights in memory: the model, a copy that is merged, and what passes through it
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request to withdraw classes from a classifier.
+
+    Attributes
+    ----------
+    labels : tuple of str
+        The classes, by the names of the model's outputs.
+    model : str
+        Folder or hub id of a sequence classifier of `transformers`.
+    layout, path, columns, options
+        Where the documents are and what says their labels; see `write_cohort`.
+    output : str
+        Folder that everything is written to.
+    method : str
+        Whose edit is delivered; the others are made for comparison.
+    n_tokens : int
+        Rows of the token embedding that may change, at most.
+    max_length : int, optional
+        Window in tokens; default: the model's.
+    base : str, optional
+        The encoder that the model was fine-tuned from; with it references are retrained.
+    references : int
+        How many.
+    seed : int
+    """
+
+    labels: tuple[str, ...]
+    model: str
+    layout: str
+    path: str
+    columns: Mapping[str, Any]
+    output: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    method: Method = "steu_e"
+    n_tokens: int = 256
+    max_length: int | None = None
+    base: str | None = None
+    references: int = 0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_choice(self.method, get_args(Method), what="method")
+        if len(set(self.labels)) < len(self.labels) or not self.labels:
+            raise ValueError(f"name each class once; found {', '.join(self.labels) or 'none'}")
+        if self.n_tokens < 1:
+            raise ValueError(f"n_tokens must be at least 1; found {self.n_tokens}")
+        if (self.base is None) != (self.references == 0):
+            raise ValueError("references are retrained from --base: give both, or neither")
+        if self.references and self.references < 3:
+            raise ValueError(
+                f"expected three references at least, to know how far they lie apart; found "
+                f"{self.references}"
+            )
+
+
+@contextmanager
+def claimed(request: Request) -> Iterator[Path]:
+    """The work folder of a request, for one process; what an earlier, killed run left is in it.
+
+    Raises
+    ------
+    ValueError
+        If the output folder holds something else, or another run is at work there.
+    """
+    output = Path(request.output)
+    asked = {name: value for name, value in asdict(request).items() if name != "output"}
+    asked = {n: list(v) if isinstance(v, tuple) else v for n, v in asked.items()}
+    note = output / WORK / "request.json"
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        if not note.is_file():
+            raise ValueError(f"{output} holds something already; name another output folder")
+        if read_json(note) != asked:
+            raise ValueError(f"{output} belongs to another request; name another output folder")
+    note.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(note.parent / "lock", timeout=0):
+            write_json(note, asked)
+            yield note.parent
+    except Timeout:
+        raise ValueError(f"{output} is in use by another run; wait for it") from None
+
+
+def open_study(request: Request, work: Path) -> Study:
+    """The request's model and documents, aimed at its first class.
+
+    Raises
+    ------
+    ValueError
+        If the model does not fit in memory, its outputs are not the labels of the documents, it
+        has a softmax over two classes, or there are fewer than `FEWEST` documents of a kind.
+    """
+    check_fits(request.model)
+    model, tokenizer = load_classifier(request.model)
+    check_outputs(model, request)
+    names = labels_of(model)
+    folder = work / "cohort"
+    if not (folder / "cohort.json").is_file():
+        write_cohort(
+            folder,
+            request.layout,
+            request.path,
+            labels=_of_the_model(request, names),
+            name=Path(request.path).name,
+            restricted=True,  # whoever asks need not think of it: no text is ever shown
+            seed=request.seed,
+            **request.options,
+        )
+    cohort = Cohort.read(folder, text=False)
+    if set(cohort.labels) != set(names):
+        raise ValueError(
+            f"the model answers about {', '.join(names)}; the documents are labelled "
+            f"{', '.join(cohort.labels)}: name the same, or set id2label in the model's config"
+        )
+    check_counts(cohort, request)
+    cohort.check_for_unlearning()
+    window = request.max_length or window_of(tokenizer, model.config)
+    notes = encode_notes(
+        iter_texts(folder),
+        tokenizer,
+        max_length=window,
+        folder=work / "encoded",
+        digest=cohort.texts_digest,
+    )
+    study = Study(
+        model,
+        tokenizer,
+        notes,
+        cohort.frame[list(names)].to_numpy(dtype="float32"),
+        labels=names,
+        forget=request.labels[0],
+        groups=cohort.patients,
+        splits=cohort.frame["split"].to_numpy(dtype=str),
+        seed=request.seed,
+    )
+    study.cohort, study.kept = cohort, work / "trained"
+    study.recipe = {"start": {"backbone": request.base, "seed": request.seed}, "train": {}}
+    study.recipe["max_length"] = window
+    study.tags = {"dataset": cohort.name, "backbone": request.model, "seed": request.seed}
+    return study
+
+
+def check_fits(model: str) -> None:
+    """Refuse a model whose weights would not fit in the memory that is free."""
+    needed = TIMES * sum(path.stat().st_size for path in weights_files(model))
+    free = psutil.virtual_memory().available
+    if needed > free:
+        raise ValueError(
+            f"{model} needs about {needed / 1e9:.1f} GB of memory, {TIMES} times its weights; "
+            f"{free / 1e9:.1f} GB are free: close other programs or take a larger machine"
+        )
+
+
+def check_outputs(model: PreTrainedModel, request: Request) -> None:
+    """Refuse a label that the model does not have, and two classes that exclude each other."""
+    names = labels_of(model)
+    for label in request.labels:
+        check_choice(label, names, what="label", where=request.model)
+    softmax = model.config.problem_type == "single_label_classification"
+    if softmax and n_labels_of(model) - len(request.labels) < 2:
+        raise ValueError(
+            f"{request.model} chooses one of {n_labels_of(model)} classes; without "
+            f"{' and '.join(request.labels)} there would be no choice left: retire the model"
+        )
+    if len(request.labels) == len(names):
+        raise ValueError("every class of the model is to be withdrawn: retire the model")
+
+
+def check_counts(cohort: Cohort, request: Request) -> None:
+    """Refuse documents that are too few of a kind to learn from and to be judged by."""
+    for label in request.labels:
+        with_class = int(cohort.frame[label].sum())
+        without = len(cohort.frame) - with_class
+        for found, kind in ((with_class, "with"), (without, "without")):
+            if found < FEWEST:
+                raise ValueError(
+                    f"{request.path}: fewer than {FEWEST} documents {kind} {label!r}; an edit "
+                    "needs them to learn from and to be judged by: add documents"
+                )
+
+
+def _of_the_model(request: Request, names: tuple[str, ...]) -> Mapping[str, Any]:
+    """The labels to read: of a column that names them, those that the model has outputs for."""
+    columns = dict(request.columns)
+    if request.layout != "table" or "column" not in columns:
+        return columns
+    return {"keep": list(names)} | columns

@@ -1,0 +1,176 @@
+"""A model's weights on disk: changed by rows and head alone, and compared bit by bit."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from steu.unlearning.sparse_edit import SparseEdit
+
+CHUNK = 2**22  # values of a tensor that are compared at once
+BESIDE = (".safetensors", ".bin", ".h5", ".msgpack", ".onnx", ".pt", ".pth", ".gguf")
+
+
+def write_edited(
+    source: list[Path], target: Path, edit: SparseEdit, *, embedding: str, head: Mapping[str, str]
+) -> None:
+    """Copy a model's folder with the edit's values in its safetensors; the rest byte for byte.
+
+    Weights in other formats are left out: they would still be the original's.
+
+    Parameters
+    ----------
+    source : list of Path
+        Its files of weights.
+    embedding : str
+        Name of the token embedding's weight in them.
+    head : dict
+        The edit's names of head parameters to theirs.
+
+    Raises
+    ------
+    ValueError
+        If the weights bear other names.
+    """
+    _check_names(source, [embedding, *(head[name] for name in edit.head)])
+    target.mkdir()
+    for path in sorted(source[0].parent.iterdir()):
+        if path.is_file() and not path.name.endswith(BESIDE):
+            shutil.copy2(path, target / path.name)
+    for path in source:
+        with safe_open(path, "pt") as stored:
+            values = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+            about = stored.metadata()
+        if embedding in values:
+            table = values[embedding]
+            table[edit.token_ids.cpu()] = edit.rows.detach().cpu().to(table.dtype)
+        for name, value in edit.head.items():
+            if head[name] in values:
+                values[head[name]] = value.detach().cpu().to(values[head[name]].dtype)
+        save_file({n: v.contiguous() for n, v in values.items()}, target / path.name, about)
+
+
+def compare(
+    before: list[Path],
+    after: list[Path],
+    edit: SparseEdit,
+    *,
+    embedding: str,
+    head: Mapping[str, str],
+) -> dict[str, int]:
+    """Prove that two models differ in exactly the edit's rows and head values.
+
+    Every value of every tensor is compared, by its bits.
+
+    Returns
+    -------
+    dict
+        How many values were "compared", and how many of "rows" and "head" values differ.
+
+    Raises
+    ------
+    ValueError
+        With the first place where something else differs, or where the edit's value is not there.
+    """
+    with _opened(before) as old, _opened(after) as new:
+        if old.keys() != new.keys():
+            odd = sorted(old.keys() ^ new.keys())
+            raise ValueError(f"{odd[0]} is in one of the two models alone; they are not the same")
+        _check_names(before, [embedding, *(head[name] for name in edit.head)])
+        of_head = {head[name]: value for name, value in edit.head.items()}
+        found = {"compared": 0, "rows": 0, "head": 0}
+        for name, a in old.items():
+            b = new[name]
+            if (a.get_shape(), a.get_dtype()) != (b.get_shape(), b.get_dtype()):
+                raise ValueError(f"{name} has another shape or type in the edited model")
+            if name in of_head:
+                value = b[:]
+                _same(name, of_head[name].detach().cpu().to(value.dtype), value, "the edit's value")
+                found["head"] += int((_bits(a[:]) != _bits(value)).sum())
+                found["compared"] += value.numel()
+                continue
+            rows = edit.token_ids.cpu() if name == embedding else torch.empty(0, dtype=torch.int64)
+            found["compared"] += _compare_rows(name, a, b, rows)
+            if name == embedding:
+                table, stood = b[:], a[:]
+                wanted = edit.rows.detach().cpu().to(table.dtype)
+                _same(f"{name}, edited rows", wanted, table[rows], "the edit's value")
+                found["rows"] += int((_bits(stood[rows]) != _bits(table[rows])).any(dim=1).sum())
+    return found
+
+
+def _compare_rows(name: str, a: Any, b: Any, edited: torch.Tensor) -> int:
+    """Compare two tensors but for the edited rows, a part at a time; how many values."""
+    shape = a.get_shape()
+    if not shape:
+        _same(name, a[...], b[...], "the original's value")
+        return 1
+    width = max(1, int(torch.tensor(shape[1:]).prod()) if len(shape) > 1 else 1)
+    step, total = max(1, CHUNK // width), 0
+    for start in range(0, shape[0], step):
+        stop = min(start + step, shape[0])
+        left, right = a[start:stop], b[start:stop]
+        inside = edited[(edited >= start) & (edited < stop)] - start
+        if len(inside):
+            right = right.clone()
+            right[inside] = left[inside]
+        _same(name, left, right, "the original's value", offset=start)
+        total += left.numel()
+    return total
+
+
+def _same(
+    name: str, wanted: torch.Tensor, found: torch.Tensor, whose: str, offset: int = 0
+) -> None:
+    differ = _bits(wanted) != _bits(found)
+    if bool(differ.any()):
+        place = [int(i) for i in torch.nonzero(differ)[0]]
+        place = [place[0] + offset, *place[1:]] if place else place
+        raise ValueError(
+            f"{name}{place} is not {whose}: found {_at(found, differ)}, expected "
+            f"{_at(wanted, differ)}; {int(differ.sum())} such values there"
+        )
+
+
+def _at(values: torch.Tensor, differ: torch.Tensor) -> str:
+    return f"{values[differ][0].item()!r}"
+
+
+def _bits(values: torch.Tensor) -> torch.Tensor:
+    """The values as integers of the same width, so that NaN equals itself and -0 is not 0."""
+    widths = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+    return values.contiguous().view(widths[values.element_size()])
+
+
+def _check_names(files: list[Path], wanted: list[str]) -> None:
+    known: set[str] = set()
+    for path in files:
+        with safe_open(path, "pt") as stored:
+            known |= set(stored.keys())
+    for name in wanted:
+        if name not in known:
+            raise ValueError(
+                f"{files[0].parent}: no weights called {name}; load the model once and write it "
+                "with save_pretrained, so that they bear the names of its modules"
+            )
+
+
+@contextmanager
+def _opened(files: list[Path]) -> Iterator[dict[str, Any]]:
+    """Slices of all tensors of a model, by name; values are read when they are asked for."""
+    with ExitStack() as stack:
+        slices: dict[str, Any] = {}
+        for path in files:
+            try:
+                stored = stack.enter_context(safe_open(path, "pt"))
+            except SafetensorError as error:
+                raise ValueError(f"{path} holds no weights: {error}") from error
+            slices |= {name: stored.get_slice(name) for name in stored.keys()}  # noqa: SIM118
+        yield slices
