@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -70,15 +71,29 @@ def withdraw(request: Request, *, minutes: float = 10.0, say: Say = lambda _: No
         say(f"making the edits takes about {found.minutes:.0f} minutes")
         answer = answer_to(study, request, say)
         delivered = request.method
-        clock = Clock(minutes)
+        parts = len(request.labels) + (len(request.labels) > 1)  # one for their order
+        left_out = []
         references = references_of(together(study, request.labels), study, request, say)
         looked = []
         for label in request.labels:
             say(f"looking for {label}")
+            clock = Clock(minutes / parts)
             one = study.aimed_at(label)
             ours = {name: task.aimed_at(label) for name, task in references.items()}
-            looked.append(look(one, answer.edits, delivered, clock=clock, references=ours))
-        order = _order(study, request, answer, clock, say)
+            looked.append(
+                look(
+                    one,
+                    answer.edits,
+                    delivered,
+                    clock=clock,
+                    references=ours,
+                    withdrawn=request.labels,
+                )
+            )
+            left_out += [f"{label}: {what}" for what in clock.left_out]
+        clock = Clock(minutes / parts)
+        order = _order(study, request, clock, say)
+        left_out += clock.left_out
         say("writing the edited model and proving that it differs in the edit alone")
         made = write_artefacts(
             output,
@@ -97,7 +112,7 @@ def withdraw(request: Request, *, minutes: float = 10.0, say: Say = lambda _: No
             looked=looked,
             tried=answer.tried,
             seconds=answer.seconds,
-            left_out=clock.left_out,
+            left_out=left_out,
             order=order,
             machine=study.machine,
         )
@@ -111,7 +126,9 @@ def withdraw(request: Request, *, minutes: float = 10.0, say: Say = lambda _: No
 def answer_to(study: Study, request: Request, say: Say) -> Answer:
     """The edits of every method for all the classes at once, and the delivered one's in turn."""
     joint = together(study, request.labels)
-    edits, seconds, tried = {}, {}, {}
+    edits: dict[str, SparseEdit] = {}
+    seconds: dict[str, float] = {}
+    tried: dict[str, pd.DataFrame] = {}
     for method in METHODS:
         say(f"making {method}")
         if method == "null" and len(request.labels) > 1:
@@ -147,33 +164,27 @@ def _whole(steps: Sequence[Trained]) -> SparseEdit:
     return whole
 
 
-def _order(
-    study: Study, request: Request, answer: Answer, clock: Clock, say: Say
-) -> list[dict[str, Any]]:
+def _order(study: Study, request: Request, clock: Clock, say: Say) -> list[dict[str, Any]]:
     """Of several classes in turn: each audited after every request, and the rows that met."""
     if len(request.labels) < 2:
         return []
     say("does withdrawing the next class bring the one before back?")
     steps = in_turn(study, request.labels, request.method, request.n_tokens)  # found again
-    rows, so_far = [], None
+    rows: list[dict[str, Any]] = []
+    so_far: SparseEdit | None = None
     for label, step in zip(request.labels, steps, strict=True):
         edit = cast(SparseEdit, step.edit)
         met = 0 if so_far is None else shared_tokens(so_far, edit)
         so_far = edit if so_far is None else composed(so_far, edit)
         for other in request.labels[: list(request.labels).index(label) + 1]:
             one = study.aimed_at(other)
-            found: Looked | None = clock.run(
-                f"{other} after {label}",
-                lambda o=one, e=so_far: look(
-                    o, {"in turn": e}, "in turn", clock=Clock(0), references={}
-                ),
-            )
+            audit = partial(look, one, {IN_TURN: so_far}, IN_TURN, clock=Clock(0), references={})
+            found: Looked | None = clock.run(f"{other} after {label}", audit)
             if found is not None:
                 told = found.says.query("metric in ['forget_f1', 'forget_auroc']")
                 held = found.holds.query("metric == 'what the head reads'")
-                part = pd.concat([told, held]).query("method == 'in turn'")
-                rows += [
-                    {"withdrawn": label, "looked_for": other, "rows_met": met, **row}
-                    for row in part[["metric", "value", "low", "high"]].to_dict("records")
-                ]
+                part = pd.concat([told, held]).query("method == @IN_TURN")
+                part = part[["metric", "value", "low", "high"]]
+                facts = part.assign(withdrawn=label, looked_for=other, rows_met=met)
+                rows += cast(list[dict[str, Any]], facts.to_dict("records"))
     return rows

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,9 @@ from steu.audits.collateral import collateral
 from steu.audits.places import OTHERS, Places, places
 from steu.audits.probing import Probed, probe
 from steu.audits.relearning import RelearnConfig, relearn
-from steu.evaluation.metrics import f1, metric_record
+from steu.evaluation.metrics import f1, metric_record, metric_records
 from steu.evaluation.verdicts import Decision
-from steu.experiments.measures import measure
-from steu.experiments.references import reference
+from steu.experiments.references import Reading, reference
 from steu.experiments.study import Study
 from steu.models.hidden_states import HEAD
 from steu.models.outputs import decided, log_odds
@@ -26,7 +26,7 @@ from steu.task import Edit, ForgetTask
 from steu.unlearning.null_edit import null_logits
 from steu.withdrawal.request import Request
 
-READINGS = ("relabelled", "masked", "dropped")  # of a reference, in turn; see `without_class`
+READINGS: tuple[Reading, ...] = ("relabelled", "masked", "dropped")  # of references, in turn
 STEPS = (0, 1, 2, 4, 8, 16, 32)  # of relearning
 Edits = Mapping[str, Edit]
 
@@ -84,24 +84,25 @@ def look(
     *,
     clock: Clock,
     references: Mapping[str, ForgetTask],
+    withdrawn: Sequence[str] = (),
 ) -> Looked:
     """Audit the edits of one class; the delivered one at every place, if there is time.
 
-    Without references there is nothing to hold an edit against but the original, and the verdict
-    goes no further than *suppressed*.
+    `withdrawn` are all classes of the request: none of them counts among those that stay. Without
+    references there is nothing to hold an edit against but the original, and the verdict goes no
+    further than *suppressed*.
     """
     models = {"original": None, **edits}
     probed = {n: _at_the_head(study, e) for n, e in models.items() if n != "null"}
     for name in dict.fromkeys(("original", delivered)):
         if name == "null":
             continue
-        edit = models[name]
-        deep = clock.run(f"every layer, {name}", lambda e=edit: probe(study, e))
+        deep: Probed | None = clock.run(f"every layer, {name}", partial(probe, study, models[name]))
         probed[name] = deep or probed[name]
     if "null" in models:  # every state is as it was, and every ranking too
         probed["null"] = probed["original"]
-    told = {n: _of_reference(one, clock, n) for n, one in references.items()}
-    told = {n: one for n, one in told.items() if one is not None}
+    read = {n: _of_reference(one, clock, n) for n, one in references.items()}
+    told = {n: one for n, one in read.items() if one is not None}
     silent = {n: _silent(study, e) for n, e in models.items()}
     again = None
     if study.outputs == "sigmoid":
@@ -110,9 +111,11 @@ def look(
         again = clock.run("relearning", lambda: relearn(study, last, config=config))
     return Looked(
         label=study.labels[study.forget],
-        says=pd.concat([_says(study, n, e) for n, e in models.items()], ignore_index=True),
+        says=pd.concat(
+            [_says(study, n, e, withdrawn) for n, e in models.items()], ignore_index=True
+        ),
         holds=_holds(study, probed | told),
-        paid=collateral(study, edits[delivered]),
+        paid=collateral(study, edits[delivered]).query("label not in @withdrawn"),
         verdict=_verdict(study, probed, silent, told, delivered),
         again=pd.DataFrame() if again is None else again.table(),
     )
@@ -149,11 +152,22 @@ def _silent(study: Study, edit: Edit | None) -> np.ndarray:
     return f1(study.is_forget[study.test], said, study.weights())
 
 
-def _says(study: Study, name: str, edit: Edit | None) -> pd.DataFrame:
+def _says(study: Study, name: str, edit: Edit | None, withdrawn: Sequence[str]) -> pd.DataFrame:
     said = study.log_odds(study.test, edit)
     if name == "null":  # whose bias of −∞ ties all notes: its ranking is that of any lower bias
         said = log_odds(null_logits(study.logits(study.test), study.forget), study.outputs)
-    records = measure(study, said)
+    kept = [
+        c for c, label in enumerate(study.labels) if c == study.forget or label not in withdrawn
+    ]
+    records = metric_records(
+        study.targets[study.test][:, kept],
+        said[:, kept],
+        labels=tuple(study.labels[c] for c in kept),
+        forget=kept.index(study.forget),
+        weights=study.weights(),
+        thresholds=study.thresholds[kept],
+        decided=decided(said, study.outputs)[:, kept],
+    )
     if edit is not None:
         changed = edit.parameters_changed(study.model)
         records.append({"metric": "parameters_changed", "value": float(changed)})

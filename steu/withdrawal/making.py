@@ -50,19 +50,19 @@ def _steu(study: Study, n_tokens: int) -> Made:
 
 def _trained(study: Study, method: Method, n_tokens: int) -> Made:
     tokens = select(study, method, n_tokens)
-    settings = {"factors": FACTORS, "apart": False, "widen": 1}
-    return tune_rows(study, tokens, UnlearnConfig(seed=study.seed), **settings)
+    config = UnlearnConfig(seed=study.seed)
+    return tune_rows(study, tokens, config, factors=FACTORS, apart=False, widen=0)
 
 
 def _steu_e(study: Study, n_tokens: int) -> Made:
     tokens = select(study, "steu_e", n_tokens)
-    seen = np.unique(study.notes.ids)  # as many rows as there are other words, in a toy
-    others = len(np.setdiff1d(seen, [*tokens, *study.notes.special_ids]))
+    others = np.setdiff1d(np.unique(study.notes.ids), tokens)
+    most = max(1, len(others) // 4)  # a group of fewer other words is hardly a mean of words
 
     def erase(rows: float, _: float) -> Trained:
         return study.train_edit(steu.erase, tokens, n_rows=int(rows), seed=study.seed)
 
-    made, tried = tune(study, sorted({min(rows, others) for rows in ROWS}), erase)
+    made, tried = tune(study, sorted({min(rows, most) for rows in ROWS}), erase)
     return made, tried.rename(columns={"rate": "rows"}).drop(columns="head_rate")
 
 

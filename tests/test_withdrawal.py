@@ -1,0 +1,408 @@
+"""A request to withdraw a class: from documents and a plain model folder to a proven edit."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from filelock import FileLock
+from peft import PeftModel
+from safetensors.torch import load_file, save_file
+from toys import CUES, LABELS, make_toy, word_tokenizer
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    DistilBertConfig,
+    RobertaConfig,
+)
+from typer.testing import CliRunner
+
+from steu._io import read_json
+from steu.data.privacy import note_text_in
+from steu.unlearning.sparse_edit import SparseEdit
+from steu.withdrawal import answering, artefacts
+from steu.withdrawal.request import WORK, Request, claimed, open_study
+from steu.withdrawal.together import after, composed, shared_tokens, together
+from steu.withdrawal.weight_files import compare
+from steu.workflow.cli import app
+
+COLUMNS = {"columns": list(LABELS)}
+OPTIONS = {"text": "report", "id": "id", "subject": "who"}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A plain model folder, as `save_pretrained` leaves it, and a table of reports."""
+    folder = tmp_path_factory.mktemp("deployed")
+    toy = make_toy(folder / "encoded")
+    toy.model.save_pretrained(folder / "model")
+    toy.tokenizer.save_pretrained(folder / "model")
+    table = pd.DataFrame(toy.targets.astype(int), columns=list(LABELS))
+    table.insert(0, "report", toy.texts)
+    table.insert(0, "who", [f"p{i // 2}" for i in range(len(table))])
+    table.insert(0, "id", [f"d{i}" for i in range(len(table))])
+    table.to_csv(folder / "reports.csv", index=False)
+    return folder
+
+
+def request_of(place: Path, output: Path, **changes: Any) -> Request:
+    given: dict[str, Any] = {
+        "labels": ("diabetes",),
+        "model": str(place / "model"),
+        "layout": "table",
+        "path": str(place / "reports.csv"),
+        "columns": COLUMNS,
+        "options": OPTIONS,
+        "output": str(output),
+        "n_tokens": 3,
+    }
+    return Request(**given | changes)
+
+
+@pytest.fixture(scope="module")
+def done(place: Path) -> Path:
+    """The folder of a request that was answered."""
+    page = answering.withdraw(request_of(place, place / "out"), minutes=1)
+    return page.parent
+
+
+def an_edit(model: Any, ids: list[int], value: float) -> SparseEdit:
+    edit = SparseEdit.identity(model, torch.tensor(ids))
+    return replace(edit, rows=torch.full_like(edit.rows, value))
+
+
+def test_the_page_says_what_was_asked_done_and_found(done: Path, place: Path) -> None:
+    record = read_json(done / answering.RECORD)
+    (one,) = record["classes"]
+    found = {(r["method"], r["metric"]): r["value"] for r in one["says"]}
+    assert found["original", "forget_f1"] > 0.9 > 0.1 > found["steu_e", "forget_f1"]
+    assert found["null", "forget_auroc"] == pytest.approx(found["original", "forget_auroc"])
+    assert {r["method"] for r in one["holds"]} == {"original", *answering.METHODS}
+    assert one["verdict"] == "suppressed in the representation"  # no reference was retrained
+    assert {r["label"] for r in one["paid"]} == {"kidney", "lung"}
+    page = (done / answering.PAGE).read_text()
+    for said in (record["changed"]["edit_sha256"], "suppressed in the representation", "insulin"):
+        assert said in page
+    assert not (done / WORK).exists()
+
+
+def test_the_page_asks_nothing_of_a_network_and_holds_no_note(done: Path, place: Path) -> None:
+    page = (done / answering.PAGE).read_text()
+    for word in (
+        "http://www.w3.org",
+        "https://www.w3.org",
+        "http://purl.org",
+    ):  # names, no addresses
+        page = page.replace(word, "")
+    assert "<script" not in page and "http" not in page and "@import" not in page
+    notes = pd.read_csv(place / "reports.csv")["report"]
+    texts = {name: (done / name).read_text() for name in (answering.PAGE, answering.RECORD)}
+    assert not note_text_in(texts, notes, words=5)
+
+
+def test_counts_of_few_patients_are_not_shown(place: Path, tmp_path: Path) -> None:
+    table = pd.read_csv(place / "reports.csv")
+    table["who"] = [f"p{i // 20}" for i in range(len(table))]  # twelve, so few in any split
+    table.to_csv(tmp_path / "few.csv", index=False)
+    asked = request_of(place, tmp_path / "out", path=str(tmp_path / "few.csv"))
+    with claimed(asked) as work:
+        _, found = answering.look_before(asked, work, lambda _: None)
+    assert found.classes[0]["patients"]["validation"] is None
+    assert any("Fewer than 10 patients" in warning for warning in found.warnings)
+
+
+def test_anybody_opens_the_edited_model_and_it_answers_as_the_edit_does(
+    done: Path, place: Path
+) -> None:
+    model = AutoModelForSequenceClassification.from_pretrained(place / "model").eval()
+    edited = AutoModelForSequenceClassification.from_pretrained(done / "model").eval()
+    edit = SparseEdit.from_pretrained(done / "edit", model=model)
+    ids = torch.randint(5, 17, (8, 12), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad(), edit.attached(model):
+        wanted = model(ids).logits
+    with torch.no_grad():
+        assert torch.equal(edited(ids).logits, wanted)
+        adapted = PeftModel.from_pretrained(model, done / "adapter").eval()
+        adapted.load_state_dict(
+            {
+                f"base_model.model.{n}": v
+                for n, v in load_file(done / "adapter/head.safetensors").items()
+            },
+            strict=False,
+        )
+        assert torch.equal(adapted(ids).logits, wanted)
+
+
+def test_applied_and_reverted_the_model_is_as_it_was_byte_by_byte(
+    done: Path, place: Path, tmp_path: Path
+) -> None:
+    edited = artefacts.apply(done, model=str(place / "model"), output=tmp_path / "edited")
+    found = artefacts.verify(done, model=str(place / "model"), edited=str(edited))
+    assert found["rows"] == 3 and 0 < found["head"] <= 99
+    assert found["compared"] == sum(
+        v.numel() for v in load_file(edited / "model.safetensors").values()
+    )
+    back = artefacts.apply(done, model=str(edited), output=tmp_path / "back", kind="inverse")
+    for path in sorted((place / "model").iterdir()):
+        assert (back / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def refused(call: Callable[[], object]) -> str:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011  its words are what is tested
+        call()
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_an_edit_is_refused_where_it_does_not_belong(
+    done: Path, place: Path, tmp_path: Path
+) -> None:
+    model = str(place / "model")
+    edited = str(done / "model")
+    assert "applied already" in refused(
+        lambda: artefacts.apply(done, model=edited, output=tmp_path / "a")
+    )
+    assert "reverted already" in refused(
+        lambda: artefacts.apply(done, model=model, output=tmp_path / "a", kind="inverse")
+    )
+    other = shutil.copytree(model, tmp_path / "other")
+    weights = load_file(other / "model.safetensors")
+    weights["classifier.bias"] += 1
+    save_file(weights, other / "model.safetensors", {"format": "pt"})
+    assert "belongs to a model" in refused(
+        lambda: artefacts.apply(done, model=str(other), output=tmp_path / "a")
+    )
+    assert "undo later edits first" in refused(
+        lambda: artefacts.apply(done, model=str(other), output=tmp_path / "a", kind="inverse")
+    )
+    retold = shutil.copytree(model, tmp_path / "retold")
+    word_tokenizer().save_pretrained(retold)
+    assert "another tokenizer" in refused(
+        lambda: artefacts.apply(done, model=str(retold), output=tmp_path / "a")
+    )
+    assert not (tmp_path / "a").exists()
+    broken = shutil.copytree(done / "edit", tmp_path / "broken" / "edit")
+    raw = bytearray((broken / "edit.safetensors").read_bytes())
+    raw[-1] ^= 1
+    (broken / "edit.safetensors").write_bytes(raw)
+    assert "was altered" in refused(lambda: artefacts.show(broken))
+
+
+@pytest.mark.parametrize("name", ["classifier.weight", "bert.encoder.layer.1.output.dense.weight"])
+def test_one_changed_float_is_found_and_named(
+    done: Path, place: Path, tmp_path: Path, name: str
+) -> None:
+    edited = shutil.copytree(done / "model", tmp_path / "edited")
+    weights = load_file(edited / "model.safetensors")
+    flat = weights[name].view(-1)
+    flat[7] = torch.nextafter(flat[7], torch.tensor(1e9))
+    save_file(weights, edited / "model.safetensors", {"format": "pt"})
+    told = refused(lambda: artefacts.verify(done, model=str(place / "model"), edited=str(edited)))
+    assert name in told and "1 such values" in told
+
+
+def test_a_changed_row_that_is_not_the_edits_is_found(tmp_path: Path) -> None:
+    table = torch.randn(50_000, 128)  # more than is compared at once
+    before = {"table.weight": table, "head.bias": torch.zeros(2)}
+    after_ = {"table.weight": table.clone(), "head.bias": torch.zeros(2)}
+    after_["table.weight"][[3, 49_000]] = 1.0
+    edit = SparseEdit(torch.tensor([3, 49_000]), torch.ones(2, 128))
+    paths = [tmp_path / "a.safetensors"], [tmp_path / "b.safetensors"]
+    names = {"embedding": "table.weight", "head": {"bias": "head.bias"}}
+    save_file(before, paths[0][0])
+    save_file(after_, paths[1][0])
+    assert compare(*paths, edit, **names) == {"compared": 50_000 * 128 + 2, "rows": 2, "head": 0}
+    after_["table.weight"][48_999, 5] = -0.0 if table[48_999, 5] == 0 else -table[48_999, 5]
+    save_file(after_, paths[1][0])
+    assert "table.weight[48999, 5]" in refused(lambda: compare(*paths, edit, **names))
+
+
+def test_edits_compose_in_order_as_their_merges_do(place: Path) -> None:
+    toy = make_toy(place / "encoded")
+    first, then = an_edit(toy.model, [5, 6, 7], 0.5), an_edit(toy.model, [7, 8], -0.5)
+    one = composed(first, then)
+    assert shared_tokens(first, then) == 1
+    ids = torch.randint(5, 17, (8, 12), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad(), one.attached(toy.model):
+        wanted = toy.model(ids).logits
+    back = [first.merge(toy.model), then.merge(toy.model)]
+    with torch.no_grad():
+        assert torch.equal(toy.model(ids).logits, wanted)
+    back[1].merge(toy.model)  # the second is undone without the first
+    with torch.no_grad(), first.attached(make_toy(place / "encoded").model) as single:
+        assert torch.equal(toy.model(ids).logits, single(ids).logits)
+
+
+def test_classes_together_are_one_and_silent_together(place: Path, tmp_path: Path) -> None:
+    asked = request_of(place, tmp_path / "out", labels=("diabetes", "kidney"))
+    with claimed(asked) as work:
+        study = open_study(asked, work)
+        joint = together(study, asked.labels)
+        either = study.targets[:, [0, 1]].max(axis=1)
+        assert np.array_equal(joint.is_forget, either == 1)
+        assert joint.place_of(of=1) != study.place_of(of=1)
+        answer = answering.answer_to(study, asked, lambda _: None)
+        for label in asked.labels:
+            one = study.aimed_at(label)
+            said = one.log_odds(one.test, answer.edits["steu_e"])[:, one.forget] > 0
+            assert said.mean() < 0.05 < one.is_forget[one.test].mean()
+        alone = answering.in_turn(study, asked.labels, "steu_e", 3)
+        left = after(study, alone[0].edit, "left")
+        again = left.aimed_at("kidney")
+        both = answer.edits[answering.IN_TURN]
+        assert np.allclose(
+            study.logits(study.test, both), again.logits(again.test, alone[1].edit), atol=1e-5
+        )
+
+
+def test_a_killed_run_goes_on_where_it_was(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = request_of(place, tmp_path / "out")
+    made: list[str] = []
+    whole = answering.make
+
+    def until_killed(study: Any, method: Any, n_tokens: int) -> Any:
+        if method == "null":
+            raise KeyboardInterrupt
+        return whole(study, method, n_tokens)
+
+    monkeypatch.setattr(answering, "make", until_killed)
+    with pytest.raises(KeyboardInterrupt):
+        answering.withdraw(asked, minutes=0)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [WORK]
+    before = {p.name for p in (tmp_path / "out" / WORK / "trained").iterdir()}
+    assert "belongs to another request" in refused(
+        lambda: answering.withdraw(replace(asked, n_tokens=2))
+    )
+
+    def counted(study: Any, method: Any, n_tokens: int) -> Any:
+        made.append(method)
+        found = whole(study, method, n_tokens)
+        if method != "null":
+            assert {p.name for p in (tmp_path / "out" / WORK / "trained").iterdir()} == before
+        return found
+
+    monkeypatch.setattr(answering, "make", counted)
+    page = answering.withdraw(asked, minutes=0)
+    assert page.is_file() and made == list(answering.METHODS)
+    assert "not looked at" in page.read_text()
+    assert "holds something already" in refused(lambda: answering.withdraw(asked))
+
+
+@pytest.mark.parametrize("kind", ["roberta", "distilbert"])
+def test_other_families_are_withdrawn_from_too(place: Path, tmp_path: Path, kind: str) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(place / "model")
+    tokenizer.model_max_length = 48
+    facts: dict[str, Any] = {
+        "vocab_size": len(tokenizer),
+        "id2label": dict(enumerate(LABELS)),
+        "label2id": {label: i for i, label in enumerate(LABELS)},
+        "problem_type": "multi_label_classification",
+        "pad_token_id": 0,
+    }
+    small = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    configs = {
+        "roberta": lambda: RobertaConfig(**facts, **small, intermediate_size=64),
+        "distilbert": lambda: DistilBertConfig(
+            **facts, dim=32, n_layers=1, n_heads=2, hidden_dim=64
+        ),
+    }
+    torch.manual_seed(0)
+    model = AutoModelForSequenceClassification.from_config(configs[kind]())
+    model.save_pretrained(tmp_path / "model")
+    tokenizer.save_pretrained(tmp_path / "model")
+    given = {"model": str(tmp_path / "model"), "max_length": 40, "method": "steu"}
+    page = answering.withdraw(request_of(place, tmp_path / "out", **given), minutes=0)
+    found = artefacts.verify(page.parent, model=str(tmp_path / "model"))
+    assert found["rows"] == 3
+
+
+def bad(place: Path, folder: Path, **changes: Any) -> str:
+    asked = request_of(place, folder / "out", **changes)
+
+    def ask() -> None:
+        with claimed(asked) as work:
+            open_study(asked, work)
+
+    return refused(ask)
+
+
+def test_what_cannot_be_answered_is_said_before_anything_is_made(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = bad(place, tmp_path / "1", labels=("Diabetis",))
+    assert "no label 'Diabetis'; did you mean diabetes?" in told
+    assert "did you mean kidney?" in bad(place, tmp_path / "2", labels=("KIDNEY",))
+    assert "retire the model" in bad(place, tmp_path / "3", labels=LABELS)
+    told = bad(place, tmp_path / "4", columns={"columns": ["diabetes", "kidney"]})
+    assert "the model answers about diabetes, kidney, lung" in told
+    table = pd.read_csv(place / "reports.csv")
+    few = table[(table["diabetes"] == 0) | (table.index < 40)]
+    few.to_csv(tmp_path / "few.csv", index=False)
+    told = bad(place, tmp_path / "5", path=str(tmp_path / "few.csv"))
+    assert "fewer than 20 documents with 'diabetes'" in told
+    table.assign(diabetes=1).to_csv(tmp_path / "all.csv", index=False)
+    told = bad(place, tmp_path / "6", path=str(tmp_path / "all.csv"))
+    assert "fewer than 20 documents without 'diabetes'" in told
+    pd.concat([table, table[:1]]).to_csv(tmp_path / "twice.csv", index=False)
+    assert "in more than one row" in bad(place, tmp_path / "7", path=str(tmp_path / "twice.csv"))
+    config = json.loads((place / "model/config.json").read_text())
+    two = shutil.copytree(place / "model", tmp_path / "two")
+    config |= {"problem_type": "single_label_classification"}
+    (two / "config.json").write_text(json.dumps(config))
+    told = bad(place, tmp_path / "8", model=str(two), labels=("diabetes", "kidney"))
+    assert "chooses one of 3 classes" in told
+    with FileLock(tmp_path / "lock"):
+        pass
+    monkeypatch.setattr("psutil.virtual_memory", lambda: type("M", (), {"available": 1000})())
+    assert "needs about" in bad(place, tmp_path / "9")
+    for i in range(1, 10):
+        made = tmp_path / str(i) / "out"
+        assert not made.exists() or [path.name for path in made.iterdir()] == [WORK]
+
+
+def test_a_folder_in_use_is_left_alone(place: Path, tmp_path: Path) -> None:
+    asked = request_of(place, tmp_path / "out")
+    with claimed(asked):
+        assert "in use by another run" in refused(lambda: claimed(asked).__enter__())
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("x")
+    other = replace(asked, output=str(tmp_path / "mine"))
+    assert "holds something already" in refused(lambda: claimed(other).__enter__())
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+
+
+def test_a_dry_run_tells_and_makes_nothing(place: Path, tmp_path: Path) -> None:
+    arguments = ["withdraw", "diabetes", "--model", str(place / "model"), "--data"]
+    arguments += [str(place / "reports.csv"), "--text", "report", "--id", "id", "--subject", "who"]
+    for label in LABELS:
+        arguments += ["--labels", label]
+    arguments += ["--output", str(tmp_path / "out"), "--n-tokens", "3", "--dry-run"]
+    ran = CliRunner().invoke(app, arguments)
+    assert ran.exit_code == 0, ran.output
+    assert "class        diabetes" in ran.stdout and "unselected words" in ran.stdout
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [WORK]
+    assert not any(cue in ran.stdout for cue in CUES.values())
+
+
+def test_the_edit_commands_answer_in_a_line(done: Path, place: Path, tmp_path: Path) -> None:
+    run = CliRunner().invoke
+    told = json.loads(run(app, ["edit", "show", str(done)]).stdout)
+    assert told["withdrawn"] == ["diabetes"] and told["rows"] == [3, 32]
+    proof = run(app, ["edit", "verify", str(done), "--model", str(place / "model")])
+    assert "3 rows and" in proof.stdout and "nothing else does" in proof.stdout
+    target = str(tmp_path / "edited")
+    model = ["--model", str(place / "model"), "--output", target]
+    assert run(app, ["edit", "apply", str(done), *model]).stdout.strip() == target
+    again = run(app, ["edit", "apply", str(done), *model])
+    assert again.exit_code and "exists; name another" in str(again.exception)
