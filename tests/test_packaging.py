@@ -107,10 +107,14 @@ FACES = {  # what each extra is for, beside the core
     "data": ["import steu.data.readers.cohort_tables, steu.data.cohort, steu.data.download"],
     "book": ["import steu.workflow.cli, steu.workflow.book, steu.reporting.figures"],
     "run": ["import steu.workflow.runner, steu.workflow.jobs, steu.workflow.code_dependencies"],
+    "withdraw": ["import steu.withdrawal.answering, steu.withdrawal.artefacts, peft"],
     "cluster": ["import steu.task, snakemake_executor_plugin_slurm"],
     "dev": ["import steu, peft, captum"],
 }
-TOGETHER = {"run": ["data", "book"]}  # extras that another says it needs
+TOGETHER = {
+    "run": ["data", "book"],
+    "withdraw": ["data", "book"],
+}  # extras that another says it needs
 
 
 @pytest.mark.parametrize("extra", FACES)
@@ -130,7 +134,9 @@ def test_without_the_extras_the_command_says_which_to_install(tmp_path) -> None:
     core |= {"PYTHONPATH": str(ROOT)}
     done = _python(core, "from steu.workflow import main; main()")
     assert done.returncode == 2
-    assert done.stderr == "steu: the command line needs typer: install steu[data,book,run]\n"
+    assert (
+        done.stderr == "steu: the command line needs typer: install steu[data,book,run,withdraw]\n"
+    )
 
 
 def test_a_built_wheel_holds_every_room_and_runs_a_notebook(tmp_path) -> None:

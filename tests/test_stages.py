@@ -42,8 +42,9 @@ def test_a_stage_reads_earlier_ones_that_run_no_more_often(stage: Stage) -> None
         assert WIDTH.index(STAGES[name].per) <= WIDTH.index(stage.per)
 
 
-def test_one_stage_gathers_the_others_and_is_the_last() -> None:
-    assert [s.name for s in STAGES.values() if s.gathers] == list(STAGES)[-1:]
+def test_one_stage_gathers_the_results_of_all_others() -> None:
+    assert [s.name for s in STAGES.values() if s.gathers] == ["reproduction"]
+    assert not any("reproduction" in s.reads.values() for s in STAGES.values())
 
 
 @pytest.mark.parametrize(

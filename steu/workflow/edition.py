@@ -33,7 +33,7 @@ def publish(profile: str, *, data: str, run: Path, target: Path, root: Path) -> 
     from steu.workflow.jobs import Grid  # here: who only reads lacks what finds dependencies
 
     grid = Grid.of(profile, data=data, run=str(run))
-    measured = [Path(file) for file in [*grid.measured, *grid.metrics(grid.stages[-1])]]
+    measured = [Path(file) for file in grid.results]
     records = _provenance(measured, run)
     facts = _one_origin(records, root)
     folders = [file.parent for file in measured]

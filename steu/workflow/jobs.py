@@ -175,6 +175,11 @@ class Grid:
         """
         return [f for s in self.stages if not s.gathers for f in self.metrics(s)]
 
+    @property
+    def results(self) -> list[str]:
+        """The files of all results of the run, those that gather the others last."""
+        return self.measured + [f for s in self.stages if s.gathers for f in self.metrics(s)]
+
     def metrics(self, stage: Stage) -> list[str]:
         """The files that all jobs of one stage write."""
         grid = [

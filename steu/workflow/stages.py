@@ -87,19 +87,19 @@ _IN_ORDER = (
     Stage("every_class", "07b_every_class", per="seed", reads=_EDIT),
     Stage("audit", "08_audit", per="seed", reads=_EDIT | {"baselines": "baselines"}),
     Stage(
-        "withdraw",
-        "10_withdraw",
-        per="backbone",
-        reads=_NOTES,
-        sources={"backbone": "model"},
-    ),
-    Stage(
         "reproduction",
         "09_reproduction",
         per="run",
         gathers="metrics",
         with_model=False,
         always=True,
+    ),
+    Stage(
+        "withdraw",
+        "10_withdraw",
+        per="backbone",
+        reads=_NOTES,
+        sources={"backbone": "model"},
     ),
 )
 STAGES = {stage.name: stage for stage in _IN_ORDER}  # in the order of the book
