@@ -44,7 +44,7 @@ def write_run(root: Path, run: Path, *, device: str = MACHINE, value: float = 0.
     grid = Grid.of("smoke", run=str(run))
     state = {"commit": git(root, "rev-parse", "HEAD"), "dirty": False}
     state["lock"] = sha256(root / "requirements.lock")
-    for file in map(Path, [*grid.measured, *grid.metrics(grid.stages[-1])]):
+    for file in map(Path, grid.results):
         told = {
             **state,
             "notebook": f"notebooks/{file.parent.name}.ipynb",
