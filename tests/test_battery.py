@@ -102,7 +102,7 @@ def test_too_few_patients_give_no_verdict_and_say_how_many_are_needed() -> None:
     )
     table = battery.verdict_table(found)
     assert list(table["verdict"]) == ["none"]
-    assert table.loc[0, "decided by"] == "9 patients have the class, 10 are needed"
+    assert table.loc[0, "decided by"] == "fewer than 10 patients of the test notes have the class"
 
 
 def test_two_references_are_too_few() -> None:

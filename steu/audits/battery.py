@@ -84,7 +84,7 @@ def verdicts(
     """
     patients = len(np.unique(task.groups[task.test[task.is_forget[task.test]]]))
     if patients < FEWEST:
-        few = f"{patients} patients have the class, {FEWEST} are needed"
+        few = f"fewer than {FEWEST} patients of the test notes have the class"
         return {method: Decision("none", few, {}) for method in probed if method != "original"}
     told = {name: audit_samples(one) for name, one in references.items()}
     seeing = voting(probed["original"], references) if references else []

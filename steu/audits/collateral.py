@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -19,11 +21,16 @@ MEASURES = {
 WHERE = ("all notes", "notes with the class", "notes without the class")
 
 
-def collateral(task: ForgetTask, edit: Edit) -> pd.DataFrame:
+def collateral(task: ForgetTask, edit: Edit, *, without: Sequence[str] = ()) -> pd.DataFrame:
     """Change of every retained label's numbers on the test notes: under the edit minus original.
 
     Apart for notes with and without the class: an edit may leave the mean as it was and take from
     just those patients who have both. Negative log-likelihood is in nats, F1 at probability ½.
+
+    Parameters
+    ----------
+    without : sequence of str
+        Labels that are not looked at: those that are withdrawn too.
 
     Returns
     -------
@@ -38,7 +45,7 @@ def collateral(task: ForgetTask, edit: Edit) -> pd.DataFrame:
         WHERE, (np.ones(len(index), bool), with_class, ~with_class), strict=True
     ):
         weights = task.weights()[:, shown]
-        for c in task.retained:
+        for c in (c for c in task.retained if task.labels[c] not in without):
             truth = task.targets[index][shown, c] == 1
             for metric, measure in MEASURES.items():
                 was, now = (measure(truth, z[shown, c], weights) for z in (before, after))

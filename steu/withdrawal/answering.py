@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,13 +14,13 @@ import pandas as pd
 from steu._io import write_json
 from steu.experiments.study import Study, Trained
 from steu.unlearning.sparse_edit import SparseEdit
-from steu.withdrawal.artefacts import dense_rows, write_artefacts
-from steu.withdrawal.looking import Clock, Looked, look, references_of
+from steu.withdrawal.artefacts import write_artefacts
+from steu.withdrawal.looking import Clock, Looked, glance, look, references_of
 from steu.withdrawal.making import METHODS, make
 from steu.withdrawal.page import decision, render
 from steu.withdrawal.preflight import Preflight, preflight
 from steu.withdrawal.request import Method, Request, claimed, open_study
-from steu.withdrawal.together import after, composed, shared_tokens, together
+from steu.withdrawal.together import after, composed, null_edit_of, shared_tokens, together
 
 PAGE, RECORD = "decision.html", "decision.json"
 IN_TURN = "in turn"  # the edits of single classes, one after the other
@@ -30,11 +30,23 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Answer:
-    """The edits that were made for a request, and what was tried for each."""
+    """The edits that were made for a request.
+
+    Attributes
+    ----------
+    edits : dict of method to SparseEdit
+    seconds : dict of method to float
+        That making it took, the search aside.
+    tried : dict of method to DataFrame
+    steps : list of SparseEdit
+        Of the delivered method, one a class, each for the model that the one before leaves; none
+        where one class is asked for, or nothing is trained.
+    """
 
     edits: dict[str, SparseEdit]
     seconds: dict[str, float]
     tried: dict[str, pd.DataFrame]
+    steps: list[SparseEdit]
 
 
 def look_before(request: Request, work: Path, say: Say) -> tuple[Study, Preflight]:
@@ -66,45 +78,21 @@ def withdraw(request: Request, *, minutes: float = 10.0, say: Say = lambda _: No
         If the request cannot be answered; nothing but the work folder is left then.
     """
     with claimed(request) as work:
-        output = Path(request.output)
         study, found = look_before(request, work, say)
         say(f"making the edits takes about {found.minutes:.0f} minutes")
         answer = answer_to(study, request, say)
-        delivered = request.method
-        parts = len(request.labels) + (len(request.labels) > 1)  # one for their order
-        left_out = []
-        references = references_of(together(study, request.labels), study, request, say)
-        looked = []
-        for label in request.labels:
-            say(f"looking for {label}")
-            clock = Clock(minutes / parts)
-            one = study.aimed_at(label)
-            ours = {name: task.aimed_at(label) for name, task in references.items()}
-            looked.append(
-                look(
-                    one,
-                    answer.edits,
-                    delivered,
-                    clock=clock,
-                    references=ours,
-                    withdrawn=request.labels,
-                )
-            )
-            left_out += [f"{label}: {what}" for what in clock.left_out]
-        clock = Clock(minutes / parts)
-        order = _order(study, request, clock, say)
-        left_out += clock.left_out
+        looked, order, left_out = look_after(study, request, answer, minutes=minutes, say=say)
         say("writing the edited model and proving that it differs in the edit alone")
+        output = Path(request.output)
         made = write_artefacts(
             output,
-            answer.edits[delivered],
+            answer.edits[request.method],
             model=study.model,
             tokenizer=study.tokenizer,
             base=request.model,
             labels=request.labels,
-            method=delivered,
+            method=request.method,
         )
-        made["different_rows"] = dense_rows(answer.edits[delivered])
         record = decision(
             request=asdict(request) | {"minutes": minutes},
             preflight=asdict(found),
@@ -131,60 +119,60 @@ def answer_to(study: Study, request: Request, say: Say) -> Answer:
     tried: dict[str, pd.DataFrame] = {}
     for method in METHODS:
         say(f"making {method}")
-        if method == "null" and len(request.labels) > 1:
-            steps = in_turn(study, request.labels, "null", request.n_tokens)
-            edits[method], seconds[method] = _whole(steps), sum(s.seconds for s in steps)
+        if method == "null":
+            edits[method], seconds[method] = null_edit_of(study, request.labels), 0.0
             continue
-        made, table = make(joint, method, request.n_tokens)
-        edits[method], seconds[method] = cast(SparseEdit, made.edit), made.seconds
-        tried[method] = table
-    if len(request.labels) > 1:
+        best, tried[method] = make(joint, method, request.n_tokens)
+        edits[method], seconds[method] = cast(SparseEdit, best.edit), best.seconds
+    steps: list[SparseEdit] = []
+    if len(request.labels) > 1 and request.method != "null":
         say(f"making {request.method}, one class after the other")
-        steps = in_turn(study, request.labels, request.method, request.n_tokens)
-        edits[IN_TURN], seconds[IN_TURN] = _whole(steps), sum(s.seconds for s in steps)
-    return Answer(edits, seconds, tried)
+        made = in_turn(study, request.labels, request.method, request.n_tokens)
+        steps, seconds[IN_TURN] = _edits(made), sum(one.seconds for one in made)
+        edits[IN_TURN] = reduce(composed, steps)
+    return Answer(edits, seconds, tried, steps)
 
 
 def in_turn(study: Study, labels: Sequence[str], method: Method, n_tokens: int) -> list[Trained]:
     """An edit a class, each for the model that the one before leaves."""
-    made = []
-    for i, label in enumerate(labels):
-        one = study.aimed_at(label)
-        found, _ = make(one, method, n_tokens)
-        made.append(found)
-        if i + 1 < len(labels):
-            study = after(study, cast(SparseEdit, found.edit), f"{study.tags['backbone']} {label}")
+    made: list[Trained] = []
+    for label in labels:
+        if made:
+            study = after(study, _edits(made)[-1])
+        made.append(make(study.aimed_at(label), method, n_tokens)[0])
     return made
 
 
-def _whole(steps: Sequence[Trained]) -> SparseEdit:
-    whole = cast(SparseEdit, steps[0].edit)
-    for step in steps[1:]:
-        whole = composed(whole, cast(SparseEdit, step.edit))
-    return whole
+def look_after(
+    study: Study, request: Request, answer: Answer, *, minutes: float, say: Say
+) -> tuple[list[Looked], list[dict[str, Any]], list[str]]:
+    """What is found of each class, of the classes in turn, and what there was no time for."""
+    asked = request.labels
+    references = references_of(together(study, asked), study, request, say)
+    clock = Clock(minutes, parts=len(asked) + bool(answer.steps))
+    looked = []
+    for label in asked:
+        say(f"looking for {label}")
+        clock.begin(label)
+        ours = {name: task.aimed_at(label) for name, task in references.items()}
+        one = study.aimed_at(label)
+        found = look(
+            one, answer.edits, request.method, clock=clock, references=ours, withdrawn=asked
+        )
+        looked.append(found)
+    order: list[dict[str, Any]] = []
+    for i, label in enumerate(asked if answer.steps else ()):
+        say(f"what is left after {label}")
+        clock.begin(f"after {label}")
+        so_far = reduce(composed, answer.steps[: i + 1])
+        met = 0 if not i else shared_tokens(reduce(composed, answer.steps[:i]), answer.steps[i])
+        for other in asked[: i + 1]:
+            seen = clock.run(other, partial(glance, study.aimed_at(other), so_far, asked))
+            if seen is not None:
+                facts = seen.assign(withdrawn=label, looked_for=other, rows_met=met)
+                order += facts.to_dict("records")
+    return looked, order, clock.left_out
 
 
-def _order(study: Study, request: Request, clock: Clock, say: Say) -> list[dict[str, Any]]:
-    """Of several classes in turn: each audited after every request, and the rows that met."""
-    if len(request.labels) < 2:
-        return []
-    say("does withdrawing the next class bring the one before back?")
-    steps = in_turn(study, request.labels, request.method, request.n_tokens)  # found again
-    rows: list[dict[str, Any]] = []
-    so_far: SparseEdit | None = None
-    for label, step in zip(request.labels, steps, strict=True):
-        edit = cast(SparseEdit, step.edit)
-        met = 0 if so_far is None else shared_tokens(so_far, edit)
-        so_far = edit if so_far is None else composed(so_far, edit)
-        for other in request.labels[: list(request.labels).index(label) + 1]:
-            one = study.aimed_at(other)
-            audit = partial(look, one, {IN_TURN: so_far}, IN_TURN, clock=Clock(0), references={})
-            found: Looked | None = clock.run(f"{other} after {label}", audit)
-            if found is not None:
-                told = found.says.query("metric in ['forget_f1', 'forget_auroc']")
-                held = found.holds.query("metric == 'what the head reads'")
-                part = pd.concat([told, held]).query("method == @IN_TURN")
-                part = part[["metric", "value", "low", "high"]]
-                facts = part.assign(withdrawn=label, looked_for=other, rows_met=met)
-                rows += cast(list[dict[str, Any]], facts.to_dict("records"))
-    return rows
+def _edits(made: Sequence[Trained]) -> list[SparseEdit]:
+    return [cast(SparseEdit, one.edit) for one in made]

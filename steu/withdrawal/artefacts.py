@@ -15,7 +15,7 @@ import steu
 from steu._io import atomic_path, sha256
 from steu.models.checks import embedding_of
 from steu.models.heads import head_name
-from steu.models.loading import load_classifier, weights_files
+from steu.models.loading import load_classifier, load_tokenizer, weights_files
 from steu.models.weights import weights_hash
 from steu.unlearning.peft_adapter import save_peft
 from steu.unlearning.serialisation import FACTS, TENSORS, read_tensors
@@ -123,6 +123,7 @@ def write_artefacts(
     stored = sum(path.stat().st_size for path in (folder / EDIT).iterdir())
     return facts | {
         "rows": len(edit.token_ids),
+        "different_rows": len(torch.unique(edit.rows, dim=0)) if len(edit.rows) else 0,
         "head_values": sum(value.numel() for value in edit.head.values()),
         "proof": proof,
         "bytes": stored,
@@ -173,8 +174,7 @@ def verify(folder: str | Path, *, model: str, edited: str | None = None) -> dict
     edit, facts = _read(place)
     other = edited or str(place.parent / MODEL)
     for name in (model, other):
-        _, tokenizer = load_classifier(name)
-        _check_tokenizer(tokenizer, facts, name)
+        _check_tokenizer(load_tokenizer(name), facts, name)
     names = {"embedding": facts["embedding"], "head": facts["head"]}
     return compare(weights_files(model), weights_files(other), edit, **names)
 
@@ -231,8 +231,3 @@ def _check_model(found: str, wanted: str, result: str, *, name: str, kind: str) 
         f"the {kind} belongs to a model with weights {wanted[:12]}…; those of {name} are "
         f"{found[:12]}…: {other}"
     )
-
-
-def dense_rows(edit: SparseEdit) -> int:
-    """How many different rows the edit holds."""
-    return len(torch.unique(edit.rows, dim=0)) if len(edit.rows) else 0

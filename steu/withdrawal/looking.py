@@ -13,7 +13,7 @@ import pandas as pd
 
 from steu.audits.battery import METRICS, audit_samples, verdicts
 from steu.audits.collateral import collateral
-from steu.audits.places import OTHERS, Places, places
+from steu.audits.places import OTHERS, Places
 from steu.audits.probing import Probed, probe
 from steu.audits.relearning import RelearnConfig, relearn
 from steu.evaluation.metrics import f1, metric_record, metric_records
@@ -32,18 +32,27 @@ Edits = Mapping[str, Edit]
 
 
 class Clock:
-    """Says whether there is time for one more audit, by how long the longest one took."""
+    """Says whether there is time for one more audit, by how long the longest one took.
 
-    def __init__(self, minutes: float) -> None:
-        self.until = time.monotonic() + 60 * minutes
-        self.longest = 0.0
+    The minutes are shared by a number of parts: what one leaves, the next ones have.
+    """
+
+    def __init__(self, minutes: float, *, parts: int = 1) -> None:
+        self.seconds, self.parts, self.begun = 60 * minutes, parts, 0
+        self.started, self.longest = time.monotonic(), 0.0
+        self.about = ""
         self.left_out: list[str] = []
+
+    def begin(self, what: str) -> None:
+        """Begin the next part, which is about `what`."""
+        self.about, self.begun = what, min(self.begun + 1, self.parts)
 
     def run(self, what: str, audit: Callable[[], Any], *, needed: bool = False) -> Any:
         """The audit's result, or None, and `what` among the `left_out`, if time is spent."""
+        until = self.started + self.seconds * self.begun / self.parts
         started = time.monotonic()
-        if not needed and started + self.longest > self.until:
-            self.left_out.append(what)
+        if not needed and started + self.longest > until:
+            self.left_out.append(f"{self.about}: {what}")
             return None
         found = audit()
         self.longest = max(self.longest, time.monotonic() - started)
@@ -86,7 +95,8 @@ def look(
     references: Mapping[str, ForgetTask],
     withdrawn: Sequence[str] = (),
 ) -> Looked:
-    """Audit the edits of one class; the delivered one at every place, if there is time.
+    """Audit the edits of one class; the delivered one and the original at every layer, if there is
+    time, and in any case where references are to be compared with.
 
     `withdrawn` are all classes of the request: none of them counts among those that stay. Without
     references there is nothing to hold an edit against but the original, and the verdict goes no
@@ -94,31 +104,38 @@ def look(
     """
     models = {"original": None, **edits}
     probed = {n: _at_the_head(study, e) for n, e in models.items() if n != "null"}
-    for name in dict.fromkeys(("original", delivered)):
-        if name == "null":
-            continue
-        deep: Probed | None = clock.run(f"every layer, {name}", partial(probe, study, models[name]))
-        probed[name] = deep or probed[name]
+    both = {n: models[n] for n in ("original", delivered) if n != "null"}
+    everywhere = {n: partial(probe, study, e) for n, e in both.items()}
+    deep = clock.run(
+        "the layers", lambda: {n: read() for n, read in everywhere.items()}, needed=bool(references)
+    )
+    probed |= deep or {}
     if "null" in models:  # every state is as it was, and every ranking too
         probed["null"] = probed["original"]
-    read = {n: _of_reference(one, clock, n) for n, one in references.items()}
-    told = {n: one for n, one in read.items() if one is not None}
+    told = {n: probe(one) for n, one in references.items()}
     silent = {n: _silent(study, e) for n, e in models.items()}
     again = None
-    if study.outputs == "sigmoid":
-        config = RelearnConfig(steps=STEPS)
-        last = edits[delivered]
-        again = clock.run("relearning", lambda: relearn(study, last, config=config))
+    if study.outputs == "sigmoid" and delivered != "null":  # no step leaves a bias of −∞
+        lesson = partial(relearn, study, edits[delivered], config=RelearnConfig(steps=STEPS))
+        again = clock.run("relearning", lesson)
     return Looked(
         label=study.labels[study.forget],
         says=pd.concat(
             [_says(study, n, e, withdrawn) for n, e in models.items()], ignore_index=True
         ),
         holds=_holds(study, probed | told),
-        paid=collateral(study, edits[delivered]).query("label not in @withdrawn"),
+        paid=collateral(study, edits[delivered], without=withdrawn),
         verdict=_verdict(study, probed, silent, told, delivered),
         again=pd.DataFrame() if again is None else again.table(),
     )
+
+
+def glance(study: Study, edit: Edit, withdrawn: Sequence[str]) -> pd.DataFrame:
+    """What one edit says, ranks, and holds at the head: a tidy row each, the metric as named."""
+    held = metric_record(HEAD, _at_the_head(study, edit).samples[HEAD], len(study.test))
+    says = _says(study, "glance", edit, withdrawn)
+    said = says[says["metric"].isin(["forget_f1", "forget_auroc"])]
+    return pd.concat([said, pd.DataFrame([held])])[["metric", "value", "low", "high"]]
 
 
 def references_of(joint: Study, study: Study, request: Request, say: Callable[[str], None]) -> dict:
@@ -140,11 +157,6 @@ def _at_the_head(study: Study, edit: Edit | None) -> Probed:
         OTHERS: study.logits(everyone, edit)[:, study.retained],
     }
     return probe(study, edit, found=found)
-
-
-def _of_reference(one: ForgetTask, clock: Clock, name: str) -> Probed | None:
-    found: Probed | None = clock.run(name, lambda: probe(one, found=places(one)))
-    return found
 
 
 def _silent(study: Study, edit: Edit | None) -> np.ndarray:

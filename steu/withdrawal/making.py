@@ -24,7 +24,10 @@ Made = tuple[Trained, pd.DataFrame]
 
 
 def make(study: Study, method: Method, n_tokens: int) -> Made:
-    """The method's best edit on the validation notes, with the table of what was tried."""
+    """The method's best edit on the validation notes, with the table of what was tried.
+
+    The null edit is no search's: see `null_edit_of`.
+    """
     return _MAKERS[method](study, n_tokens)
 
 
@@ -34,10 +37,6 @@ def select(study: Study, method: Method, n_tokens: int) -> np.ndarray:
         return np.empty(0, dtype=np.int64)
     ranked = rank_tokens(study, "two_sided" if method == "steu_e" else "pmi")
     return select_tokens(ranked, min(n_tokens, len(ranked)))
-
-
-def _null(study: Study, _: int) -> Made:
-    return study.train_edit(steu.null_edit), pd.DataFrame()  # nothing to search
 
 
 def _head_only(study: Study, _: int) -> Made:
@@ -70,5 +69,4 @@ _MAKERS: dict[Method, Callable[[Study, int], Made]] = {
     "steu_e": _steu_e,
     "steu": _steu,
     "head_only": _head_only,
-    "null": _null,
 }

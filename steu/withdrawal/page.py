@@ -15,12 +15,12 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 import steu
+from steu.data.privacy import suppress_small_cells
 from steu.reporting import figures
 from steu.reporting.display_names import name
 from steu.withdrawal.looking import Looked
 from steu.withdrawal.preflight import FEWEST, NOT_PROMISED, PROMISED
 
-SAYS = ("forget_f1", "forget_auroc", "retain_macro_auroc", "retain_macro_f1_tuned")
 FORMAT = 1
 
 VERDICTS = {
@@ -87,7 +87,6 @@ def render(record: Mapping[str, Any]) -> str:
     return environment.from_string(template).render(
         record=record,
         fewest=FEWEST,
-        says=SAYS,
         drawn={one["label"]: Markup(_drawn(one)) for one in record["classes"]},
         value=_value,
         changes=_changes,
@@ -125,9 +124,7 @@ def _drawn(one: Mapping[str, Any]) -> str:
     """Forget AUROC by method, and what readers find at each place, as inline SVG."""
     says = pd.DataFrame(one["says"]).query("metric == 'forget_auroc'")
     holds = pd.DataFrame(one["holds"])
-    deep = holds.groupby("method")["metric"].transform("nunique")
-    shown = [says.assign(metric="the model's own answer"), holds[deep > 0]]
-    table = pd.concat(shown, ignore_index=True)
+    table = pd.concat([says.assign(metric="the model's own answer"), holds], ignore_index=True)
     figures.style()
     places = list(dict.fromkeys(table["metric"]))
     methods = list(dict.fromkeys(table["method"]))
@@ -145,7 +142,11 @@ def _drawn(one: Mapping[str, Any]) -> str:
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return [] if table.empty else table.to_dict("records")  # type: ignore[return-value]
+    """Rows as dicts; how many notes they rest on is not told where these are few."""
+    if "n" in table:
+        table = suppress_small_cells(table, ["n"], minimum=FEWEST).frame.astype({"n": object})
+        table["n"] = table["n"].where(table["n"].notna(), None)
+    return table.to_dict("records")  # type: ignore[return-value]
 
 
 def _finite(value: Any) -> Any:

@@ -97,7 +97,7 @@ def preflight(study: Study, labels: Sequence[str], *, method: Method, n_tokens: 
             "patients": len(np.unique(study.groups)),
             "window": study.recipe["max_length"],
             "cut": float(np.mean(study.notes.lengths == study.recipe["max_length"])),
-            "left_out": {k: v for k, v in study.cohort.excluded.items() if v},
+            "left_out": _shown({k: v for k, v in study.cohort.excluded.items() if v}),
             "fingerprint": study.cohort.fingerprint,
         },
         classes=classes,
@@ -112,8 +112,15 @@ def _class(study: Study, tokens: np.ndarray, labels: Sequence[str]) -> dict[str,
     """What there is of one class, and what the others share with it."""
     train, test = study.train, study.test
     counts = count_tokens(study.notes)
-    told = lexical_remainder(counts[train], study.is_forget[train], counts[test], tokens)
-    truth, said = study.is_forget[test], study.log_odds(test)
+    truth, said = study.is_forget[test], study.log_odds(test)[:, study.forget]
+
+    def ranked(scores: np.ndarray) -> tuple[float, float, float]:
+        return interval(auroc(truth, scores, study.weights()))
+
+    def told_without(ids: np.ndarray) -> tuple[float, float, float]:
+        parts = counts[train], study.is_forget[train], counts[test]
+        return ranked(lexical_remainder(*parts, ids))
+
     by_class = np.array([study.forget])
     others = np.array([label not in labels for label in study.labels])
     share = pair_shares(study.targets, forgotten=by_class, others=others, minimum=FEWEST)[0]
@@ -130,24 +137,19 @@ def _class(study: Study, tokens: np.ndarray, labels: Sequence[str]) -> dict[str,
         "label": study.labels[study.forget],
         "notes": int(study.is_forget.sum()),
         "patients": _shown(people),
-        "original_auroc": interval(auroc(truth, said[:, study.forget], study.weights())),
-        "original_f1": interval(f1(truth, said[:, study.forget] > 0, study.weights())),
-        "lexical_remainder": interval(auroc(truth, told, study.weights())),
-        "lexical_all": interval(
-            auroc(
-                truth,
-                lexical_remainder(counts[train], study.is_forget[train], counts[test], tokens[:0]),
-                study.weights(),
-            )
-        ),
+        "original_auroc": ranked(said),
+        "original_f1": interval(f1(truth, said > 0, study.weights())),
+        "lexical_remainder": told_without(tokens),
+        "lexical_all": told_without(tokens[:0]),
         "shared": met,
     }
 
 
-def _shown(people: dict[str, int]) -> dict[str, int | None]:
-    table = pd.DataFrame({"patients": people.values()}, index=list(people))
-    shown = suppress_small_cells(table, ["patients"], minimum=FEWEST).frame["patients"]
-    return {str(split): None if pd.isna(n) else int(n) for split, n in shown.items()}
+def _shown(counts: dict[str, int]) -> dict[str, int | None]:
+    """The counts that may be shown, None for the others."""
+    table = pd.DataFrame({"count": counts.values()}, index=list(counts), dtype=int)
+    shown = suppress_small_cells(table, ["count"], minimum=FEWEST).frame["count"]
+    return {str(of): None if pd.isna(n) else int(n) for of, n in shown.items()}
 
 
 def _warnings(study: Study, found: dict[str, Any]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -88,6 +89,8 @@ class Request:
 def claimed(request: Request) -> Iterator[Path]:
     """The work folder of a request, for one process; what an earlier, killed run left is in it.
 
+    A request that is refused leaves what was there before: mended, it may go to the same folder.
+
     Raises
     ------
     ValueError
@@ -102,13 +105,22 @@ def claimed(request: Request) -> Iterator[Path]:
             raise ValueError(f"{output} holds something already; name another output folder")
         if read_json(note) != asked:
             raise ValueError(f"{output} belongs to another request; name another output folder")
+    fresh, made = not note.parent.exists(), not output.exists()
     note.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(note.parent / "lock", timeout=0)
     try:
-        with FileLock(note.parent / "lock", timeout=0):
-            write_json(note, asked)
-            yield note.parent
+        lock.acquire()
     except Timeout:
         raise ValueError(f"{output} is in use by another run; wait for it") from None
+    try:
+        write_json(note, asked)
+        yield note.parent
+    except ValueError:
+        if fresh:
+            shutil.rmtree(output if made else note.parent, ignore_errors=True)
+        raise
+    finally:
+        lock.release()
 
 
 def open_study(request: Request, work: Path) -> Study:

@@ -6,12 +6,15 @@ import copy
 from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
+from typing import cast
 
 import numpy as np
 import torch
 
+from steu.audits.merged import merged_model, with_model
 from steu.experiments.study import Study
 from steu.models.teacher import Teacher
+from steu.unlearning.null_edit import null_edit
 from steu.unlearning.sparse_edit import SparseEdit
 
 SILENT = -20.0  # logit of an answer that is never given
@@ -46,14 +49,17 @@ def together(study: Study, labels: Sequence[str]) -> Study:
     return other
 
 
-def after(study: Study, edit: SparseEdit, model_name: str) -> Study:
+def null_edit_of(study: Study, labels: Sequence[str]) -> SparseEdit:
+    """The null edit of several classes: a bias each."""
+    edits = [null_edit(study.aimed_at(label)) for label in labels]
+    (name,) = edits[0].head
+    lowest = torch.stack([edit.head[name] for edit in edits]).amin(dim=0)
+    return replace(edits[0], head={name: lowest})
+
+
+def after(study: Study, edit: SparseEdit) -> Study:
     """The study about the model as the edit leaves it: what the next request finds."""
-    model = copy.deepcopy(study.model)
-    edit.merge(model)
-    other = study.about(model)
-    other.thresholds = study.thresholds
-    other.tags = study.tags | {"backbone": model_name}
-    return other
+    return cast(Study, with_model(study, merged_model(study, edit)))
 
 
 def composed(first: SparseEdit, then: SparseEdit) -> SparseEdit:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -53,7 +54,7 @@ def withdraw(
     """
     from steu.withdrawal.answering import look_before
     from steu.withdrawal.answering import withdraw as answer
-    from steu.withdrawal.request import Request, claimed
+    from steu.withdrawal.request import Request
 
     asked = Request(
         labels=tuple(classes),
@@ -73,9 +74,9 @@ def withdraw(
     if not dry_run:
         print(answer(asked, minutes=minutes, say=say))
         return
-    with claimed(asked) as work:
-        _, found = look_before(asked, work, say)
-    print(_told(found))
+    with tempfile.TemporaryDirectory() as work:
+        _, found = look_before(asked, Path(work), say)
+        print(_told(found))
 
 
 @edit.command("show")
