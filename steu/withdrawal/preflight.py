@@ -159,6 +159,11 @@ def _warnings(study: Study, found: dict[str, Any]) -> list[str]:
             f"The model itself hardly tells {label!r} on the test notes: are its outputs in the "
             "order that is assumed here, and are these notes like those it was trained on?"
         )
+    if found["original_f1"][0] == 0:
+        told.append(
+            f"The model predicts {label!r} of no test note rightly at probability ½: there is "
+            "nothing to silence; what it ranks and holds may be withdrawn all the same."
+        )
     if None in found["patients"].values():
         told.append(
             f"Fewer than {FEWEST} patients of a split have {label!r}: expect wide intervals, and "
