@@ -339,6 +339,22 @@ def test_changed_tables_and_a_changed_model_folder_run_again(
         assert (str(tmp_path / "model/config.json") in made.inputs(classifier, cell)) is known
 
 
+def test_tables_that_were_copied_are_not_new_and_changed_ones_are(project: Path) -> None:
+    few = PROFILE.replace("path: synthetic, n_stays: 9", "path: mimic")
+    few = few.replace(", other: {model: random-distilbert}", "").replace("[0, 1]", "[0]")
+    (project / "profiles" / "toy.yaml").write_text(few.replace("[unlearning]", "[]"))
+    table = project / "data" / "mimic" / "hosp" / "diagnoses_icd.csv"
+    table.parent.mkdir(parents=True)
+    table.write_text("subject_id,hadm_id\n" + "1,2\n" * 500_000)  # more than a small file
+    ran(project)
+    given = ("workflow", "toy", "--cores", "2", "--data", "data")
+    assert steu(project, *given).returncode == 0
+    table.touch()
+    assert "toy/cohort/metrics.json" not in steu(project, *given, "--dry-run").stdout
+    table.write_text(table.read_text() + "3,4\n")
+    assert "toy/cohort/metrics.json" in steu(project, *given, "--dry-run").stdout
+
+
 def test_missing_data_lists_what_is_there(finished: Path, tmp_path: Path, monkeypatch) -> None:
     path = tmp_path / "real.yaml"
     path.write_text(PROFILE.replace("path: synthetic, n_stays: 9", "path: mimic"))

@@ -35,6 +35,7 @@ def snakemake_command(
     command = [sys.executable, "-m", "snakemake", "--snakefile", "workflow/Snakefile"]
     command += ["--nolock", "--rerun-incomplete", "--quiet", "host", "reason"]
     command += ["--profile", "none"]  # what the user has set for all workflows is for others
+    command += ["--max-checksum-file-size", "1TB"]  # tables that were only copied are not new
     command += [*(["--dry-run"] if dry_run else []), *_where(cores, cluster)]
     return [*command, "--config", f"profile={profile}", f"data={data}", f"run={run}"]
 
