@@ -13,7 +13,7 @@ READER = $(if $(wildcard $(READY)),.venv,$(LIGHT))
 .DEFAULT_GOAL := help
 # Nothing is compiled at installation; what is imported is, once, and kept: not where this is set.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help book read pdf test grid plan publish check-results lint format bench clean
+.PHONY: help book read pdf test nightly grid plan publish check-results lint format bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 24
@@ -67,6 +67,10 @@ check-results: grid  ## compare a run of PROFILE with its published edition, num
 
 test: lint  ## check style, formatting, types and imports, and run the tests with line coverage
 	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-report=xml
+
+nightly: $(READY)  ## try thousands of inputs on every reader, and kill every stage fifty times
+	@$(BIN)/python -m pytest tests/test_fuzz.py tests/test_kills.py --hypothesis-profile=nightly \
+	--hypothesis-show-statistics -rP
 
 lint: $(READY)  ## check style, formatting, types and which room imports which
 	@$(BIN)/ruff check .

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from toys import Toy
@@ -21,6 +22,16 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("MPLBACKEND", "agg")
 # A worker a core: with more threads they would wait for each other, spinning.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+# A fixture that examples share is one that no example changes.
+_GIVEN: dict[str, Any] = {
+    "deadline": None,
+    "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+}
+settings.register_profile("sample", max_examples=30, derandomize=True, **_GIVEN)
+settings.register_profile("nightly", max_examples=1500, print_blob=True, **_GIVEN)
+settings.load_profile("sample")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -52,6 +52,20 @@ parameters: {02_classifier: {epochs: 2}}
 """
 
 
+TREE = ("book", "notebooks", "profiles", "steu", "workflow")
+FILES = ("_config.yml", "_toc.yml", "pyproject.toml", "requirements.lock")
+
+
+def copy_project(root: Path) -> Path:
+    """Copy what a run of this project needs into `root`."""
+    for name in TREE:
+        ignored = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
+        shutil.copytree(ROOT / name, root / name, ignore=ignored)
+    for name in FILES:
+        shutil.copy(ROOT / name, root / name)
+    return root
+
+
 def write_notebook(path: Path, parameters: str, *cells: str) -> Path:
     """Write a notebook with one parameters cell and some code cells."""
     v4 = nbformat.v4

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import ast
 import re
-import shutil
 from pathlib import Path
 
 import nbformat
 import pandas as pd
 import pytest
 import yaml
-from stubs import ROOT, steu
+from stubs import ROOT, copy_project, steu
 
 from steu.workflow.parameters import notebook_parameters
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 pytestmark = pytest.mark.skipif(not NOTEBOOKS, reason="there are no notebooks yet")
-TREE = ("book", "notebooks", "profiles", "steu", "workflow")
-FILES = ("_config.yml", "_toc.yml", "pyproject.toml", "requirements.lock")
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
@@ -87,12 +84,7 @@ def add_solutions(path: Path) -> None:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A copy of what a run needs."""
-    for name in TREE:
-        ignored = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
-    for name in FILES:
-        shutil.copy(ROOT / name, tmp_path / name)
-    return tmp_path
+    return copy_project(tmp_path)
 
 
 @pytest.mark.long

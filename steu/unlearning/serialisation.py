@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +40,8 @@ def write_tensors(
         beside.mkdir()
         values = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
         save_file(values, beside / TENSORS)
-        sealed = {"model": model_hash, "tensors": sha256(beside / TENSORS)}
-        write_json(beside / FACTS, facts | sealed)
+        facts = facts | {"model": model_hash, "tensors": sha256(beside / TENSORS)}
+        write_json(beside / FACTS, facts | {"seal": _seal(facts)})
 
 
 def read_tensors_for(
@@ -67,15 +69,26 @@ def read_tensors(folder: str | Path) -> tuple[dict[str, torch.Tensor], dict[str,
     Raises
     ------
     ValueError
-        If a file is missing or the tensors were altered.
+        If a file is missing, or the tensors or the facts were altered.
     """
     folder = Path(folder)
     facts = read_json(folder / FACTS)
+    if not isinstance(facts, dict) or facts.pop("seal", None) != _seal(facts):
+        raise ValueError(
+            f"{folder / FACTS} is not as the edit was saved: it was altered, or written by an "
+            "older version; take a sound copy, or save the edit again"
+        )
     if not (folder / TENSORS).is_file():
         raise ValueError(f"{folder / TENSORS} does not exist; the edit is not whole: save it again")
-    if not isinstance(facts, dict) or facts.get("tensors") != sha256(folder / TENSORS):
+    if facts["tensors"] != sha256(folder / TENSORS):
         raise ValueError(
             f"{folder / TENSORS} is not the file that {FACTS} describes: it was altered; take a "
             "sound copy"
         )
     return load_file(folder / TENSORS), facts
+
+
+def _seal(facts: dict[str, Any]) -> str:
+    """SHA-256 of the facts, however a file sets them."""
+    text = json.dumps(facts, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()

@@ -206,7 +206,8 @@ def _one_line(error: ValidationError) -> str:
     """Say the first mistake; an unknown key goes before the missing one that it was meant for."""
     wrong = error.errors(include_url=False)
     first = next((w for w in wrong if w["type"] == "extra_forbidden"), wrong[0])
-    return ": ".join([*map(str, first["loc"]), _told(first)])
+    place = (str(key) if str(key).isprintable() else repr(key) for key in first["loc"])
+    return ": ".join([*place, _told(first)])
 
 
 def _told(wrong: ErrorDetails) -> str:
