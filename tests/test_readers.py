@@ -466,6 +466,8 @@ def test_open_demos(open_data: Path, layout: str, folder: str, options: dict, st
         ("semicolons.csv", ["id;body;urgent", "1;a;1", "2;b;0"]),
         ("tabs.csv", ["id\tbody\turgent", "1\ta\t1", "2\tb\t0"]),
         ("UPPER.CSV", ["ID,BODY,URGENT", "1,a,1", "2,b,0"]),
+        ("begins_empty.csv", ["", "id,body,urgent", "1,a,1", "2,b,0"]),
+        ("two_line_ends.csv", ["id,body,urgent\r", "1,a,1", "2,b,0\r"]),
     ],
 )
 def test_tables_are_read_as_people_have_them(tmp_path: Path, name: str, lines: list[str]) -> None:
@@ -473,6 +475,24 @@ def test_tables_are_read_as_people_have_them(tmp_path: Path, name: str, lines: l
     path.write_text("\n".join(lines) + "\n")
     _, found = plain(path, {"columns": ["urgent"]}, text="body", id="id")
     assert found == {"a": [True], "b": [False]}
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (["id,body,urgent", '1,"a,1', "2,b,0"], "it ends between quotation marks|row 2 has 2 col"),
+        (["id,body,urgent", "1,a,1", "2,b"], "row 3 has 2 columns and the header 3; is a quot"),
+        (['id,body,"urgent', "1,a secret,1"], "the header does not end with its line; a quotation"),
+    ],
+)
+def test_a_quotation_mark_without_a_partner_loses_no_row_and_shows_none(
+    tmp_path: Path, lines: list[str], said: str
+) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(ValueError, match=said) as caught:
+        plain(path, {"columns": ["urgent"]}, text="body", id="id")
+    assert "secret" not in str(caught.value) and "t.csv" in str(caught.value)
 
 
 def test_a_packed_table_may_be_called_in_capitals(tmp_path: Path) -> None:

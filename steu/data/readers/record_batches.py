@@ -1,4 +1,4 @@
-"""One large table of texts, block by block in bounded memory."""
+"""One table as text, block by block in bounded memory."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def read_batches(
 
     Without a `delimiter` it is a Parquet file, with one a CSV file, packed or not.
 
-    Arrow reads them, since DuckDB keeps every quoted value that holds a quote until the file ends.
+    Arrow reads them: DuckDB takes no lines that end in several ways, leaves out a last row whose
+    quotation mark is missing, and keeps every quoted value that holds a quote until the file ends.
 
     Raises
     ------
@@ -51,7 +52,7 @@ def _csv(path: Path, columns: list[str], delimiter: str) -> Iterator[pa.RecordBa
             read_options=ReadOptions(block_size=BLOCK, use_threads=False),
             parse_options=ParseOptions(newlines_in_values=True, delimiter=delimiter),
             convert_options=ConvertOptions(
-                include_columns=columns,
+                include_columns=list(dict.fromkeys(columns)),
                 column_types=dict.fromkeys(columns, pa.string()),
                 strings_can_be_null=True,
                 null_values=[""],

@@ -1,4 +1,4 @@
-"""What one CSV or Parquet file is made of, and how DuckDB is told to read it."""
+"""What one CSV or Parquet file is made of: its columns, their types, what stands between."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from isal import igzip
 from isal.igzip_lib import IsalError
 
-from steu.data.readers.sql import identifier, literal
+from steu.data.readers.sql import identifier
 
 DELIMITERS = (",", ";", "\t", "|")
 LINE = 2**20  # characters of a header that are looked at
@@ -33,11 +33,16 @@ def header(path: Path) -> list[str]:
             raise ValueError(f"{path} cannot be read as Parquet: {first_line(error)}") from error
     try:
         with _open_text(path) as stream:
-            names = next(csv.reader(stream, delimiter=delimiter_of(path)), [])
+            rows = csv.reader(stream, delimiter=delimiter_of(path))
+            names = next((row for row in rows if row), [])
     except DAMAGED as error:  # type: ignore[misc]
         raise ValueError(f"{path}: {BROKEN_GZIP}") from error
     if not names:
         raise ValueError(f"{path} is empty; expected a header line of column names")
+    if any("\n" in name or "\r" in name for name in names):  # those would be rows, with their notes
+        raise ValueError(
+            f"{path}: the header does not end with its line; a quotation mark in it has no partner"
+        )
     if any("\udc80" <= letter <= "\udcff" for letter in "".join(names)):
         raise ValueError(f"{path}: the header is not UTF-8; convert the file to UTF-8")
     return names
@@ -70,6 +75,8 @@ def delimiter_of(path: Path) -> str:
     """What stands between the columns of a CSV file: the commonest in its first line; a comma."""
     with _open_text(path) as stream:
         first = stream.readline(LINE)
+        while first.isspace():  # an empty line before the header
+            first = stream.readline(LINE)
     return max(DELIMITERS, key=first.count)  # of equals the first, a comma
 
 
@@ -89,31 +96,3 @@ def as_text(column: str, kinds: dict[str, pa.DataType]) -> str:
     if kind is not None and (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
         return f"array_to_string({name}, chr({ord(ITEM)}))"
     return f"CAST({name} AS VARCHAR)"
-
-
-def source(path: Path, names: list[str]) -> str:
-    """The file as a table in SQL; `names` are those of its header."""
-    if is_parquet(path):
-        return f"read_parquet({literal(str(path))})"
-    columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in _told_apart(names))
-    packed = "gzip" if is_gzip(path) else "none"
-    # Everything is stated and nothing sniffed: a sample of a file of multi-line notes can mislead.
-    # One thread reads it, since a quoted line break may stand where a parallel reader would cut.
-    # The buffer, of which several are held at once, is by default 16 times the longest line.
-    return (
-        f"read_csv({literal(str(path))}, columns = {{{columns}}}, auto_detect = false, "
-        f"header = true, delim = {literal(delimiter_of(path))}, quote = '\"', escape = '\"', "
-        f"parallel = false, compression = '{packed}', max_line_size = 16777216, "
-        "buffer_size = 16777216)"
-    )
-
-
-def _told_apart(names: list[str]) -> list[str]:
-    """Names that an engine can take: an index or a trailing comma has none, some come twice."""
-    seen: set[str] = set()
-    told = []
-    for i, name in enumerate(names):
-        own = name if name and name.lower() not in seen else f"{name}:{i}"
-        seen.add(own.lower())
-        told.append(own)
-    return told

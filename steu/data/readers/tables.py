@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,11 +23,11 @@ from steu.data.readers.table_files import (
     header,
     is_parquet,
     kinds_of,
-    source,
 )
 from steu.data.readers.text_store import TextStore
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
+_ODD_ROW = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+)")  # in Arrow's words
 
 
 @contextmanager
@@ -106,25 +107,42 @@ def load(
     missing = [c for c in dict.fromkeys(columns.values()) if c.lower() not in by_name]
     if missing:
         raise ValueError(_missing_columns(path, missing, names))
-    kinds = kinds_of(path)
-    picked = ", ".join(
-        f"{as_text(by_name[column.lower()], kinds)} AS {identifier(alias)}"
-        for alias, column in columns.items()
-    )
+    wanted = {alias: by_name[column.lower()] for alias, column in columns.items()}
     with naming(path):
-        if store is None:
+        if store is None and is_parquet(path):
+            kinds = kinds_of(path)
+            picked = (f"{as_text(n, kinds)} AS {identifier(alias)}" for alias, n in wanted.items())
             connection.execute(
-                f"CREATE OR REPLACE TABLE {identifier(into)} AS "
-                f"SELECT * FROM (SELECT {picked} FROM {source(path, names)}) WHERE {where}"
+                f"CREATE OR REPLACE TABLE {identifier(into)} AS SELECT * FROM "
+                f"(SELECT {', '.join(picked)} FROM read_parquet({literal(str(path))})) "
+                f"WHERE {where}"
             )
         else:
-            wanted = {alias: by_name[column.lower()] for alias, column in columns.items()}
             schema = pa.schema([(alias, pa.string()) for alias in wanted])
             between = None if is_parquet(path) else delimiter_of(path)
             parts = read_batches(path, list(wanted.values()), schema, delimiter=between)
-            batches = ahead(parts)
-            store.take(connection, batches, schema, into=identifier(into), where=where)
+            if store is None:
+                _fill(connection, ahead(parts), schema, into=into, where=where)
+            else:
+                store.take(connection, ahead(parts), schema, into=identifier(into), where=where)
     return connection.execute(f"SELECT count(*) FROM {identifier(into)}").fetchall()[0][0]
+
+
+def _fill(
+    connection: duckdb.DuckDBPyConnection,
+    batches: Iterable[pa.RecordBatch],
+    schema: pa.Schema,
+    *,
+    into: str,
+    where: str,
+) -> None:
+    """Create the table `into` of those rows of the batches that satisfy `where`."""
+    columns = ", ".join(f"{identifier(name)} VARCHAR" for name in schema.names)
+    connection.execute(f"CREATE OR REPLACE TABLE {identifier(into)} ({columns})")
+    for batch in batches:
+        connection.register("arrived", pa.Table.from_batches([batch]))
+        connection.execute(f"INSERT INTO {identifier(into)} SELECT * FROM arrived WHERE {where}")
+        connection.unregister("arrived")
 
 
 def mend_ids(connection: duckdb.DuckDBPyConnection, table: str, *columns: str) -> None:
@@ -190,7 +208,10 @@ def naming(path: Path) -> Iterator[None]:
             raise MemoryError(f"{path} needs more than DuckDB was given: {first}") from None
         if "straddling" in first:
             first = f"a row is longer than {BLOCK:,} bytes; is a quotation mark missing?"
-        if "CSV parse error" in first:  # and then the row, which may hold a note
+        if row := _ODD_ROW.search(message):
+            first = f"row {row[1]} has {row[3]} columns and the header {row[2]}; is a quotation "
+            first += "mark or a delimiter missing before it?"
+        elif "CSV parse error" in first:  # and then the row, which may hold a note
             first = ":".join(first.split(":")[:2])
         raise ValueError(f"{path} cannot be read as a table: {first}") from None
 
