@@ -1,8 +1,9 @@
-"""What a user's mistake is answered with: the nearest right name."""
+"""What a user's mistake is answered with: the nearest right name, the step that went wrong."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 
@@ -26,3 +27,23 @@ def check_choice(value: str, known: Iterable[str], *, what: str, where: str = ""
     if value not in known:
         place = f"{where}: " if where else ""
         raise ValueError(f"{place}no {what} {value!r}; {suggestion(value, known)}")
+
+
+class Diverged(ValueError):
+    """A training whose loss is no number any more."""
+
+
+def check_losses(losses: Sequence[float], *, settings: str) -> None:
+    """Refuse losses, one a step, of which one is not finite.
+
+    Raises
+    ------
+    Diverged
+        With the first such step and the `settings`.
+    """
+    for step, loss in enumerate(losses):
+        if not math.isfinite(loss):
+            raise Diverged(
+                f"training diverged: the loss is {loss} at step {step + 1} of {len(losses)} "
+                f"with {settings}; lower the learning rate"
+            )

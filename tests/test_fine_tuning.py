@@ -8,6 +8,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 from toys import make_toy
 
+from steu._errors import Diverged
 from steu.evaluation.metrics import macro_auroc
 from steu.models.fine_tuning import TrainConfig, fine_tune, known_cross_entropy
 from steu.models.inference import features_from_ids, hide_tokens, predict
@@ -106,3 +107,18 @@ def test_bad_settings_are_named():
         TrainConfig(epochs=0)
     with pytest.raises(ValueError, match=r"token_dropout must lie in \[0, 1\); found 1"):
         TrainConfig(token_dropout=1)
+
+
+def test_a_loss_that_is_no_number_stops_with_step_and_settings(tmp_path):
+    toy = make_toy(tmp_path, n=40, trained=False)
+    config = TrainConfig(epochs=2, learning_rate=1e38, batch_size=8)
+    said = r"diverged: the loss is (nan|inf) at step \d of 4 with learning_rate 1e\+38 and batch_si"
+    with pytest.raises(Diverged, match=said):
+        fine_tune(
+            toy.model,
+            toy.notes,
+            toy.targets,
+            train=toy.train,
+            validation=toy.test,
+            config=config,
+        )

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from toys import open_study
 
+from steu._errors import Diverged
 from steu.experiments.peak_memory import step_bytes
 from steu.experiments.rivals import (
     LAYERS_ONLY,
@@ -83,6 +84,19 @@ def test_the_heads_rate_is_searched_beside_the_best_of_the_others(landscape):
 def test_the_head_stays_where_it_was_unless_it_is_searched(landscape):
     _, table = landscape(2.0, 0.25, [0.5, 1.0, 2.0], widen=1)
     assert (table["rate"] == table["head_rate"]).all()
+
+
+def test_a_rate_at_which_training_diverges_is_not_chosen_and_does_not_end_the_search(monkeypatch):
+    def train(rate, _):
+        if rate > 1:
+            raise Diverged("the loss is nan")
+        return Trained(None, rate)
+
+    monkeypatch.setattr("steu.experiments.tuning._validate", lambda _, t: {"criterion": t.seconds})
+    made, table = tune(None, [0.5, 1.0, 2.0], train)
+    assert made.seconds == 1.0 and table["criterion"].tolist() == [0.5, 1.0, -np.inf]
+    with pytest.raises(Diverged, match=r"diverged at each of the rates tried, \[2.0, 4.0\]"):
+        tune(None, [2.0, 4.0], train)
 
 
 def test_factors_are_positive():

@@ -6,6 +6,7 @@ import torch
 from sklearn.metrics import f1_score, roc_auc_score
 from toys import make_toy
 
+from steu._errors import Diverged
 from steu.models.inference import predict
 from steu.selection.ranking import rank_tokens
 from steu.unlearning.null_edit import null_edit, null_logits
@@ -171,3 +172,9 @@ def test_the_utility_loss_of_a_softmax_ignores_the_class_too():
     for student in (teacher, shifted):
         loss = utility_loss(student, teacher, 1, outputs="softmax")
         assert loss.item() == pytest.approx(-(p * p.log()).sum().item())
+
+
+def test_a_loss_that_is_no_number_stops_with_step_and_settings(toy, token_ids):
+    said = r"the loss is (nan|inf) at step \d+ of \d+ with learning rates 1e\+36, 0.02; lower the"
+    with pytest.raises(Diverged, match=said):
+        run(toy, token_ids, learning_rate_rows=1e36)

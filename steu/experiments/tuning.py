@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import pandas as pd
 from sklearn.metrics import f1_score, roc_auc_score
 
+from steu._errors import Diverged
 from steu.evaluation.metrics import macro_auroc
 from steu.experiments.study import Trained
 from steu.models.outputs import decided
@@ -44,22 +46,26 @@ def tune(
     Trained
         The best edit; of equals the first.
     table
-        A row a setting: rate, head_rate, forget_f1, forget_auroc, retain_macro_auroc, criterion,
-        chosen, and at_edge, which says of the chosen one that a further rate may do better.
+        A row a setting: rate, head_rate, forget_f1, forget_auroc, retain_macro_auroc, criterion
+        (−∞ where training diverged), chosen, and at_edge, which says of the chosen one that a
+        further rate may do better.
 
     Raises
     ------
     ValueError
-        If a factor is not positive.
+        If a factor is not positive, or every training diverged.
     """
     if not factors or min(factors) <= 0:
         raise ValueError(f"factors must be one or more positive numbers; found {list(factors)}")
-    trials: dict[tuple[float, float], tuple[Trained, dict[str, float]]] = {}
+    trials: dict[tuple[float, float], tuple[Trained | None, dict[str, float]]] = {}
 
     def criterion(rate: float, head: float) -> float:
         if (rate, head) not in trials:
-            made = train(rate, head)
-            trials[rate, head] = made, _validate(task, made)
+            try:
+                made = train(rate, head)
+                trials[rate, head] = made, _validate(task, made)
+            except Diverged:  # a rate that is too high is a finding of the search, not its end
+                trials[rate, head] = None, {"criterion": -math.inf}
         return trials[rate, head][1]["criterion"]
 
     rates = _search(lambda f: criterion(f, f), factors, widen=widen)
@@ -69,11 +75,14 @@ def tune(
         around = (best / RATIO, best, best * RATIO)
         heads = _search(lambda f: criterion(best, f), around, widen=widen)
     chosen = max(trials, key=lambda setting: trials[setting][1]["criterion"])
+    made = trials[chosen][0]
+    if made is None:
+        raise Diverged(f"training diverged at each of the rates tried, {rates}; try lower factors")
     table = pd.DataFrame(
         [{"rate": r, "head_rate": h, **found} for (r, h), (_, found) in trials.items()]
     ).assign(chosen=[setting == chosen for setting in trials])
     edge = _at_edge(best, rates) or (apart and _at_edge(chosen[1], heads))
-    return trials[chosen][0], table.assign(at_edge=table["chosen"] & edge)
+    return made, table.assign(at_edge=table["chosen"] & edge)
 
 
 def _search(

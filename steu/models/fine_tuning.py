@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from transformers import PreTrainedModel
 
-from steu._errors import check_choice
+from steu._errors import check_choice, check_losses
 from steu.data.encoding import EncodedNotes
 from steu.evaluation.metrics import macro_auroc
 from steu.models.heads import head_of
@@ -79,6 +79,11 @@ def fine_tune(
     -------
     list of dict
         An entry an epoch: epoch, loss (nats a label; NaN for epoch 0), validation_auroc (macro).
+
+    Raises
+    ------
+    Diverged
+        If a loss is not finite.
     """
     start_head(model, notes, targets, train=train, config=config)
     generator = np.random.default_rng(config.seed)
@@ -141,7 +146,10 @@ def _train_epoch(
         optimizer.step()
         schedule.step()
         losses.append(loss.detach())
-    return float(torch.stack(losses).mean())
+    values = torch.stack(losses)
+    settings = f"learning_rate {config.learning_rate:g} and batch_size {config.batch_size}"
+    check_losses(values.tolist(), settings=settings)
+    return float(values.mean())
 
 
 def known_cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

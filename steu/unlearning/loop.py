@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from steu._errors import check_choice
+from steu._errors import check_choice, check_losses
 from steu.models.heads import HeadPart
 from steu.task import ForgetTask
 
@@ -61,6 +61,11 @@ def descend(
     """A step of AdamW without decay for every pair of batches; an entry a step.
 
     Losses are read once, at the end, so that no step waits for the device.
+
+    Raises
+    ------
+    Diverged
+        If one of them is not finite.
     """
     optimizer = torch.optim.AdamW(groups, weight_decay=0.0)
     seen: History = []
@@ -76,6 +81,8 @@ def descend(
         seen.append({"epoch": epoch, "step": len(seen)})
         kept.append(torch.stack([loss_forget, loss_utility]))
     values = torch.stack(kept).tolist()
+    rates = ", ".join(f"{group['lr']:g}" for group in optimizer.param_groups)
+    check_losses([sum(pair) for pair in values], settings=f"learning rates {rates}")
     return [
         {**step, "forget_loss": lost, "utility_loss": held}
         for step, (lost, held) in zip(seen, values, strict=True)
