@@ -80,7 +80,9 @@ def table(
     told = [(i, f"n{i}", text, int(label)) for i, (text, label) in enumerate(rows)]
     for i, row in enumerate([("", "id", "body", "urgent"), *told]):
         end = ends[i % len(ends)]  # several in a file that was put together from several
-        csv.writer(out, delimiter=between, lineterminator=end, quoting=quoting).writerow(row)
+        breaks = any(c in cell for cell in row for c in "\r\n" if isinstance(cell, str))
+        how = csv.QUOTE_ALL if breaks else quoting  # of breaks, csv quotes those of `end` alone
+        csv.writer(out, delimiter=between, lineterminator=end, quoting=how).writerow(row)
     return out.getvalue()
 
 
@@ -174,7 +176,7 @@ def _rows_by_another_reader(content: bytes) -> int:
         rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True))
     except (csv.Error, UnicodeDecodeError):
         assume(False)  # the two readers differ on what is no table; there is nothing to compare
-    return len([row for row in rows[1:] if row])
+    return sum(map(bool, rows)) - 1  # all but the header
 
 
 # The publishers' tables
