@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
+import tomllib
+from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pandas as pd
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from stubs import steu
 from test_book import NOTE, executed, restricted_cohort
 
@@ -18,7 +23,7 @@ from steu._io import read_json, sha256, write_json
 from steu.evaluation.results import COLUMNS, tagged, write_metrics
 from steu.workflow import edition, pdf
 from steu.workflow.agreement import compare, compare_with_edition
-from steu.workflow.book import chapters_of
+from steu.workflow.book import COMPUTES_WITH, chapters_of
 from steu.workflow.jobs import Grid
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -293,3 +298,50 @@ def test_the_published_edition_is_whole_and_its_pages_say_what_it_says() -> None
         assert facts["commit"][:12] in foot.source and facts["lock"][:12] in foot.source
         assert "not committed" not in foot.source
     assert sum(path.stat().st_size for path in PUBLISHED.rglob("*.*")) < 20e6
+
+
+READERS_PYTHON = """
+import sys
+from importlib.abc import MetaPathFinder
+from sphinx.ext.autodoc.mock import mock
+
+allowed, mocked = set(sys.argv[1].split()), sys.argv[2].split()
+
+class Light(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        root = name.partition(".")[0]
+        if root not in sys.stdlib_module_names and root not in allowed:
+            raise ModuleNotFoundError(f"No module named {name!r}")
+
+sys.meta_path.insert(0, Light())
+import steu
+with mock([name for name in mocked if name not in allowed]):
+    for name in steu.__all__:
+        getattr(steu, name)
+"""
+
+
+def test_the_public_face_can_be_shown_with_nothing_but_the_extra_book() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    light = with_what_they_need(project["optional-dependencies"]["book"])
+    named = packages_distributions().items()
+    roots = {root for root, of in named if light & {canonicalize_name(name) for name in of}}
+    assert "matplotlib" in roots and "torch" not in roots
+    command = [sys.executable, "-c", READERS_PYTHON, " ".join({*roots, "steu"})]
+    command.append(" ".join(COMPUTES_WITH))
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def with_what_they_need(requirements: list[str]) -> set[str]:
+    """Names of these distributions and of all that they require."""
+    found: set[str] = set()
+    todo = [Requirement(one) for one in requirements]
+    while todo:
+        one = todo.pop()
+        name = canonicalize_name(one.name)
+        wanted = one.marker is None or one.marker.evaluate({"extra": ""})
+        if wanted and name not in found:
+            found.add(name)
+            todo += map(Requirement, distribution(name).requires or ())
+    return found

@@ -24,7 +24,16 @@ from steu.workflow.parameters import Parameter, notebook_parameters
 from steu.workflow.profiles import Profile, load_profile
 from steu.workflow.site import check_site
 
-COMPUTES_WITH = ("torch", "transformers", "tokenizers", "safetensors", "sklearn", "scipy", "joblib")
+COMPUTES_WITH = (
+    "torch",
+    "transformers",
+    "tokenizers",
+    "safetensors",
+    "sklearn",
+    "scipy",
+    "joblib",
+    "threadpoolctl",
+)
 RENDERED = {".ipynb", ".md", ".html", ".svg", ".json", ".txt", ".log", ".csv"}  # may show a note
 UNWANTED = ("sphinx_thebe", "sphinx_comments", "sphinx.ext.intersphinx")  # they name remote hosts
 PARAMETERS_INTRODUCTION = """\
