@@ -34,7 +34,7 @@ def degenerate(
         "always predicted": predicted.all(axis=0) & ~truth.all(axis=0) & ~constant,
         "worse than its prevalence": lost > guess + 1e-9,
     }
-    found = {what: [labels[c] for c in np.flatnonzero(which)] for what, which in wrong.items()}
+    found = {what: [labels[int(c)] for c in np.flatnonzero(which)] for what, which in wrong.items()}
     return {what: names for what, names in found.items() if names}
 
 

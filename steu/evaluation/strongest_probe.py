@@ -9,7 +9,8 @@ the choice.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -148,18 +149,19 @@ def read_class(
         lacks notes with or without the class.
     """
     check_readable(features, targets, place=place)
-    best: Finding | None = None
-    for name, probe in readers(*features["train"].shape, seed=seed).items():
-        fitted = _fitted(probe, features["train"], targets["train"])
-        scores = {split: _scores(fitted, features[split]) for split in ("validation", "test")}
-        auroc = float(roc_auc_score(targets["validation"], scores["validation"]))
-        turned = auroc < 0.5
-        found = max(auroc, 1 - auroc)
-        if best is None or found > best.validation_auroc:
-            shown = -scores["test"] if turned else scores["test"]
-            best = Finding(place, name, turned, found, shown)
-    assert best is not None  # there are readers
-    return best
+    best: tuple[float, bool, str, Pipeline] | None = None
+    with _one_thread():
+        for name, probe in readers(*features["train"].shape, seed=seed).items():
+            fitted = probe.fit(features["train"].astype(np.float64), targets["train"].astype(int))
+            scores = _scores(fitted, features["validation"])
+            auroc = float(roc_auc_score(targets["validation"], scores))
+            found = max(auroc, 1 - auroc)
+            if best is None or found > best[0]:
+                best = found, auroc < 0.5, name, fitted
+        assert best is not None  # there are readers
+        found, turned, name, fitted = best
+        shown = _scores(fitted, features["test"])
+    return Finding(place, name, turned, found, -shown if turned else shown)
 
 
 def strongest(findings: list[Finding]) -> Finding:
@@ -183,11 +185,14 @@ def read_again(
         As chosen elsewhere, a key of `readers`.
     """
     scores = np.empty(len(targets))
-    for train, held in GroupKFold(FOLDS).split(features, targets, groups):
-        known = readers(*features[train].shape, seed=seed)
-        check_choice(reader, list(known), what="reader")
-        probe = _fitted(known[reader], features[train], targets[train])
-        scores[held] = rankdata(_scores(probe, features[held])) / len(held)
+    with _one_thread():
+        for train, held in GroupKFold(FOLDS).split(features, targets, groups):
+            known = readers(*features[train].shape, seed=seed)
+            check_choice(reader, list(known), what="reader")
+            probe = known[reader].fit(
+                features[train].astype(np.float64), targets[train].astype(int)
+            )
+            scores[held] = rankdata(_scores(probe, features[held])) / len(held)
     return scores
 
 
@@ -214,15 +219,16 @@ def check_readable(
             )
 
 
-def _fitted(probe: Pipeline, features: np.ndarray, targets: np.ndarray) -> Pipeline:
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """As a probe is fitted on any machine; entered once for many, since it looks for libraries."""
     with warnings.catch_warnings(), threadpool_limits(1):
         # A probe that has not converged is judged by what it reads, like any other.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return probe.fit(features.astype(np.float64), targets.astype(int))
+        yield
 
 
 def _scores(probe: Pipeline, features: np.ndarray) -> np.ndarray:
-    with threadpool_limits(1):
-        if hasattr(probe[-1], "decision_function"):
-            return probe.decision_function(features)
-        return probe.predict_proba(features)[:, 1]
+    if hasattr(probe[-1], "decision_function"):
+        return probe.decision_function(features)
+    return probe.predict_proba(features)[:, 1]
