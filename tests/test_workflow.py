@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import namedtuple
 from functools import partial
 from pathlib import Path
 from threading import Timer
@@ -18,6 +19,7 @@ from stubs import PROFILE, ROOT, ran, steu, write_notebook, write_project
 
 from steu.workflow.code_dependencies import PackageCode
 from steu.workflow.jobs import Grid
+from steu.workflow.launch import snakemake_command
 from steu.workflow.profiles import load_profile
 from steu.workflow.stages import STAGES
 
@@ -353,6 +355,23 @@ def test_tables_that_were_copied_are_not_new_and_changed_ones_are(project: Path)
     assert "toy/cohort/metrics.json" not in steu(project, *given, "--dry-run").stdout
     table.write_text(table.read_text() + "3,4\n")
     assert "toy/cohort/metrics.json" in steu(project, *given, "--dry-run").stdout
+
+
+def test_models_that_do_not_fit_on_the_disk_are_said_before_anything_runs(
+    project: Path, monkeypatch
+) -> None:
+    monkeypatch.chdir(project)
+    (project / "bert").mkdir()
+    (project / "bert" / "model.safetensors").write_bytes(b"x" * 1000)
+    text = PROFILE.replace("{model: random-bert}", "{model: bert}")
+    (project / "profiles" / "big.yaml").write_text(text)
+    needed = 9 * 1000 * 2  # models, bytes, seeds
+    space = namedtuple("Space", "free")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: space(needed))
+    snakemake_command("big")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: space(needed - 1))
+    with pytest.raises(ValueError, match=r"runs/big will take some 0 GB \(9 models .* are free th"):
+        snakemake_command("big")
 
 
 def test_missing_data_lists_what_is_there(finished: Path, tmp_path: Path, monkeypatch) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
 from steu._errors import suggestion
 from steu.workflow.jobs import Grid
+
+MODELS = 9  # sizes of a classifier that a run keeps for each, references and edits together: measured
 
 
 def snakemake_command(
@@ -29,15 +32,32 @@ def snakemake_command(
     Raises
     ------
     ValueError
-        If `Grid.of` refuses the profile, or the folder for the cluster holds no settings.
+        If `Grid.of` refuses the profile, its models do not fit on the disk, or the folder for the
+        cluster holds no settings.
     """
-    Grid.of(profile, data=data, run=run)
+    _check_disk(Grid.of(profile, data=data, run=run))
     command = [sys.executable, "-m", "snakemake", "--snakefile", "workflow/Snakefile"]
     command += ["--nolock", "--rerun-incomplete", "--quiet", "host", "reason"]
     command += ["--profile", "none"]  # what the user has set for all workflows is for others
     command += ["--max-checksum-file-size", "1TB"]  # tables that were only copied are not new
     command += [*(["--dry-run"] if dry_run else []), *_where(cores, cluster)]
     return [*command, "--config", f"profile={profile}", f"data={data}", f"run={run}"]
+
+
+def _check_disk(grid: Grid) -> None:
+    """Refuse a run whose classifiers would fill the disk, hours after it began."""
+    cells = len(grid.profile.datasets) * len(grid.profile.seeds)
+    local = [Path(backbone.model) for backbone in grid.profile.backbones.values()]
+    weights = [file for folder in local for file in folder.glob("*.safetensors")]
+    needed = MODELS * cells * sum(file.stat().st_size for file in weights)
+    there = next(p for p in Path(grid.run, "_").absolute().parents if p.exists())
+    free = shutil.disk_usage(there).free
+    if needed > free:
+        raise ValueError(
+            f"{grid.run} will take some {needed / 1e9:.0f} GB ({MODELS} models for each dataset, "
+            f"backbone and seed) and {free / 1e9:.0f} GB are free there: free some, write "
+            "elsewhere with --run FOLDER, or take fewer backbones or seeds"
+        )
 
 
 def _where(cores: int, cluster: str) -> list[str]:
