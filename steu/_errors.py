@@ -12,7 +12,14 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     known = list(known)
     folded = {one.casefold(): one for one in reversed(known)}
     near = get_close_matches(str(name).casefold(), folded, n=1, cutoff=0.5)
-    return f"did you mean {folded[near[0]]}?" if near else f"known are {', '.join(known) or 'none'}"
+    if near:
+        return f"did you mean {in_one_line(folded[near[0]])}?"
+    return f"known are {', '.join(map(in_one_line, known)) or 'none'}"
+
+
+def in_one_line(name: object) -> str:
+    """A name as it is; one that would break the line, in quotes and escaped."""
+    return str(name) if str(name).isprintable() else repr(name)
 
 
 def check_choice(value: str, known: Iterable[str], *, what: str, where: str = "") -> None:

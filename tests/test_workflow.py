@@ -146,11 +146,57 @@ def test_a_failed_run_keeps_its_notebook_and_is_resumed(project: Path) -> None:
     path.write_text(whole.replace("folder = Path", "raise ValueError('no claims')\\nfolder = Path"))
     done = steu(project, "workflow", "toy", "--cores", "2")
     assert done.returncode == 1
-    assert "steu: notebooks/09_reproduction.ipynb, cell 2: no claims" in done.stderr
+    *_, log, last = done.stderr.splitlines()
+    assert last == "steu: notebooks/09_reproduction.ipynb, cell 2: no claims"
+    assert "Exception" not in done.stderr
+    assert "CalledProcessError" in Path(log.removeprefix("the engine's own lines: ")).read_text()
     folder = project / "runs" / "toy" / "reproduction"
     assert (folder / "notebook.ipynb").is_file() and not (folder / "metrics.json").exists()
     path.write_text(whole)
     assert again(project) == ["reproduction"]
+
+
+BESIDE = """import os, signal, time
+if 'other/seed1' in output:
+    time.sleep(300)
+while not Path('{there}').exists():
+    time.sleep(0.1)
+{fault}
+metrics = """
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "last"),
+    [
+        ("raise ValueError('no such row')", 1, "steu: notebooks/04_unlearning.ipynb, cell 2: no s"),
+        ("os.kill(os.getppid(), 9)", 1, "steu: the stage unlearning ended without a word, as one "),
+        ("os.kill(int(os.environ['STARTED']), signal.SIGINT)", 130, "steu: interrupted; what is f"),
+    ],
+    ids=["fails", "is killed", "ctrl-c"],
+)
+def test_what_stops_a_run_stops_what_runs_beside_and_is_said_last(
+    project: Path, fault: str, status: int, last: str
+) -> None:
+    path = project / "notebooks" / "04_unlearning.ipynb"
+    beside = "runs/toy/toy/other/seed1/unlearning/notebook.ipynb"
+    text = BESIDE.format(there=beside, fault=fault).replace("\n", "\\n")
+    path.write_text(path.read_text().replace("metrics = ", text))
+    shell = "STARTED=$$ exec " + " ".join(
+        [sys.executable, "-m", "steu.workflow.cli", "workflow", "toy", "--cores", "2"]
+    )
+    started = time.monotonic()
+    done = subprocess.run(
+        ["sh", "-c", shell],
+        cwd=project,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == status, done.stderr
+    assert done.stderr.splitlines()[-1].startswith(last)
+    assert time.monotonic() - started < 120
+    assert (project / "runs/toy/toy/other/seed0/classifier/metrics.json").is_file()
 
 
 WAIT = """import time

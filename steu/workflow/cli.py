@@ -58,8 +58,7 @@ def workflow(
     dry_run: Annotated[bool, typer.Option(help="Only list what would run.")] = False,
 ) -> None:
     """Run all notebooks of a profile. What follows -- goes to Snakemake."""
-    import subprocess
-
+    from steu.workflow.engine import run_engine
     from steu.workflow.jobs import left_out
     from steu.workflow.launch import snakemake_command
 
@@ -68,7 +67,7 @@ def workflow(
     )
     for name in left_out(profile, data=data):
         typer.echo(f"steu: {data} does not hold {name}; it is left out of this run", err=True)
-    raise typer.Exit(subprocess.call([*command, *context.args]))
+    raise typer.Exit(run_engine([*command, *context.args]))
 
 
 @app.command()

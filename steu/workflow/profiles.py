@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
-from steu._errors import check_choice, suggestion
+from steu._errors import check_choice, in_one_line, suggestion
 from steu.workflow.annotations import mistake
 from steu.workflow.stages import STAGES, Stage
 
@@ -206,8 +206,7 @@ def _one_line(error: ValidationError) -> str:
     """Say the first mistake; an unknown key goes before the missing one that it was meant for."""
     wrong = error.errors(include_url=False)
     first = next((w for w in wrong if w["type"] == "extra_forbidden"), wrong[0])
-    place = (str(key) if str(key).isprintable() else repr(key) for key in first["loc"])
-    return ": ".join([*place, _told(first)])
+    return ": ".join([*map(in_one_line, first["loc"]), _told(first)])
 
 
 def _told(wrong: ErrorDetails) -> str:
