@@ -19,7 +19,8 @@ import yaml
 
 from steu._io import atomic_path, read_json
 from steu.data.privacy import note_text_in
-from steu.reporting import cost_page
+from steu.evaluation.results import collect
+from steu.reporting import cost_page, request_costs
 from steu.workflow.parameters import Parameter, notebook_parameters
 from steu.workflow.profiles import Profile, load_profile
 from steu.workflow.site import check_site
@@ -149,6 +150,20 @@ def stage(chapters: list[Chapter], *, root: Path, run: Path, staged: Path) -> No
     page = parameters_page(sorted((staged / "notebooks").glob("*.ipynb")))
     (staged / "book" / "parameters.md").write_text(page, encoding="utf-8")
     _stage_costs(root / "benchmarks" / "results", run, staged / "book")
+    _stage_guide(chapters, staged / "book" / "withdrawing.md")
+
+
+def _stage_guide(chapters: list[Chapter], page: Path) -> None:
+    """Put what each answer to a request cost and left in this run into the guide."""
+    folders = [chapter.executed.parent for chapter in chapters]
+    measured = [f / "metrics.json" for f in folders if (f / "metrics.json").is_file()]
+    trained = next((f / "provenance.json" for f in folders if f.name == "classifier"), page)
+    table = ""
+    if measured and trained.is_file():
+        seconds = read_json(trained)["seconds"]
+        table = request_costs.request_costs(collect(measured), training_seconds=seconds)
+    text = page.read_text(encoding="utf-8").replace(request_costs.MARK, table)
+    page.write_text(text, encoding="utf-8")
 
 
 def _stage_costs(results: Path, run: Path, book: Path) -> None:

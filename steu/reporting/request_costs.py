@@ -1,0 +1,66 @@
+"""What each answer to a request costs and leaves: a table of the guide, from one run's numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from steu.reporting.glue import estimate
+
+MARK = "<!-- what each answer costs -->\n"  # in book/withdrawing.md, where the table goes
+WAYS = {  # method in the results → what the guide calls it
+    "original": "Leave it",
+    "null": "Null edit, or a filter",
+    "head_only_tuned": "Head only",
+    "steu_tuned": "STEU",
+    "steu_e": "STEU-E",
+    "reference_relabelled": "Retrain without the class",
+}
+COLUMNS = {  # metric in the results → head of its column
+    "parameters_changed": "parameters changed",
+    "seconds": "seconds to make",
+    "forget_f1": "F1 of the class",
+    "reader_auroc_head": "strongest reader of what the head reads (AUROC)",
+    "retain_macro_auroc": "macro-AUROC of the others",
+}
+
+
+def request_costs(results: pd.DataFrame, *, training_seconds: float | None = None) -> str:
+    """MyST text of the table, for the first dataset, backbone and seed of the run.
+
+    Parameters
+    ----------
+    results : DataFrame
+        As `steu.evaluation.results.collect` makes it; what it lacks is a dash.
+    training_seconds : float, optional
+        What the page that trained the classifier took: retraining takes that again.
+    """
+    own = results[results["method"].isin(list(WAYS)) & results["metric"].isin(list(COLUMNS))]
+    if own.empty:
+        return ""
+    first = own.sort_values(["dataset", "backbone", "seed"], kind="stable").iloc[0]
+    same = [own[name] == first[name] for name in ("dataset", "backbone", "seed")]
+    own = own[same[0] & same[1] & same[2]].drop_duplicates(["method", "metric"], keep="last")
+    cells = {(row["method"], row["metric"]): row for row in own.to_dict("records")}
+    lines = [f"| | {' | '.join(COLUMNS.values())} |", f"|---{'|---' * len(COLUMNS)}|"]
+    for method, name in WAYS.items():
+        told = [_told(metric, cells.get((method, metric))) for metric in COLUMNS]
+        if method.startswith("reference"):
+            told[:2] = ["all", "–" if training_seconds is None else f"{training_seconds:.0f}"]
+        lines.append(f"| {name} | {' | '.join(told)} |")
+    what = f"{first['dataset']}, *{first['forget_label']}*, seed {first['seed']}"
+    caption = (
+        f"\n{what}: the edits at the settings that chapter 05 picked, without its search; brackets "
+        "are 95 % intervals over patients; seconds of one run on one core. Retraining takes what "
+        "the page of the classifier took.\n"
+    )
+    return "\n".join(lines) + "\n" + caption
+
+
+def _told(metric: str, row: dict[str, Any] | None) -> str:
+    if row is None:
+        return "–"
+    if metric in ("parameters_changed", "seconds"):
+        return f"{row['value']:,.{int(metric == 'seconds')}f}"
+    return estimate(row)

@@ -1,0 +1,38 @@
+"""The guide's table: one row a way, numbers of one cell of the run, dashes where nothing is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from steu.evaluation.results import COLUMNS, tagged
+from steu.reporting.request_costs import request_costs
+
+
+def table(*rows: dict[str, Any]) -> pd.DataFrame:
+    tags = {"dataset": "a", "backbone": "b", "forget_label": "sepsis", "split": "test"}
+    return pd.DataFrame([tagged([r], **tags)[0] for r in rows], columns=list(COLUMNS))
+
+
+def test_the_table_shows_the_first_seed_and_leaves_out_what_was_not_measured() -> None:
+    auc = {"metric": "reader_auroc_head", "value": 0.744, "low": 0.68, "high": 0.80}
+    found = request_costs(
+        table(
+            {"seed": 0, "method": "steu_e", "metric": "seconds", "value": 12.44},
+            {"seed": 0, "method": "steu_e", "metric": "parameters_changed", "value": 100614},
+            {"seed": 0, "method": "steu_e", **auc},
+            {"seed": 1, "method": "steu_e", "metric": "seconds", "value": 99.0},
+            {"seed": 0, "method": "reference_relabelled", **auc},
+        ),
+        training_seconds=189.8,
+    )
+    lines = dict(line.strip("| ").split(" | ", 1) for line in found.splitlines() if " | " in line)
+    assert lines["STEU-E"] == "100,614 | 12.4 | – | 0.74 [0.68, 0.80] | –"
+    assert lines["Retrain without the class"] == "all | 190 | – | 0.74 [0.68, 0.80] | –"
+    assert lines["STEU"] == "– | – | – | – | –"
+    assert "a, *sepsis*, seed 0" in found and "99" not in found
+
+
+def test_a_run_without_these_numbers_has_no_table() -> None:
+    assert request_costs(table()) == ""
