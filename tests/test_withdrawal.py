@@ -322,6 +322,54 @@ def test_other_families_are_withdrawn_from_too(place: Path, tmp_path: Path, kind
     assert found["rows"] == 3
 
 
+def softmax_of(place: Path, folder: Path) -> dict[str, Any]:
+    """The same model choosing one of its classes, and the documents that have just one."""
+    model = shutil.copytree(place / "model", folder / "softmax")
+    config = json.loads((model / "config.json").read_text())
+    config["problem_type"] = "single_label_classification"
+    (model / "config.json").write_text(json.dumps(config))
+    table = pd.read_csv(place / "reports.csv")
+    one = table[table[list(LABELS)].sum(axis=1) == 1]
+    one = one.assign(kind=one[list(LABELS)].idxmax(axis=1))
+    one[["id", "who", "report", "kind"]].to_csv(folder / "one.csv", index=False)
+    columns = {"column": "kind"}
+    return {"model": str(model), "path": str(folder / "one.csv"), "columns": columns}
+
+
+def test_a_class_of_a_softmax_is_withdrawn_and_its_mass_goes_to_the_others(
+    place: Path, tmp_path: Path
+) -> None:
+    asked = request_of(place, tmp_path / "out", **softmax_of(place, tmp_path))
+    page = answering.withdraw(asked, minutes=0.1)
+    (one,) = read_json(page.parent / answering.RECORD)["classes"]
+    found = {(r["method"], r["metric"]): r["value"] for r in one["says"]}
+    assert found["original", "forget_f1"] > 0.8 > 0.1 > found["steu_e", "forget_f1"]
+    model = AutoModelForSequenceClassification.from_pretrained(page.parent / "model").eval()
+    assert model.config.problem_type == "single_label_classification"
+    tokenizer = AutoTokenizer.from_pretrained(page.parent / "model")
+    texts = pd.read_csv(tmp_path / "one.csv")["report"].tolist()
+    with torch.no_grad():
+        logits = model(**tokenizer(texts, padding=True, return_tensors="pt")).logits
+    chosen = logits.argmax(dim=1).numpy()
+    assert (chosen != list(model.config.id2label.values()).index("diabetes")).mean() > 0.95
+    artefacts.verify(page.parent, model=asked.model)
+
+
+def test_two_classes_that_exclude_each_other_cannot_lose_one(place: Path, tmp_path: Path) -> None:
+    given = softmax_of(place, tmp_path)
+    model = AutoModelForSequenceClassification.from_pretrained(
+        given["model"], num_labels=2, ignore_mismatched_sizes=True
+    )
+    model.config.id2label = {0: "diabetes", 1: "kidney"}
+    model.config.label2id = {"diabetes": 0, "kidney": 1}
+    model.save_pretrained(given["model"])
+    table = pd.read_csv(given["path"])
+    table[table["kind"] != "lung"].to_csv(given["path"], index=False)
+    told = bad(place, tmp_path, **given)
+    assert "chooses one of 2 classes; without diabetes there would be no choice left" in told
+    assert not (tmp_path / "out").exists()
+
+
 def bad(place: Path, folder: Path, **changes: Any) -> str:
     asked = request_of(place, folder / "out", **changes)
 
