@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -418,6 +419,18 @@ def test_models_that_do_not_fit_on_the_disk_are_said_before_anything_runs(
     monkeypatch.setattr("shutil.disk_usage", lambda _: space(needed - 1))
     with pytest.raises(ValueError, match=r"runs/big will take some 0 GB \(9 models .* are free th"):
         snakemake_command("big")
+
+
+@pytest.mark.parametrize("where", ["there/x", "/proc/nothing"])
+def test_a_folder_that_cannot_be_written_is_one_line_before_anything_runs(
+    project: Path, where: str
+) -> None:
+    (project / "there").write_text("a file")
+    done = steu(project, "workflow", "toy", "--run", where)
+    assert done.returncode == 2
+    assert re.fullmatch(
+        r"steu: \S+: (Not a directory|No such file .*); name one that .* written\n", done.stderr
+    )
 
 
 def test_missing_data_lists_what_is_there(finished: Path, tmp_path: Path, monkeypatch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -217,16 +216,22 @@ def main() -> None:
     except (ValueError, ConnectionError) as error:
         _stop(error, 2)
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if error.errno is None:
             raise
-        _stop(error, 2)
+        place = f"{error.filename}: {error.strerror}; name one that can be read and written"
+        _stop(place if error.filename else error, 2)
+    except KeyboardInterrupt:
+        from steu.workflow.engine import INTERRUPTED
+
+        print(INTERRUPTED, file=sys.stderr)
+        sys.exit(130)
     except RuntimeError as error:
         if type(error).__name__ != "NotebookError":
             raise
         _stop(error, 1)
 
 
-def _stop(error: Exception, code: int) -> None:
+def _stop(error: Exception | str, code: int) -> None:
     print(f"steu: {error}", file=sys.stderr)
     sys.exit(code)
 

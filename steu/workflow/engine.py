@@ -38,7 +38,9 @@ def run_engine(command: Sequence[str]) -> int:
                 for line in engine.stderr:
                     if found := _LOG.match(line):
                         log = found[1].strip()
-                    elif line.startswith("steu: ") and not said:
+                    elif line.rstrip() == INTERRUPTED:  # a job's; what interrupted it is said
+                        continue
+                    elif line.startswith("steu: ") and not said and not after:
                         said = line.rstrip()
                         _stop(engine.pid)
                     elif after or said:

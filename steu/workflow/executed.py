@@ -57,15 +57,15 @@ def explain(
     """Make the error that the user sees from the one that ended the run."""
     name = os.path.relpath(path, root)
     where = f"{name}, cell {_code_cell(executed, getattr(failure, 'cell_index', None))}"
-    kept_as = f"the notebook as far as it came: {os.path.relpath(kept, root)}"
+    kept_as = f"the notebook as far as it came, traceback included: {os.path.relpath(kept, root)}"
     kind, message = getattr(failure, "ename", ""), str(getattr(failure, "evalue", failure))
+    message = _without_places(" ".join(message.split()), root)
     full = kind == "OSError" and f"[Errno {errno.ENOSPC}]" in message
-    if kind == "ValueError" or full:
-        return ValueError(f"{where}: {' '.join(message.split())}")
+    if kind in ("ValueError", "Diverged") or full:
+        return ValueError(f"{where}: {message}")
     if isinstance(failure, DeadKernelError):
-        return NotebookError(f"{name}: the kernel died, perhaps for lack of memory\n{kept_as}")
-    trace = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(getattr(failure, "traceback", [])))
-    return NotebookError(f"{where} failed\n{_without_places(trace, root)}\n{kept_as}")
+        return NotebookError(f"{name}: the kernel died, perhaps for lack of memory; {kept_as}")
+    return NotebookError(f"{where} failed: {kind}: {message}; {kept_as}")
 
 
 def _code_cell(executed: nbformat.NotebookNode, executed_index: int | None) -> int | str:

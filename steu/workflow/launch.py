@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 from steu._errors import suggestion
@@ -34,14 +35,26 @@ def snakemake_command(
     ValueError
         If `Grid.of` refuses the profile, its models do not fit on the disk, or the folder for the
         cluster holds no settings.
+    OSError
+        If nothing can be written to the run's folder.
     """
-    _check_disk(Grid.of(profile, data=data, run=run))
+    grid = Grid.of(profile, data=data, run=run)
+    _check_disk(grid)
     command = [sys.executable, "-m", "snakemake", "--snakefile", "workflow/Snakefile"]
     command += ["--nolock", "--rerun-incomplete", "--quiet", "host", "reason"]
     command += ["--profile", "none"]  # what the user has set for all workflows is for others
     command += ["--max-checksum-file-size", "1TB"]  # tables that were only copied are not new
     command += [*(["--dry-run"] if dry_run else []), *_where(cores, cluster)]
+    if not dry_run:
+        _check_writable(Path(grid.run))
     return [*command, "--config", f"profile={profile}", f"data={data}", f"run={run}"]
+
+
+def _check_writable(run: Path) -> None:
+    """Raise the system's error where nothing can be written, before a job does."""
+    run.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=run):
+        pass
 
 
 def _check_disk(grid: Grid) -> None:
