@@ -66,7 +66,7 @@ def workflow(
     )
     for name in left_out(profile, data=data):
         typer.echo(f"steu: {data} does not hold {name}; it is left out of this run", err=True)
-    raise typer.Exit(run_engine([*command, *context.args]))
+    raise typer.Exit(run_engine([*command, *context.args], cluster=bool(cluster)))
 
 
 @app.command()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from threading import Timer
 from typing import Any
 
@@ -21,47 +22,75 @@ _LOG = re.compile(r"^Complete log\(s\): (.+)")
 INTERRUPTED = "steu: interrupted; what is finished is kept, and the same command goes on from there"
 
 
-def run_engine(command: Sequence[str]) -> int:
+def run_engine(command: Sequence[str], *, cluster: bool = False) -> int:
     """Run Snakemake to its end, or to the first job that fails, and return its exit status.
 
     A failing job stops those beside it, as Ctrl-C does: what they would find, the next run finds.
     From then on nothing of the engine's own is shown. Its log file is named, and the last line is
-    the job's.
+    the job's. On a cluster a job is tried again, so there all goes on, and is shown, to the end.
     """
-    said, after, log = "", list[str](), ""
+    heard = _Heard(cluster)
     with subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, encoding="utf-8", errors="replace"
     ) as engine:
-        assert engine.stderr is not None  # it is a pipe
         while True:
             try:
-                for line in engine.stderr:
-                    if found := _LOG.match(line):
-                        log = found[1].strip()
-                    elif line.rstrip() == INTERRUPTED:  # a job's; what interrupted it is said
-                        continue
-                    elif line.startswith("steu: ") and not said and not after:
-                        said = line.rstrip()
+                for line in engine.stderr or ():
+                    if heard.trouble_in(line.rstrip()):
                         _stop(engine.pid)
-                    elif after or said:
-                        after.append(line.rstrip())
-                    elif _TROUBLE.match(line):
-                        after.append(line.rstrip())
-                        _stop(engine.pid)
-                    else:
-                        print(line, end="", file=sys.stderr, flush=True)
                 break
             except KeyboardInterrupt:  # a terminal has told the jobs too, whoever else has not
-                said = said or INTERRUPTED
+                heard.said = heard.said or INTERRUPTED
                 _later(GRACE, _stop, engine.pid)
-    if engine.returncode == 0 and not said:
-        return 0
-    for line in () if said else after[-SHOWN:]:
-        print(line, file=sys.stderr)
-    if log:
-        print(f"the engine's own lines: {log}", file=sys.stderr)
-    print(said or _unsaid(after), file=sys.stderr)
-    return 130 if said == INTERRUPTED else engine.returncode or 1
+    return heard.tell(engine.returncode)
+
+
+@dataclass
+class _Heard:
+    """What the engine and its jobs have said.
+
+    Attributes
+    ----------
+    cluster : bool
+    said : str
+        The line of the first job that failed.
+    after : list of str
+        The engine's lines since something went wrong.
+    log : str
+        Its log file.
+    """
+
+    cluster: bool
+    said: str = ""
+    after: list[str] = field(default_factory=list)
+    log: str = ""
+
+    def trouble_in(self, line: str) -> bool:
+        """Take a line, show it if it is worth reading, and say whether the run has to stop now."""
+        wrong = bool(self.said or self.after)
+        if found := _LOG.match(line):
+            self.log = found[1].strip()
+        elif line == INTERRUPTED:  # a job's; what interrupted it is said
+            pass
+        elif line.startswith("steu: ") and not wrong and not self.cluster:
+            self.said = line
+            return True
+        elif wrong or _TROUBLE.match(line):
+            self.after.append(line)
+        if self.cluster or not (self.said or self.after or self.log):
+            print(line, file=sys.stderr, flush=True)
+        return bool(self.after) and not wrong and not self.cluster
+
+    def tell(self, status: int) -> int:
+        """Say last what went wrong, if anything did; the exit status for the caller."""
+        if status == 0 and not self.said:
+            return 0
+        if not self.said and not self.cluster:
+            print(*self.after[-SHOWN:], sep="\n", file=sys.stderr)
+        if self.log:
+            print(f"the engine's own lines: {self.log}", file=sys.stderr)
+        print(self.said or _unsaid(self.after), file=sys.stderr)
+        return 130 if self.said == INTERRUPTED else status or 1
 
 
 def _stop(pid: int) -> None:
