@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from steu.reporting import display_names
 from steu.reporting.glue import estimate
 
 MARK = "<!-- what each answer costs -->\n"  # in book/withdrawing.md, where the table goes
@@ -49,7 +50,8 @@ def request_costs(results: pd.DataFrame, *, training_seconds: float | None = Non
         if method.startswith("reference"):
             told[:2] = ["all", "–" if training_seconds is None else f"{training_seconds:.0f}"]
         lines.append(f"| {name} | {' | '.join(told)} |")
-    what = f"{first['dataset']}, *{first['forget_label']}*, seed {first['seed']}"
+    label = display_names.name(first["forget_label"])
+    what = f"{first['dataset']}, *{label}*, seed {first['seed']}"
     caption = (
         f"\n{what}: the edits at the settings that chapter 05 picked, without its search; brackets "
         "are 95 % intervals over patients; seconds of one run on one core. Retraining takes what "
