@@ -29,7 +29,7 @@ _GIVEN: dict[str, Any] = {
     "deadline": None,
     "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 }
-settings.register_profile("sample", max_examples=30, derandomize=True, **_GIVEN)
+settings.register_profile("sample", max_examples=20, derandomize=True, **_GIVEN)
 settings.register_profile("nightly", max_examples=1500, print_blob=True, **_GIVEN)
 settings.load_profile("sample")
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import pkgutil
 import re
 import shutil
+import subprocess
 import tomllib
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import nbformat
 import pandas as pd
@@ -21,6 +24,7 @@ import steu as package
 from steu import __version__
 from steu.data.cohort import Cohort
 from steu.workflow import book
+from steu.workflow.pdf import find_browser
 from steu.workflow.profiles import load_profile
 from steu.workflow.site import check_site, external
 
@@ -123,6 +127,35 @@ def test_nothing_is_loaded_from_the_network(site: Path) -> None:
     assert (site / "_static" / "mathjax" / "tex-chtml.js").is_file()
     for sheet in site.rglob("*.css"):
         assert not re.search(r"(url\(|@import)\s*[\"']?(https?:)?//", sheet.read_text()), sheet
+
+
+def asked_of_the_network(page: Path, folder: Path) -> set[str]:
+    """Addresses that a browser asks for while it shows a page, without what follows a ?."""
+    log = folder / "network.json"
+    command = [find_browser(), "--headless=new", "--disable-gpu", "--no-sandbox"]
+    command += [f"--user-data-dir={folder / 'profile'}", f"--log-net-log={log}"]
+    command += ["--disable-background-networking", "--disable-component-update", "--no-first-run"]
+    command += ["--virtual-time-budget=8000", "--dump-dom", page.resolve().as_uri()]
+    subprocess.run(command, capture_output=True, check=True, timeout=120)
+    events = json.loads(log.read_text(encoding="utf-8"))["events"]
+    asked = (event.get("params", {}).get("url", "") for event in events)
+    return {url.partition("?")[0] for url in asked if url}
+
+
+def test_a_browser_asks_no_other_host_for_anything(site: Path, tmp_path: Path) -> None:
+    try:
+        find_browser()
+    except ValueError as error:
+        pytest.skip(str(error))
+    (tmp_path / "empty.html").write_text("<p>nothing</p>")
+    (tmp_path / "planted.html").write_text('<img src="http://127.0.0.1:9/planted.png">')
+    own = asked_of_the_network(tmp_path / "empty.html", tmp_path)  # of the browser itself
+    planted = asked_of_the_network(tmp_path / "planted.html", tmp_path)
+    assert "http://127.0.0.1:9/planted.png" in planted
+    hosts = {urlsplit(url).hostname for url in own | planted} - {"127.0.0.1"}
+    for page in ("book/method", "notebooks/04_unlearning", "search"):
+        asked = asked_of_the_network(site / f"{page}.html", tmp_path)
+        assert {urlsplit(url).hostname for url in asked} <= hosts, page
 
 
 def test_the_first_page_borrows_its_answer_from_the_last_chapter(site: Path) -> None:
