@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -77,7 +78,7 @@ def environment() -> dict[str, str]:
 def forget_what_was_trained() -> None:
     """So that a stage has to train again, and may be killed while it does."""
     for place in RUN.glob("*/*/trained"):
-        place.rename(place.with_name(f"trained-{time.monotonic_ns()}"))
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def check_whole(run: Path) -> None:
