@@ -16,6 +16,7 @@ def table(*rows: dict[str, Any]) -> pd.DataFrame:
 
 
 def test_the_table_shows_the_first_seed_and_leaves_out_what_was_not_measured() -> None:
+    other = {"forget_label": "stroke"}  # of the page on every class
     auc = {"metric": "reader_auroc_head", "value": 0.744, "low": 0.68, "high": 0.80}
     found = request_costs(
         table(
@@ -23,6 +24,7 @@ def test_the_table_shows_the_first_seed_and_leaves_out_what_was_not_measured() -
             {"seed": 0, "method": "steu_e", "metric": "parameters_changed", "value": 100614},
             {"seed": 0, "method": "steu_e", **auc},
             {"seed": 1, "method": "steu_e", "metric": "seconds", "value": 99.0},
+            {"seed": 0, "method": "steu_e", "metric": "seconds", "value": 99.0} | other,
             {"seed": 0, "method": "reference_relabelled", **auc},
         ),
         training_seconds=189.8,
@@ -35,4 +37,4 @@ def test_the_table_shows_the_first_seed_and_leaves_out_what_was_not_measured() -
 
 
 def test_a_run_without_these_numbers_has_no_table() -> None:
-    assert request_costs(table()) == ""
+    assert request_costs(table()) == "This run measured none of them.\n"

@@ -28,7 +28,7 @@ def for_model(toy, token_ids):
 
 def test_an_edit_comes_back_bit_for_bit_and_names_its_model(toy, tmp_path):
     edit = for_model(toy, [2000, 3000])
-    edit.save_pretrained(tmp_path / "edit", n_tokens=2)
+    edit.save_pretrained(tmp_path / "edit", n_tokens=2, by_layer={10: 1.5, 2: (1, 2)})
     again = SparseEdit.from_pretrained(tmp_path / "edit", model=toy.model)
     assert torch.equal(again.token_ids, edit.token_ids)
     assert torch.equal(again.rows, edit.rows)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 
 from steu.reporting import display_names
@@ -39,28 +37,27 @@ def request_costs(results: pd.DataFrame, *, training_seconds: float | None = Non
     """
     own = results[results["method"].isin(list(WAYS)) & results["metric"].isin(list(COLUMNS))]
     if own.empty:
-        return ""
-    first = own.sort_values(["dataset", "backbone", "seed"], kind="stable").iloc[0]
-    same = [own[name] == first[name] for name in ("dataset", "backbone", "seed")]
-    own = own[same[0] & same[1] & same[2]].drop_duplicates(["method", "metric"], keep="last")
-    cells = {(row["method"], row["metric"]): row for row in own.to_dict("records")}
+        return "This run measured none of them.\n"
+    cell = ["dataset", "backbone", "seed", "forget_label"]
+    _, own = next(iter(own.groupby(cell)))
+    cells = {(row["method"], row["metric"]): row for _, row in own.iterrows()}
+    dataset, _, seed, label = own.iloc[0][cell]
     lines = [f"| | {' | '.join(COLUMNS.values())} |", f"|---{'|---' * len(COLUMNS)}|"]
     for method, name in WAYS.items():
         told = [_told(metric, cells.get((method, metric))) for metric in COLUMNS]
         if method.startswith("reference"):
             told[:2] = ["all", "–" if training_seconds is None else f"{training_seconds:.0f}"]
         lines.append(f"| {name} | {' | '.join(told)} |")
-    label = display_names.name(first["forget_label"])
-    what = f"{first['dataset']}, *{label}*, seed {first['seed']}"
     caption = (
-        f"\n{what}: the edits at the settings that chapter 05 picked, without its search; brackets "
-        "are 95 % intervals over patients; seconds of one run on one core. Retraining takes what "
-        "the page of the classifier took.\n"
+        f"\n{dataset}, *{display_names.name(label)}*, seed {seed}: the edits at the settings that "
+        "chapter 05 picked, without its search; brackets are 95 % intervals over patients; seconds "
+        "of one run, on a machine that may have been busy. Retraining takes what the page of the "
+        "classifier took.\n"
     )
     return "\n".join(lines) + "\n" + caption
 
 
-def _told(metric: str, row: dict[str, Any] | None) -> str:
+def _told(metric: str, row: pd.Series | None) -> str:
     if row is None:
         return "–"
     if metric in ("parameters_changed", "seconds"):

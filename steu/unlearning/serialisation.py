@@ -90,5 +90,6 @@ def read_tensors(folder: str | Path) -> tuple[dict[str, torch.Tensor], dict[str,
 
 def _seal(facts: dict[str, Any]) -> str:
     """SHA-256 of the facts, however a file sets them."""
-    text = json.dumps(facts, sort_keys=True, ensure_ascii=False)
+    as_read = json.loads(json.dumps(facts))  # keys that are numbers come back as text
+    text = json.dumps(as_read, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import nbformat
+import pandas as pd
 import yaml
 
 from steu._io import atomic_path, read_json
 from steu.data.privacy import note_text_in
-from steu.evaluation.results import collect
+from steu.evaluation.results import COLUMNS, collect
 from steu.reporting import cost_page, request_costs
 from steu.workflow.parameters import Parameter, notebook_parameters
 from steu.workflow.profiles import Profile, load_profile
@@ -155,13 +156,15 @@ def stage(chapters: list[Chapter], *, root: Path, run: Path, staged: Path) -> No
 
 def _stage_guide(chapters: list[Chapter], page: Path) -> None:
     """Put what each answer to a request cost and left in this run into the guide."""
-    folders = [chapter.executed.parent for chapter in chapters]
-    measured = [f / "metrics.json" for f in folders if (f / "metrics.json").is_file()]
-    trained = next((f / "provenance.json" for f in folders if f.name == "classifier"), page)
-    table = ""
-    if measured and trained.is_file():
-        seconds = read_json(trained)["seconds"]
-        table = request_costs.request_costs(collect(measured), training_seconds=seconds)
+    measured = [chapter.executed.with_name("metrics.json") for chapter in chapters]
+    measured = [file for file in measured if file.is_file()]
+    seconds = [
+        read_json(file.with_name("provenance.json"))["seconds"]
+        for file in measured
+        if file.parent.name == "classifier"
+    ]
+    results = collect(measured) if measured else pd.DataFrame(columns=list(COLUMNS))
+    table = request_costs.request_costs(results, training_seconds=next(iter(seconds), None))
     text = page.read_text(encoding="utf-8").replace(request_costs.MARK, table)
     page.write_text(text, encoding="utf-8")
 
