@@ -278,6 +278,33 @@ def test_a_kernel_that_dies_is_named(project: Path) -> None:
         run(project, "import os\nos._exit(9)")
 
 
+def test_figures_are_drawn_without_the_users_settings_and_list_of_fonts(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list without matplotlib's own letters, left by another program, once spoke on every page."""
+    from matplotlib.font_manager import FontManager
+
+    users = tmp_path / "settings"
+    users.mkdir()
+    empty = vars(FontManager.__new__(FontManager)) | {
+        "_version": FontManager.__version__, "_FontManager__default_weight": "normal",
+        "default_size": None, "defaultFamily": {"ttf": "DejaVu Sans", "afm": "Helvetica"},
+        "afmlist": [], "ttflist": [], "__class__": "FontManager",
+    }  # fmt: skip
+    (users / f"fontlist-v{FontManager.__version__}.json").write_text(json.dumps(empty))
+    (users / "matplotlibrc").write_text("lines.linewidth: 77\n")
+    monkeypatch.setenv("MPLCONFIGDIR", str(users))
+    drawn = run(
+        project,
+        "import matplotlib.pyplot as plt\n"
+        "plt.title('$10^{-3}$')\nprint(plt.plot([1, 2])[0].get_linewidth())",
+        METRICS,
+    )
+    said = [o for cell in drawn.cells for o in cell.get("outputs", []) if o.get("name") == "stderr"]
+    assert not said
+    assert float(text_of(drawn)) < 77
+
+
 def test_kernels_side_by_side_do_not_disturb_each_other(project: Path) -> None:
     paths = [
         write_notebook(project / f"{n}.ipynb", f"output: str = 'runs/{n}'", f"print({n})", METRICS)

@@ -23,6 +23,7 @@ from traitlets.config import Config
 KERNEL_ENVIRONMENT = {
     "PYTHONHASHSEED": "0",
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # an editor's would not be found
+    "MPL_IGNORE_SYSTEM_FONTS": "1",  # the same letters on every machine: those matplotlib brings
     "TOKENIZERS_PARALLELISM": "false",
     "TQDM_DISABLE": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
@@ -40,11 +41,13 @@ class PrivateKernel(AsyncKernelManager):
 
     @property
     def kernel_spec(self) -> KernelSpec:
-        """This interpreter; IPython's settings of the user stay out of it."""
+        """This interpreter; the user's settings of IPython and matplotlib stay out of it."""
         root = str(Path.cwd())  # papermill has gone there; its package goes before an installed one
         paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+        folder = os.path.dirname(self.connection_file)
         own = {
-            "IPYTHONDIR": os.path.dirname(self.connection_file),
+            "IPYTHONDIR": folder,
+            "MPLCONFIGDIR": folder,  # with the list of fonts, which another program may have spoilt
             "PYTHONPATH": os.pathsep.join(paths),
         }
         return KernelSpec(
