@@ -281,12 +281,12 @@ def test_a_kernel_that_dies_is_named(project: Path) -> None:
 def test_figures_are_drawn_without_the_users_settings_and_list_of_fonts(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A list without matplotlib's own letters, left by another program, once spoke on every page."""
+    """A list that another program left without matplotlib's own letters spoke on every page."""
     from matplotlib.font_manager import FontManager
 
     users = tmp_path / "settings"
     users.mkdir()
-    empty = vars(FontManager.__new__(FontManager)) | {
+    empty = {
         "_version": FontManager.__version__, "_FontManager__default_weight": "normal",
         "default_size": None, "defaultFamily": {"ttf": "DejaVu Sans", "afm": "Helvetica"},
         "afmlist": [], "ttflist": [], "__class__": "FontManager",
