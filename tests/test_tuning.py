@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from toys import open_study
 
 from steu._errors import Diverged
@@ -12,13 +13,30 @@ from steu.experiments.rivals import (
     Setting,
     rival_table,
     rivals_with,
+    tune_like,
     tune_rival,
+    tune_rows,
 )
 from steu.experiments.study import Trained
 from steu.experiments.tuning import tune
 from steu.reporting import display_names
 from steu.unlearning.baselines import LayerConfig, edit_layers
 from steu.unlearning.sparse import UnlearnConfig, unlearn
+
+
+def test_other_tokens_are_trained_at_the_setting_that_a_search_chose(study_folder):
+    study = open_study(study_folder)
+    cue, other = (np.array([study.tokenizer.convert_tokens_to_ids(w)]) for w in ("insulin", "."))
+    config = UnlearnConfig(epochs=1, learning_rate_rows=1e-3)
+    _, searched = tune_rows(study, cue, config, factors=[1.0, 8.0], apart=True, widen=0)
+    made, row = tune_like(study, other, config, searched)
+    assert made.edit.token_ids.tolist() == other.tolist()
+    setting = ["rate", "head_rate"]
+    assert row[setting].values.tolist() == searched.loc[searched["chosen"], setting].values.tolist()
+    rate, head = row[setting].iloc[0]
+    alone = unlearn(study, other, config.faster(rate, head))
+    assert torch.equal(made.edit.rows, alone.rows)
+    assert row["chosen"].tolist() == [True] and row["at_edge"].tolist() == [False]
 
 
 def test_the_search_keeps_the_setting_with_the_best_criterion(study_folder):

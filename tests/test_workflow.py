@@ -192,6 +192,7 @@ def test_what_stops_a_run_stops_what_runs_beside_and_is_said_last(
         text=True,
         check=False,
         timeout=240,  # less than the one beside would take
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # in the background too
     )
     assert done.returncode == status, done.stderr
     assert done.stderr.splitlines()[-1].startswith(last)

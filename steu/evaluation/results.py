@@ -20,6 +20,7 @@ COLUMNS = (
     "forget_label",
     "method",
     "n_tokens",
+    "n_rows",
     "head",
     "split",
     "metric",
@@ -75,7 +76,7 @@ def collect(files: str | Path | Sequence[str | Path]) -> pd.DataFrame:
     frame = pd.DataFrame(records, columns=list(COLUMNS))
     for name in ("value", "low", "high", "defined"):
         frame[name] = frame[name].astype(float)
-    for name in ("seed", "n_tokens", "n"):
+    for name in ("seed", "n_tokens", "n_rows", "n"):
         frame[name] = frame[name].astype("Int64")
     return frame
 

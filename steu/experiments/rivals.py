@@ -219,6 +219,16 @@ def tune_rows(
     return tune(study, factors, train, apart=apart and both, widen=widen)
 
 
+def tune_like(
+    study: Study, token_ids: np.ndarray, config: UnlearnConfig, searched: pd.DataFrame
+) -> tuple[Trained, pd.DataFrame]:
+    """Rows of other tokens at the setting that a search chose: one training, not a search."""
+    rate, head = searched.loc[searched["chosen"], ["rate", "head_rate"]].iloc[0]
+    own = config.faster(rate, head)
+    trained, row = tune_rows(study, token_ids, own, factors=[1.0], apart=False, widen=0)
+    return trained, row.assign(rate=rate, head_rate=head, at_edge=False)  # nothing was chosen
+
+
 def rival_table(names: Sequence[str]) -> pd.DataFrame:
     """A row a rival: method, what it does, whose it is."""
     rows = [{"method": n, "does": rival(n).does, "paper": rival(n).paper} for n in names]

@@ -36,6 +36,7 @@ METHODS = {
     "random_tokens_2": "random tokens, second draw",
     "random_tokens_3": "random tokens, third draw",
     "steu_by_k": "STEU by number of tokens",
+    "steu_e_by_rows": "STEU-E by number of rows",
     "pmi": "PMI",
     "tfidf": "TF-IDF + LR",
     "tfidf_window": "TF-IDF + LR on the window",

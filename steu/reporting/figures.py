@@ -88,10 +88,16 @@ def metric_panels(
     for ax, metric in zip(axes, metrics, strict=True):
         found = rows[rows["metric"] == metric]
         if found.empty:
-            ax.text(0.5, 0.5, "not run", ha="center", va="center", transform=ax.transAxes)
+            not_run(ax)
         else:
             intervals(found, ax, y=y, hue=hue, levels=dict.fromkeys(rows[y]))
         _unit_panel(ax, metric)
+
+
+def not_run(ax: Axes) -> Axes:
+    """Say in the middle of an empty panel why it is empty."""
+    ax.text(0.5, 0.5, "not run", ha="center", va="center", transform=ax.transAxes)
+    return ax
 
 
 def _unit_panel(ax: Axes, metric: str) -> None:

@@ -39,9 +39,11 @@ class Claim:
 def seed_summary(results: pd.DataFrame) -> pd.DataFrame:
     """Mean over training seeds with the smallest and largest seed; n is the number of seeds.
 
-    One row a dataset, backbone, forget_label, method, metric, label and n_tokens of the test split.
+    One row a dataset, backbone, forget_label, method, n_tokens, n_rows, head, metric and label of
+    the test split.
     """
-    keys = ["dataset", "backbone", "forget_label", "method", "n_tokens", "metric", "label"]
+    keys = ["dataset", "backbone", "forget_label", "method", "n_tokens", "n_rows", "head"]
+    keys += ["metric", "label"]
     grouped = _measured(results).groupby(keys, dropna=False, sort=False)["value"]
     summary = grouped.agg(value="mean", low="min", high="max", n="count")
     return summary.reset_index()

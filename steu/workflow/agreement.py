@@ -132,7 +132,8 @@ def _tolerance(published: pd.DataFrame) -> pd.Series:
     flat = published.reset_index()
     trained = flat["seed"] != ""  # nothing is trained before a seed is known
     within = ["dataset", "backbone", "forget_label", "metric", "label"]
-    by_method = flat[trained].groupby([*within, "method", "n_tokens", "head", "split", "again"])
+    settings = ["method", "n_tokens", "n_rows", "head", "split", "again"]
+    by_method = flat[trained].groupby([*within, *settings])
     seeds = by_method["value"].agg(lambda v: np.ptp(v) if len(v) > 1 else np.nan)
     widest = seeds.groupby(level=within).max().rename("widest").reset_index()
     ranges = flat[within].merge(widest, on=within, how="left")["widest"]
