@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
+from os import cpu_count
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -59,14 +60,16 @@ def workflow(
     """Run all notebooks of a profile. What follows -- goes to Snakemake."""
     from steu.workflow.engine import run_engine
     from steu.workflow.jobs import left_out
-    from steu.workflow.launch import snakemake_command
+    from steu.workflow.launch import kernels, snakemake_command
 
     command = snakemake_command(
         profile, data=data, run=run, cores=cores, cluster=cluster, dry_run=dry_run
     )
     for name in left_out(profile, data=data):
         typer.echo(f"steu: {data} does not hold {name}; it is left out of this run", err=True)
-    raise typer.Exit(run_engine([*command, *context.args], cluster=bool(cluster)))
+    with kernels(profile, cores=0 if cluster or dry_run else cores or cpu_count() or 1) as warm:
+        status = run_engine([*command, *context.args], cluster=bool(cluster), environment=warm)
+    raise typer.Exit(status)
 
 
 @app.command()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Timer
@@ -22,7 +23,12 @@ _LOG = re.compile(r"^Complete log\(s\): (.+)")
 INTERRUPTED = "steu: interrupted; what is finished is kept, and the same command goes on from there"
 
 
-def run_engine(command: Sequence[str], *, cluster: bool = False) -> int:
+def run_engine(
+    command: Sequence[str],
+    *,
+    cluster: bool = False,
+    environment: Mapping[str, str] | None = None,
+) -> int:
     """Run Snakemake to its end, or to the first job that fails, and return its exit status.
 
     A failing job stops those beside it, as Ctrl-C does: what they would find, the next run finds.
@@ -31,7 +37,12 @@ def run_engine(command: Sequence[str], *, cluster: bool = False) -> int:
     """
     heard = _Heard(cluster)
     with subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True, encoding="utf-8", errors="replace"
+        command,
+        env={**os.environ, **(environment or {})},
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
     ) as engine:
         while True:
             try:

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
-import sys
-import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +15,10 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
 from traitlets.config import Config
 
-# What a kernel sees beside the caller's environment: quiet, and the same at every run.
-KERNEL_ENVIRONMENT = {
-    "PYTHONHASHSEED": "0",
-    "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # an editor's would not be found
-    "MPL_IGNORE_SYSTEM_FONTS": "1",  # the same letters on every machine: those matplotlib brings
-    "TOKENIZERS_PARALLELISM": "false",
-    "TQDM_DISABLE": "1",
-    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "TRANSFORMERS_VERBOSITY": "error",
-    "PYTHONWARNINGS": "ignore:IProgress not found",  # tqdm misses its widgets; nobody else does
-}
+from steu.workflow.warm import KERNEL_ENVIRONMENT, kernel_command, private_folder
 
 # CRITICAL only: a kernel that is told to stop says so as if it were an error.
-KERNEL_COMMAND = ["-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=50"]
+KERNEL_ARGUMENTS = ["-f", "{connection_file}", "--log-level=50"]
 
 
 class PrivateKernel(AsyncKernelManager):
@@ -51,22 +36,11 @@ class PrivateKernel(AsyncKernelManager):
             "PYTHONPATH": os.pathsep.join(paths),
         }
         return KernelSpec(
-            argv=[sys.executable, *KERNEL_COMMAND],
+            argv=kernel_command(KERNEL_ARGUMENTS),
             env={**KERNEL_ENVIRONMENT, **own},
             display_name="Python 3",
             language="python",
         )
-
-
-@contextmanager
-def _private_folder() -> Iterator[Path]:
-    """Yield a folder with a short name: a socket's path may have about 100 characters."""
-    usual = tempfile.gettempdir()
-    folder = Path(tempfile.mkdtemp(prefix="steu-", dir=usual if len(usual) < 60 else "/tmp"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _connection(folder: Path) -> Config:
@@ -80,7 +54,7 @@ def execute(
     path: Path, given: Mapping[str, Any], *, root: Path
 ) -> tuple[nbformat.NotebookNode, Exception | None]:
     """Run the cells; return the notebook as far as it came, and the failure if there was one."""
-    with _private_folder() as folder, warnings.catch_warnings():
+    with private_folder() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # papermill's and zmq's own, none of the notebook's
         failure = _papermill(path, folder, given, root=root)
         return nbformat.read(folder / "notebook.ipynb", as_version=4), failure

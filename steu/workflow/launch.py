@@ -5,10 +5,14 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from steu._errors import suggestion
+from steu.workflow.code_dependencies import PackageCode
 from steu.workflow.jobs import Grid
+from steu.workflow.profiles import load_profile
+from steu.workflow.warm import warm_interpreter
 
 MODELS = 9  # that a run keeps a cell, references and edits too: 3.0 GB in six of 55 MB, on `open`
 
@@ -48,6 +52,18 @@ def snakemake_command(
         _check_disk(grid)
         _check_writable(Path(grid.run))
     return [*command, "--config", f"profile={profile}", f"data={data}", f"run={run}"]
+
+
+def kernels(profile: str, *, cores: int) -> AbstractContextManager[dict[str, str]]:
+    """Variables for a run whose kernels start warm, on this many cores; none for no cores.
+
+    Nor for notebooks that need no model, as those of a test: what they import, they import soon.
+    """
+    loaded, code = load_profile(profile), PackageCode()
+    imported = {Path(file) for s in loaded.all_stages for file in code.files_of(s.path)}
+    if not cores or not any("models" in file.parts for file in imported):
+        return nullcontext({})
+    return warm_interpreter(threads=min(loaded.threads, cores))  # as Snakemake cuts them
 
 
 def _check_writable(run: Path) -> None:

@@ -1,0 +1,158 @@
+"""A kernel that was forked from a warm interpreter does what one does that was started alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+
+import nbformat
+import psutil
+import pytest
+from stubs import write_notebook
+
+from steu.workflow import warm
+from steu.workflow.runner import NotebookError, run_notebook
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks on Linux alone")
+
+STARTED = "import sys\nprint('torch' in sys.modules)"
+SEEN = (
+    "import os, sys\nprint(os.getcwd(), sys.argv[0].rpartition('/')[2], __name__)",
+    "import torch\nprint(torch.get_num_threads(), hash('steu'))",
+    "import pandas as pd\npd.DataFrame([[*range(30)]], columns=list(map(str, range(30))))",
+    "import matplotlib.pyplot as plt\nplt.rcParams['svg.hashsalt'] = 'steu'\n"
+    "from matplotlib_inline.backend_inline import set_matplotlib_formats\n"
+    "set_matplotlib_formats('svg', metadata={'Date': None})\nplt.plot([1, 2])\nplt.title('$x^2$')",
+    "import steu\nprint(steu.__file__)",
+    "sorted(n for n in os.environ if n not in ('STEU_WARM', 'KMP_INIT_AT_FORK'))",
+    "print('to the error stream', file=sys.stderr)",
+)
+METRICS = "open('metrics.json', 'w').close()"
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with warm.warm_interpreter(threads=1) as variables:
+        yield variables[warm.ADDRESS]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "requirements.lock").touch()
+    (tmp_path / "steu").mkdir()
+    (tmp_path / "steu" / "__init__.py").touch()  # a project's own package goes before ours
+    for name in warm.THREADS:
+        monkeypatch.setenv(name, "1")
+    return tmp_path
+
+
+def outputs(project: Path, *cells: str) -> list[list[nbformat.NotebookNode]]:
+    path = write_notebook(project / "x.ipynb", "output: str = 'out'", *cells)
+    done = nbformat.read(run_notebook(path, parameters={}), as_version=4)
+    return [
+        [{k: v for k, v in o.items() if k != "execution_count"} for o in cell.outputs]
+        for cell in done.cells[:-1]
+        if cell.cell_type == "code"
+    ]
+
+
+def test_a_forked_kernel_shows_what_another_one_shows(
+    project: Path, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = outputs(project, STARTED, *SEEN)
+    monkeypatch.setenv(warm.ADDRESS, address)
+    forked = outputs(project, STARTED, *SEEN)
+    assert (alone[1][0]["text"], forked[1][0]["text"]) == ("False\n", "True\n")
+    assert forked[2:] == alone[2:]
+
+
+@pytest.mark.parametrize("variable", ["OMP_NUM_THREADS", "ONEDNN_MAX_CPU_ISA"])
+def test_where_imports_would_have_read_other_settings_it_starts_alone(
+    variable: str, project: Path, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(warm.ADDRESS, address)
+    monkeypatch.setenv(variable, "2")
+    assert outputs(project, STARTED)[1][0]["text"] == "False\n"
+
+
+def test_where_nobody_answers_it_starts_alone(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(warm.ADDRESS, str(project / "nobody"))
+    assert outputs(project, STARTED)[1][0]["text"] == "False\n"
+
+
+def test_where_imports_fail_it_starts_alone(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = project / "broken"
+    (broken / "pandas").mkdir(parents=True)
+    (broken / "pandas" / "__init__.py").write_text("raise ImportError")
+    monkeypatch.setenv("PYTHONPATH", str(broken))
+    with warm.warm_interpreter(threads=1) as variables:
+        monkeypatch.setenv(warm.ADDRESS, variables[warm.ADDRESS])
+        assert outputs(project, STARTED)[1][0]["text"] == "False\n"
+
+
+@pytest.mark.parametrize("end", ["os._exit(9)", "os.kill(os.getpid(), 9)"])
+def test_a_forked_kernel_that_dies_is_named(
+    end: str, project: Path, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(warm.ADDRESS, address)
+    with pytest.raises(NotebookError, match="the kernel died, perhaps for lack of memory"):
+        outputs(project, f"import os\n{end}")
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_forked_kernel_ends_with_the_one_who_asked_for_it(
+    number: int, address: str, tmp_path: Path
+) -> None:
+    program = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(60)"
+    environment = os.environ | warm.KERNEL_ENVIRONMENT | dict.fromkeys(warm.THREADS, "1")
+    asked = subprocess.Popen(
+        [sys.executable, "-c", KERNEL_RUNS, str(Path(warm.__file__)), program],
+        env=environment | {warm.ADDRESS: address},
+        cwd=tmp_path,
+        stderr=subprocess.DEVNULL,
+    )
+    pid = int(wait_for(lambda: (tmp_path / "pid").is_file() and (tmp_path / "pid").read_text()))
+    asked.send_signal(number)
+    wait_for(lambda: not psutil.pid_exists(pid))
+    assert asked.wait(10) != 0
+
+
+# The client as it is; what it asks for is replaced by a module that runs a program.
+KERNEL_RUNS = """
+import os, runpy, sys
+path, program = sys.argv[1:]
+open('ipykernel_launcher.py', 'w').write(program)
+os.environ['PYTHONPATH'] = os.getcwd()
+sys.argv = [path, 'kernel']
+runpy.run_path(path, run_name='__main__')
+"""
+
+
+def wait_for(what):
+    end = time.monotonic() + 20
+    while not (found := what()):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    return found
+
+
+def test_the_interpreter_ends_with_whoever_started_it(tmp_path: Path) -> None:
+    start = (
+        "import time\nfrom steu.workflow import warm\n"
+        "with warm.warm_interpreter(threads=1):\n    print('on', flush=True)\n    time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", start], stdout=subprocess.PIPE) as starter:
+        assert starter.stdout and starter.stdout.readline() == b"on\n"
+        (server,) = psutil.Process(starter.pid).children()
+        starter.kill()
+    Thread(target=server.wait, daemon=True).start()
+    wait_for(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE)
