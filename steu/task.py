@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from functools import cached_property
-from typing import Any, Protocol, get_args
+from typing import Any, get_args
 
 import numpy as np
 import torch
-from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from steu._errors import check_choice
@@ -18,34 +16,15 @@ from steu.data.encoding import EncodedNotes, check_window, encode_in_memory, win
 from steu.data.splits import SPLITS, check_groups, splits_of
 from steu.evaluation.metrics import group_weights, retained, tune_thresholds
 from steu.models.checks import check_embedding, check_precision, check_vocabulary
+from steu.models.edits import Edit as Edit  # named here by whoever takes a task and an edit
 from steu.models.heads import copy_of_head, head_of
 from steu.models.inference import Precision, check_head, extract_features
 from steu.models.outputs import in_order, log_odds, name_outputs, read_targets
 from steu.models.teacher import Teacher
-from steu.models.weights import state_of, weights_hash
+from steu.models.weights import check_tokenizer, state_of, tokenizer_hash, weights_hash
 
 FRACTIONS = (0.6, 0.15, 0.25)  # of the groups, for training, validation and test
 MOST_KEPT = 256 * 2**20  # bytes of features under edits that a task holds; one edit's in any case
-
-
-class Edit(Protocol):
-    """What changes a classifier: rows of its embedding, or whole layers, and its head."""
-
-    @property
-    def bytes_stored(self) -> int:
-        """Bytes that it takes on disk."""
-
-    def touched(self, notes: EncodedNotes) -> np.ndarray:
-        """Notes whose features it can change, (N,) bool."""
-
-    def attached(self, model: PreTrainedModel) -> AbstractContextManager[PreTrainedModel]:
-        """The model as if edited, for the length of a `with` block."""
-
-    def edited_head(self, model: PreTrainedModel) -> nn.Module:
-        """The model's head with the edit's values."""
-
-    def parameters_changed(self, model: PreTrainedModel) -> int:
-        """Number of scalars of the model that it gives another value."""
 
 
 class ForgetTask:
@@ -247,6 +226,12 @@ class ForgetTask:
         """SHA-256 of the model's weights, by which an edit knows where it belongs."""
         return weights_hash(self.model)
 
+    @cached_property
+    def belonging(self) -> dict[str, Any]:
+        """What an edit made for this task says of where it belongs, as fields of it."""
+        own = tokenizer_hash(self.tokenizer)
+        return {"model_hash": self.model_hash, "tokenizer_hash": own, "labels": self.labels}
+
     def features(self, index: np.ndarray, edit: Edit | None = None) -> torch.Tensor:
         """What the head takes of the notes at `index` under the edit, (n, H).
 
@@ -275,6 +260,7 @@ class ForgetTask:
         """Features under the edit (N, H), and of which notes they are known (N,) bool."""
         if id(edit) not in self._read:
             self.check_unchanged()
+            check_tokenizer(edit, self.tokenizer)
             features = self.teacher.features.clone()
             self._read[id(edit)] = edit, features, ~edit.touched(self.notes)
             while len(self._read) > 1 and len(self._read) * features.nbytes > MOST_KEPT:

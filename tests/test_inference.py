@@ -49,6 +49,33 @@ def test_groups_give_the_features_and_gradients_of_one_batch(toy):
     torch.testing.assert_close(second, first, rtol=1e-3, atol=1e-4)
 
 
+def test_notes_that_do_not_fit_into_memory_pass_in_halves_with_the_same_result(toy, monkeypatch):
+    rows = toy.test[:16]
+    with torch.no_grad():
+        whole = features_of(toy.model, toy.notes, rows, precision="fp32")
+        short_of_memory(monkeypatch, most=3)
+        with pytest.warns(UserWarning, match=r"up to \d+ tokens do not fit .*, with the same"):
+            parts = features_of(toy.model, toy.notes, rows, precision="fp32")
+        torch.testing.assert_close(parts, whole, rtol=1e-4, atol=1e-5)
+        short_of_memory(monkeypatch, most=0)
+        with pytest.raises(ValueError, match=r"^1 notes of up to .* lower the batch size or max_l"):
+            features_of(toy.model, toy.notes, rows[:1], precision="fp32")
+    short_of_memory(monkeypatch, most=3)
+    with pytest.raises(ValueError, match="lower the batch size or max_length, or compute on the"):
+        features_of(toy.model, toy.notes, rows, precision="fp32")  # a gradient keeps all parts
+
+
+def short_of_memory(monkeypatch, *, most):
+    """A device that takes so many notes at once, as a GPU says it."""
+
+    def passed(model, ids, mask, *, padded=None):
+        if len(ids) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return features_from_ids(model, ids, mask, padded=padded)
+
+    monkeypatch.setattr("steu.models.inference.features_from_ids", passed)
+
+
 def test_groups_hold_every_note_once_are_alike_in_length_and_small():
     lengths = np.random.default_rng(0).integers(1, 33, 200) * 16
     groups = length_groups(lengths, heads=12)

@@ -263,6 +263,16 @@ def test_no_space_left_is_the_users_to_mend(project: Path) -> None:
         run(project, full)
 
 
+def test_a_gpu_without_enough_memory_is_the_users_to_mend(project: Path) -> None:
+    short = (
+        "class OutOfMemoryError(RuntimeError): pass\nraise OutOfMemoryError('CUDA out of memory')"
+    )
+    with pytest.raises(
+        ValueError, match=r"cell 2: lower the batch size or max_length, or .*: CUDA"
+    ):
+        run(project, short)
+
+
 def test_another_failure_keeps_the_notebook_and_shows_the_traceback(project: Path) -> None:
     run(project, METRICS)
     with pytest.raises(

@@ -2,16 +2,19 @@ import copy
 import errno
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import peft
 import pytest
 import torch
 from safetensors.torch import load_file
+from tokenizers.normalizers import Strip
 from torch import ones
 from toys import make_toy, no_space
 
-from steu.models.weights import weights_hash
+from steu.models.weights import tokenizer_hash, weights_hash
+from steu.unlearning.blind_rows import blind_rows
 from steu.unlearning.peft_adapter import save_peft
 from steu.unlearning.sparse_edit import SparseEdit
 
@@ -47,6 +50,26 @@ def test_an_edit_for_another_model_or_a_damaged_one_is_refused(toy, tmp_path):
         stream.write(b"x")
     with pytest.raises(ValueError, match="not the file that edit.json describes"):
         SparseEdit.from_pretrained(tmp_path / "edit", model=toy.model)
+
+
+def test_an_edit_knows_its_tokenizer_and_the_order_of_its_outputs(toy, tmp_path):
+    task = toy.task()
+    made = blind_rows(task, np.array([2000]))
+    made.save_pretrained(tmp_path / "edit")
+    read = partial(SparseEdit.from_pretrained, tmp_path / "edit", model=toy.model)
+    again = read(tokenizer=task.tokenizer)
+    assert again.tokenizer_hash == made.tokenizer_hash == tokenizer_hash(task.tokenizer)
+    assert again.labels == task.labels
+    other = copy.deepcopy(task.tokenizer)
+    other.backend_tokenizer.normalizer = Strip()
+    with pytest.raises(ValueError, match=r"of the tokenizer \w{12}…; this one is \w{12}…: u"):
+        read(tokenizer=other)
+    with pytest.raises(ValueError, match=r"use the tokenizer that it was made with"):
+        task.about(toy.model, other).log_odds(task.test, made)
+    names = dict(enumerate(reversed(task.labels)))
+    toy.model.config.id2label = names
+    with pytest.raises(ValueError, match=r"the edit's outputs are .*; this model's are "):
+        read()
 
 
 @pytest.mark.parametrize("file", ["edit.safetensors", "edit.json"])

@@ -16,6 +16,7 @@ from pathlib import Path
 from threading import Timer
 
 import pytest
+from filelock import FileLock
 from stubs import PROFILE, ROOT, ran, steu, write_notebook, write_project
 
 from steu.workflow.code_dependencies import PackageCode
@@ -241,6 +242,17 @@ def kill_after(root: Path, line: str, *, begun: Path) -> None:
             time.sleep(0.1)
         limit.cancel()
         kill()
+
+
+def test_two_runs_do_not_write_to_one_folder(project: Path) -> None:
+    with FileLock(project / "runs" / "toy.lock"):
+        second = steu(project, "workflow", "toy")
+        elsewhere = steu(project, "workflow", "toy", "--run", "runs/other", "--dry-run")
+    assert (second.returncode, elsewhere.returncode) == (2, 0)
+    line = (
+        "steu: runs/toy: another run is writing there; wait until it has ended, or write elsewhere"
+    )
+    assert second.stderr == f"{line} with --run FOLDER\n"
 
 
 def test_a_dry_run_runs_nothing(project: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal
@@ -45,23 +46,46 @@ def features_of(
         Positions of the notes, in the order of the result.
     token_dropout : float
         Share of tokens, but never the first, that are hidden from attention at random.
+
+    Raises
+    ------
+    ValueError
+        If the notes do not fit into the device's memory, one by one or with their gradients.
     """
     device = model.device
     groups = [np.arange(len(index))]
     if device.type == "cpu":
         groups = length_groups(notes.padded(index), heads=model.config.num_attention_heads)
-    parts = []
-    for group in groups:
+    done, parts = [], []
+    while groups:
+        group = groups.pop(0)
         ids, mask = notes.batch(index[group])
         if token_dropout:
             mask = hide_tokens(mask, token_dropout)
         padded = hides_any(mask)
-        ids, mask = on_device(ids, device), on_device(mask, device)
-        with autocast(device, precision), fast_attention(model, ids):
-            parts.append(features_from_ids(model, ids, mask, padded=padded))
+        try:
+            ids, mask = on_device(ids, device), on_device(mask, device)
+            with autocast(device, precision), fast_attention(model, ids):
+                parts.append(features_from_ids(model, ids, mask, padded=padded))
+        except torch.OutOfMemoryError:
+            groups = [*_halves(group, ids.shape, device), *groups]
+        else:
+            done.append(group)
     if len(parts) == 1:
         return parts[0]
-    return torch.cat(parts)[torch.from_numpy(np.argsort(np.concatenate(groups)))]
+    return torch.cat(parts)[torch.from_numpy(np.argsort(np.concatenate(done)))]
+
+
+def _halves(group: np.ndarray, shape: torch.Size, device: torch.device) -> list[np.ndarray]:
+    """Two groups for one that did not fit; where that does not help, an error that says what does.
+
+    Under a gradient all groups are kept until the backward pass, so that none is won by halving.
+    """
+    size = f"{shape[0]} notes of up to {shape[1]} tokens do not fit into the memory of {device}"
+    if len(group) == 1 or torch.is_grad_enabled():
+        raise ValueError(f"{size}: lower the batch size or max_length, or compute on the CPU")
+    warnings.warn(f"{size}; they pass in two halves, with the same result", stacklevel=3)
+    return np.array_split(group, 2)
 
 
 def features_from_ids(

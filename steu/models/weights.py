@@ -1,4 +1,4 @@
-"""One name for a model's weights, and whether they changed."""
+"""One name for a model's weights and for its tokenizer, and whether the weights changed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 
 import torch
 from torch import nn
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 def weights_hash(model: nn.Module) -> str:
@@ -18,6 +18,39 @@ def weights_hash(model: nn.Module) -> str:
             value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
         )
     return digest.hexdigest()
+
+
+def tokenizer_hash(tokenizer: PreTrainedTokenizerBase) -> str | None:
+    """SHA-256 of how a tokenizer cuts text, and into which ids; None for one written in Python."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        return None
+    kept = backend.truncation, backend.padding
+    backend.no_truncation()
+    backend.no_padding()
+    try:
+        return hashlib.sha256(backend.to_str().encode()).hexdigest()
+    finally:  # as they were, or the tokenizer would be another one from here on
+        if kept[0] is not None:
+            backend.enable_truncation(**kept[0])
+        if kept[1] is not None:
+            backend.enable_padding(**kept[1])
+
+
+def check_tokenizer(edit: object, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Refuse an edit of tokens that this tokenizer cuts otherwise; one that does not say is taken.
+
+    Raises
+    ------
+    ValueError
+        If it was made with another.
+    """
+    made_with = getattr(edit, "tokenizer_hash", None)
+    if made_with is not None and made_with != (found := tokenizer_hash(tokenizer)):
+        raise ValueError(
+            f"the edit replaces tokens of the tokenizer {made_with[:12]}…; this one is "
+            f"{str(found)[:12]}…: use the tokenizer that it was made with"
+        )
 
 
 def state_of(model: PreTrainedModel) -> tuple[str, float]:

@@ -65,9 +65,7 @@ def matched_rows(
     c = before + here @ (own.rows - table[own.token_ids])  # with the rows that are set out from
     step = scale * here / here.square().sum()  # (k,)
     rows = own.rows - step[:, None] * c
-    return replace(
-        own, rows=rows, head={}, model_hash=task.model_hash, labels=task.labels, history=()
-    )
+    return replace(own, rows=rows, head={}, **task.belonging, history=())
 
 
 def share_difference(task: ForgetTask, train: np.ndarray) -> np.ndarray:

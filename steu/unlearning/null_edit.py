@@ -34,7 +34,7 @@ def null_edit(task: ForgetTask) -> SparseEdit:
     name = output_bias(head_of(task.model))
     bias = identity.head[name].clone()
     bias[task.forget] = -torch.inf
-    return replace(identity, head={name: bias}, model_hash=task.model_hash, labels=task.labels)
+    return replace(identity, head={name: bias}, **task.belonging)
 
 
 def null_logits(logits: np.ndarray, forget: int) -> np.ndarray:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,13 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn.functional import embedding
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from steu.data.encoding import EncodedNotes
 from steu.models.checks import embedding_of
 from steu.models.heads import copy_of_head, head_of, replaced_head
+from steu.models.outputs import labels_of
+from steu.models.weights import check_tokenizer
 from steu.unlearning.serialisation import read_tensors_for, write_tensors
 
 
@@ -38,6 +40,8 @@ class SparseEdit:
         not named keep their values.
     model_hash : str, optional
         Of the weights that it was trained for; needed to save it.
+    tokenizer_hash : str, optional
+        Of the tokenizer whose tokens it replaces, as far as it is known.
     labels : tuple of str
         Names of the C outputs, as far as they are known.
     history : tuple of dict
@@ -48,6 +52,7 @@ class SparseEdit:
     rows: torch.Tensor
     head: dict[str, torch.Tensor] = field(default_factory=dict)
     model_hash: str | None = None
+    tokenizer_hash: str | None = None
     labels: tuple[str, ...] = ()
     history: tuple[dict[str, float], ...] = field(default=(), repr=False)
 
@@ -114,10 +119,11 @@ class SparseEdit:
     def merge(self, model: PreTrainedModel) -> SparseEdit:
         """Write the edit into the model; the returned edit, merged, undoes it bit for bit."""
         own = SparseEdit.identity(model, self.token_ids)
-        inverse = SparseEdit(own.token_ids, own.rows, {name: own.head[name] for name in self.head})
+        head = {name: own.head[name] for name in self.head}
+        inverse = replace(self, rows=own.rows, head=head, model_hash=None, history=())
         _load_head(head_of(model), self.head)
         table = embedding_of(model).weight
-        table[inverse.token_ids] = self.rows.to(table)
+        table[own.token_ids] = self.rows.to(table)
         return inverse
 
     def save_pretrained(self, folder: str | Path, **facts: Any) -> None:
@@ -130,22 +136,39 @@ class SparseEdit:
         """
         tensors = {"token_ids": self.token_ids, "rows": self.rows}
         tensors |= {f"head.{name}": value for name, value in self.head.items()}
-        facts = facts | {"labels": list(self.labels)}
+        facts = facts | {"labels": list(self.labels), "tokenizer": self.tokenizer_hash}
         write_tensors(folder, tensors, facts, model_hash=self.model_hash)
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path, *, model: PreTrainedModel) -> SparseEdit:
+    def from_pretrained(
+        cls,
+        folder: str | Path,
+        *,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase | None = None,
+    ) -> SparseEdit:
         """Read an edit for `model`, onto its device.
 
         Raises
         ------
         ValueError
-            If the files were altered, or the edit was trained for another model.
+            If the files were altered, or the edit was trained for another model, for outputs in
+            another order, or, where one is given, for another tokenizer.
         """
         own, facts = read_tensors_for(model, folder)
         head = {n.removeprefix("head."): v for n, v in own.items() if n.startswith("head.")}
         labels, history = (tuple(facts.get(name, ())) for name in ("labels", "history"))
-        return cls(own["token_ids"], own["rows"], head, facts["model"], labels, history)
+        own_labels = labels_of(model)
+        if set(labels) == set(own_labels) and labels != own_labels:
+            raise ValueError(
+                f"{folder}: the edit's outputs are {', '.join(labels)}; this model's are "
+                f"{', '.join(own_labels)}: attach it to the model it was trained for"
+            )
+        belonging = facts["model"], facts.get("tokenizer"), labels
+        edit = cls(own["token_ids"], own["rows"], head, *belonging, history)
+        if tokenizer is not None:
+            check_tokenizer(edit, tokenizer)
+        return edit
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from steu._io import atomic_path, sha256
 from steu.models.checks import embedding_of
 from steu.models.heads import head_name
 from steu.models.loading import load_classifier, load_tokenizer, weights_files
-from steu.models.weights import weights_hash
+from steu.models.weights import tokenizer_hash, weights_hash
 from steu.unlearning.peft_adapter import save_peft
 from steu.unlearning.serialisation import FACTS, TENSORS, read_tensors
 from steu.unlearning.sparse_edit import SparseEdit
@@ -47,21 +46,6 @@ steu edit revert {folder} --model EDITED --output RESTORED
 The values were learned from documents. If these are under an agreement, so is this folder: treat it
 as derived from them, and do not pass it on where they may not go.
 """
-
-
-def tokenizer_hash(tokenizer: PreTrainedTokenizerBase) -> str:
-    """SHA-256 of how a tokenizer cuts text, and into which ids."""
-    backend = tokenizer.backend_tokenizer  # type: ignore[attr-defined]
-    kept = backend.truncation, backend.padding
-    backend.no_truncation()
-    backend.no_padding()
-    try:
-        return hashlib.sha256(backend.to_str().encode()).hexdigest()
-    finally:  # as they were, or the tokenizer would be another one from here on
-        if kept[0] is not None:
-            backend.enable_truncation(**kept[0])
-        if kept[1] is not None:
-            backend.enable_padding(**kept[1])
 
 
 def names_in_files(model: PreTrainedModel) -> dict[str, Any]:
@@ -105,7 +89,8 @@ def write_artefacts(
     back = SparseEdit.identity(model, edit.token_ids)
     inverse = replace(back, head={name: back.head[name] for name in edit.head})
     for name, one, where in ((EDIT, edit, "before"), (INVERSE, inverse, "after")):
-        sealed = replace(one, model_hash=facts[where], labels=tuple(labels))
+        own = {"model_hash": facts[where], "tokenizer_hash": facts["tokenizer"]}
+        sealed = replace(one, labels=edit.labels, **own)
         sealed.save_pretrained(folder / name, **facts, kind=name)
     card = CARD.format(
         base=base,

@@ -60,15 +60,21 @@ def workflow(
     """Run all notebooks of a profile. What follows -- goes to Snakemake."""
     from steu.workflow.engine import run_engine
     from steu.workflow.jobs import left_out
-    from steu.workflow.launch import kernels, snakemake_command
+    from steu.workflow.launch import alone_in, kernels, snakemake_command
+    from steu.workflow.profiles import load_profile
 
     command = snakemake_command(
         profile, data=data, run=run, cores=cores, cluster=cluster, dry_run=dry_run
     )
     for name in left_out(profile, data=data):
         typer.echo(f"steu: {data} does not hold {name}; it is left out of this run", err=True)
-    with kernels(profile, cores=0 if cluster or dry_run else cores or cpu_count() or 1) as warm:
-        status = run_engine([*command, *context.args], cluster=bool(cluster), environment=warm)
+    command += context.args
+    if dry_run:
+        raise typer.Exit(run_engine(command, cluster=bool(cluster)))
+    folder = Path(run or f"runs/{load_profile(profile).name}")
+    at_once = 0 if cluster else cores or cpu_count() or 1
+    with alone_in(folder), kernels(profile, cores=at_once) as warm:
+        status = run_engine(command, cluster=bool(cluster), environment=warm)
     raise typer.Exit(status)
 
 

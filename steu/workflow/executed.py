@@ -63,6 +63,9 @@ def explain(
     full = kind == "OSError" and f"[Errno {errno.ENOSPC}]" in message
     if kind in ("ValueError", "Diverged") or full:
         return ValueError(f"{where}: {message}")
+    if kind == "OutOfMemoryError":  # a GPU's; of the machine's own memory the kernel dies
+        mend = "lower the batch size or max_length, or compute on the CPU (CUDA_VISIBLE_DEVICES=)"
+        return ValueError(f"{where}: {mend}: {message}")
     if isinstance(failure, DeadKernelError):
         return NotebookError(f"{name}: the kernel died, perhaps for lack of memory; {kept_as}")
     return NotebookError(f"{where} failed: {kind}: {message}; {kept_as}")

@@ -5,8 +5,11 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from steu._errors import suggestion
 from steu.workflow.code_dependencies import PackageCode
@@ -31,8 +34,7 @@ def snakemake_command(
     `cluster` is a folder with Snakemake's settings for a cluster. The cores of this machine then
     do not count: Snakemake would cut a job's threads down to them.
 
-    Nothing is locked because every result is written whole or not at all, and a lock would
-    outlive a run that was killed.
+    Snakemake locks nothing, because its lock would outlive a run that was killed; see `alone_in`.
 
     Raises
     ------
@@ -52,6 +54,29 @@ def snakemake_command(
         _check_disk(grid)
         _check_writable(Path(grid.run))
     return [*command, "--config", f"profile={profile}", f"data={data}", f"run={run}"]
+
+
+@contextmanager
+def alone_in(run: Path) -> Iterator[None]:
+    """Keep others from running in a folder while the block runs; a lock ends with its process.
+
+    Raises
+    ------
+    ValueError
+        If somebody runs there already.
+    """
+    lock = FileLock(f"{run}.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise ValueError(
+            f"{run}: another run is writing there; wait until it has ended, or write elsewhere "
+            "with --run FOLDER"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def kernels(profile: str, *, cores: int) -> AbstractContextManager[dict[str, str]]:
