@@ -190,9 +190,12 @@ class Grid:
         ]
         return [f"{folder}/metrics.json" for folder in dict.fromkeys(grid)]
 
-    def waiting(self, stage: Stage) -> int:
-        """How many stages wait for this one, directly or through others."""
-        return len(self._after(stage))
+    def priority(self, stage: Stage) -> int:
+        """What most others wait for comes first; then the later in the book, which takes longer.
+
+        Long jobs that begin last leave the other cores without work.
+        """
+        return len(STAGES) * len(self._after(stage)) + list(STAGES).index(stage.name)
 
     def _after(self, stage: Stage) -> set[str]:
         direct = [other for other in self.stages if stage.name in other.reads.values()]
