@@ -38,8 +38,10 @@ METRICS = "open('metrics.json', 'w').close()"
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
     with warm.warm_interpreter(threads=1) as variables:
         yield variables[warm.ADDRESS]
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture
@@ -114,16 +116,20 @@ def test_a_forked_kernel_ends_with_the_one_who_asked_for_it(
 ) -> None:
     program = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(60)"
     environment = os.environ | warm.KERNEL_ENVIRONMENT | dict.fromkeys(warm.THREADS, "1")
-    asked = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", KERNEL_RUNS, str(Path(warm.__file__)), program],
         env=environment | {warm.ADDRESS: address},
         cwd=tmp_path,
         stderr=subprocess.DEVNULL,
-    )
-    pid = int(wait_for(lambda: (tmp_path / "pid").is_file() and (tmp_path / "pid").read_text()))
-    asked.send_signal(number)
-    wait_for(lambda: not psutil.pid_exists(pid))
-    assert asked.wait(10) != 0
+    ) as asked:
+        try:
+            told = tmp_path / "pid"
+            pid = int(wait_for(lambda: told.is_file() and told.read_text()))
+            asked.send_signal(number)
+            wait_for(lambda: not psutil.pid_exists(pid))
+            assert asked.wait(10) != 0
+        finally:
+            asked.kill()
 
 
 # The client as it is; what it asks for is replaced by a module that runs a program.

@@ -403,7 +403,7 @@ def test_changed_tables_and_a_changed_model_folder_run_again(
 def test_tables_that_were_copied_are_not_new_and_changed_ones_are(project: Path) -> None:
     few = PROFILE.replace("path: synthetic, n_stays: 9", "path: mimic")
     few = few.replace(", other: {model: random-distilbert}", "").replace("[0, 1]", "[0]")
-    (project / "profiles" / "toy.yaml").write_text(few.replace("[unlearning]", "[]"))
+    (project / "profiles" / "toy.yaml").write_text(few)
     table = project / "data" / "mimic" / "hosp" / "diagnoses_icd.csv"
     table.parent.mkdir(parents=True)
     table.write_text("subject_id,hadm_id\n" + "1,2\n" * 500_000)  # more than a small file
@@ -479,7 +479,7 @@ def test_an_optional_dataset_that_is_absent_is_left_out_and_said_to_be(
 def test_a_stage_that_another_needs_is_named(project: Path, monkeypatch) -> None:
     write_notebook(project / "notebooks/05b_references.ipynb", "output: str = ''")
     path = project / "profiles" / "short.yaml"
-    path.write_text(PROFILE.replace("[unlearning]", "[references]"))
+    path.write_text(PROFILE.replace("[unlearning]", "[unlearning, references]"))
     monkeypatch.chdir(project)
     with pytest.raises(ValueError, match="needs the stage 'baselines', which the profile short"):
         Grid.of("short")
