@@ -255,6 +255,14 @@ def test_two_runs_do_not_write_to_one_folder(project: Path) -> None:
     assert second.stderr == f"{line} with --run FOLDER\n"
 
 
+def test_a_home_that_is_gone_does_not_stop_a_run(project: Path, monkeypatch) -> None:
+    (project / "file").touch()
+    monkeypatch.setenv("HOME", str(project / "file" / "home"))  # where nothing can be made
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    shutil.rmtree(project / "runs" / "toy" / "reproduction")
+    assert again(project) == ["reproduction"]
+
+
 def test_a_dry_run_runs_nothing(project: Path) -> None:
     assert again(project, "--run", "runs/elsewhere", "--dry-run") == []
     assert not (project / "runs" / "elsewhere").exists()

@@ -17,6 +17,14 @@ from steu.workflow.jobs import Grid
 from steu.workflow.profiles import load_profile
 from steu.workflow.warm import warm_interpreter
 
+# All that Snakemake shares between jobs but its own cache, which lies in a home that may be gone.
+SHARED = (
+    "persistence",
+    "input-output",
+    "software-deployment",
+    "sources",
+    "storage-local-copies",
+)
 MODELS = 9  # that a run keeps a cell, references and edits too: 3.0 GB in six of 55 MB, on `open`
 
 
@@ -118,7 +126,7 @@ def _check_disk(grid: Grid) -> None:
 def _where(cores: int, cluster: str) -> list[str]:
     """Options that say on what the jobs run."""
     if not cluster:
-        return ["--cores", str(cores or "all")]
+        return ["--cores", str(cores or "all"), "--shared-fs-usage", *SHARED]
     if not Path(cluster, "config.yaml").is_file():
         known = sorted(str(file.parent) for file in Path("workflow").glob("*/config.yaml"))
         raise ValueError(
