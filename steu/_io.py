@@ -66,6 +66,28 @@ def naming_full_disk(target: Path) -> Iterator[None]:
         ) from error
 
 
+@contextmanager
+def alone(lock: Path, *, otherwise: str) -> Iterator[None]:
+    """Hold a lock file while the block runs; it is free again when its process is gone.
+
+    Raises
+    ------
+    ValueError
+        With the text `otherwise`, if another process holds it.
+    """
+    from filelock import FileLock, Timeout  # of the extras that run and withdraw
+
+    held = FileLock(lock, timeout=0)
+    try:
+        held.acquire()
+    except Timeout:
+        raise ValueError(otherwise) from None
+    try:
+        yield
+    finally:
+        held.release()
+
+
 def write_json(path: str | Path, value: Any) -> None:
     """Write `value` as indented JSON, atomically; non-finite numbers are refused."""
     text = json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n"

@@ -260,7 +260,7 @@ class ForgetTask:
         """Features under the edit (N, H), and of which notes they are known (N,) bool."""
         if id(edit) not in self._read:
             self.check_unchanged()
-            check_tokenizer(edit, self.tokenizer)
+            check_tokenizer(getattr(edit, "tokenizer_hash", None), self.tokenizer)
             features = self.teacher.features.clone()
             self._read[id(edit)] = edit, features, ~edit.touched(self.notes)
             while len(self._read) > 1 and len(self._read) * features.nbytes > MOST_KEPT:

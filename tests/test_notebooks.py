@@ -97,6 +97,9 @@ def test_the_smoke_run_solves_every_exercise_and_builds_the_whole_book(project: 
     assert built.returncode == 0, built.stderr[-3000:] + built.stdout[-3000:]
     index = project / built.stdout.splitlines()[-1]
     assert index.name == "index.html" and index.is_file()
+    results = pd.read_parquet(project / "runs/smoke/reproduction/results.parquet")
+    what = results.columns.difference(["value", "low", "high", "n", "defined"])
+    assert not results.duplicated(list(what)).any()  # no number is measured by two pages
     for path in (project / "runs" / "smoke").rglob("notebook.ipynb"):
         outputs = [o for cell in code_cells(path) for o in cell.outputs]
         warned = [o["text"] for o in outputs if o.get("name") == "stderr"]

@@ -62,9 +62,9 @@ def test_an_edit_knows_its_tokenizer_and_the_order_of_its_outputs(toy, tmp_path)
     assert again.labels == task.labels
     other = copy.deepcopy(task.tokenizer)
     other.backend_tokenizer.normalizer = Strip()
-    with pytest.raises(ValueError, match=r"of the tokenizer \w{12}…; this one is \w{12}…: u"):
+    with pytest.raises(ValueError, match="^this model has another tokenizer than the edit was"):
         read(tokenizer=other)
-    with pytest.raises(ValueError, match=r"use the tokenizer that it was made with"):
+    with pytest.raises(ValueError, match="take the tokenizer of the original model"):
         task.about(toy.model, other).log_odds(task.test, made)
     names = dict(enumerate(reversed(task.labels)))
     toy.model.config.id2label = names

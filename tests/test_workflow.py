@@ -244,6 +244,15 @@ def kill_after(root: Path, line: str, *, begun: Path) -> None:
         kill()
 
 
+def test_what_others_wait_for_begins_first_and_long_pages_before_short_ones(monkeypatch) -> None:
+    monkeypatch.chdir(ROOT)
+    made = Grid.of("demo")
+    order = sorted(made.stages, key=made.priority, reverse=True)
+    names = [stage.name for stage in order]
+    assert names[:4] == ["cohort", "classifier", "pmi", "baselines"]
+    assert names.index("withdraw") < names.index("audit") < names.index("unlearning")
+
+
 def test_two_runs_do_not_write_to_one_folder(project: Path) -> None:
     with FileLock(project / "runs" / "toy.lock"):
         second = steu(project, "workflow", "toy")

@@ -37,19 +37,20 @@ def tokenizer_hash(tokenizer: PreTrainedTokenizerBase) -> str | None:
             backend.enable_padding(**kept[1])
 
 
-def check_tokenizer(edit: object, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Refuse an edit of tokens that this tokenizer cuts otherwise; one that does not say is taken.
+def check_tokenizer(
+    made_with: str | None, tokenizer: PreTrainedTokenizerBase, *, name: str = "this model"
+) -> None:
+    """Refuse a tokenizer that cuts text otherwise than the one an edit was made with, if known.
 
     Raises
     ------
     ValueError
-        If it was made with another.
+        If its hash is another; `name` says whose tokenizer it is.
     """
-    made_with = getattr(edit, "tokenizer_hash", None)
-    if made_with is not None and made_with != (found := tokenizer_hash(tokenizer)):
+    if made_with is not None and made_with != tokenizer_hash(tokenizer):
         raise ValueError(
-            f"the edit replaces tokens of the tokenizer {made_with[:12]}…; this one is "
-            f"{str(found)[:12]}…: use the tokenizer that it was made with"
+            f"{name} has another tokenizer than the edit was made with: its rows would be other "
+            "words'; take the tokenizer of the original model"
         )
 
 

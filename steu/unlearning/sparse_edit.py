@@ -164,11 +164,10 @@ class SparseEdit:
                 f"{folder}: the edit's outputs are {', '.join(labels)}; this model's are "
                 f"{', '.join(own_labels)}: attach it to the model it was trained for"
             )
-        belonging = facts["model"], facts.get("tokenizer"), labels
-        edit = cls(own["token_ids"], own["rows"], head, *belonging, history)
         if tokenizer is not None:
-            check_tokenizer(edit, tokenizer)
-        return edit
+            check_tokenizer(facts.get("tokenizer"), tokenizer)
+        belonging = facts["model"], facts.get("tokenizer"), labels
+        return cls(own["token_ids"], own["rows"], head, *belonging, history)
 
 
 @contextmanager

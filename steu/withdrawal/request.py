@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import psutil
-from filelock import FileLock, Timeout
 from transformers import PreTrainedModel
 
 from steu._errors import check_choice
-from steu._io import read_json, write_json
+from steu._io import alone, read_json, write_json
 from steu.data.cohort import Cohort, iter_texts
 from steu.data.encoding import encode_notes, window_of
 from steu.data.readers.cohort_tables import write_cohort
@@ -107,20 +106,15 @@ def claimed(request: Request) -> Iterator[Path]:
             raise ValueError(f"{output} belongs to another request; name another output folder")
     fresh, made = not note.parent.exists(), not output.exists()
     note.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(note.parent / "lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise ValueError(f"{output} is in use by another run; wait for it") from None
-    try:
-        write_json(note, asked)
-        yield note.parent
-    except ValueError:
-        if fresh:
-            shutil.rmtree(output if made else note.parent, ignore_errors=True)
-        raise
-    finally:
-        lock.release()
+    used = f"{output} is in use by another run; wait for it"
+    with alone(note.parent / "lock", otherwise=used):
+        try:
+            write_json(note, asked)
+            yield note.parent
+        except ValueError:
+            if fresh:
+                shutil.rmtree(output if made else note.parent, ignore_errors=True)
+            raise
 
 
 def open_study(request: Request, work: Path) -> Study:

@@ -5,26 +5,18 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from steu._errors import suggestion
+from steu._io import alone
 from steu.workflow.code_dependencies import PackageCode
 from steu.workflow.jobs import Grid
 from steu.workflow.profiles import load_profile
 from steu.workflow.warm import warm_interpreter
 
 # All that Snakemake shares between jobs but its own cache, which lies in a home that may be gone.
-SHARED = (
-    "persistence",
-    "input-output",
-    "software-deployment",
-    "sources",
-    "storage-local-copies",
-)
+SHARED = "persistence input-output software-deployment sources storage-local-copies".split()
 MODELS = 9  # that a run keeps a cell, references and edits too: 3.0 GB in six of 55 MB, on `open`
 
 
@@ -64,27 +56,13 @@ def snakemake_command(
     return [*command, "--config", f"profile={profile}", f"data={data}", f"run={run}"]
 
 
-@contextmanager
-def alone_in(run: Path) -> Iterator[None]:
-    """Keep others from running in a folder while the block runs; a lock ends with its process.
-
-    Raises
-    ------
-    ValueError
-        If somebody runs there already.
-    """
-    lock = FileLock(f"{run}.lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise ValueError(
-            f"{run}: another run is writing there; wait until it has ended, or write elsewhere "
-            "with --run FOLDER"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
+def alone_in(run: Path) -> AbstractContextManager[None]:
+    """Keep others from running in a folder while the block runs; ValueError if somebody does."""
+    otherwise = (
+        f"{run}: another run is writing there; wait until it has ended, or write elsewhere with "
+        "--run FOLDER"
+    )
+    return alone(Path(f"{run}.lock"), otherwise=otherwise)
 
 
 def kernels(profile: str, *, cores: int) -> AbstractContextManager[dict[str, str]]:
