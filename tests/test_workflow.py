@@ -249,7 +249,8 @@ def test_what_others_wait_for_begins_first_and_long_pages_before_short_ones(monk
     made = Grid.of("demo")
     order = sorted(made.stages, key=made.priority, reverse=True)
     names = [stage.name for stage in order]
-    assert names[:4] == ["cohort", "classifier", "pmi", "baselines"]
+    assert names[0] == "cohort" and set(names[1:3]) == {"classifier", "pmi"}
+    assert names[3] == "baselines"
     assert names.index("withdraw") < names.index("audit") < names.index("unlearning")
 
 
