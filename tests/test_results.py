@@ -37,6 +37,15 @@ def test_an_unknown_column_and_an_empty_run_are_named(tmp_path):
         collect(tmp_path)
 
 
+def test_a_stage_says_nothing_twice(tmp_path):
+    named = [{"metric": "f1", "label": label, "value": 0.5} for label in ("a", "b")]
+    write_metrics(tmp_path, named, data="abc")
+    nameless = [{"metric": "f1", "value": value} for value in (0.5, 0.6)]
+    with pytest.raises(ValueError, match=r"2 records of .* are all of \(f1\); give each"):
+        write_metrics(tmp_path, nameless, data="abc")
+    assert collect(tmp_path)["label"].tolist() == ["a", "b"]
+
+
 def test_a_failed_write_leaves_the_old_file_and_nothing_beside(tmp_path):
     target = tmp_path / "out"
     target.write_text("old")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ COLUMNS = (
     "n",
     "defined",
 )
+#: The columns that hold what came out; the others say of what.
+MEASURED = ("value", "low", "high", "n", "defined")
 
 
 def tagged(records: Iterable[dict[str, Any]], **tags: Any) -> list[dict[str, Any]]:
@@ -50,8 +53,22 @@ def tagged(records: Iterable[dict[str, Any]], **tags: Any) -> list[dict[str, Any
 def write_metrics(
     folder: str | Path, records: Iterable[dict[str, Any]], *, data: str, device: str = "cpu"
 ) -> None:
-    """Write a stage's metrics.json: its last act, so that the file means the stage is done."""
+    """Write a stage's metrics.json: its last act, so that the file means the stage is done.
+
+    Raises
+    ------
+    ValueError
+        If a name is not a column of the table, or two records are of the same thing.
+    """
     table = [{name: _plain(one.get(name)) for name in COLUMNS} for one in tagged(records)]
+    counted = Counter(tuple(one[name] for name in COLUMNS if name not in MEASURED) for one in table)
+    what, times = counted.most_common(1)[0] if counted else ((), 0)
+    if times > 1:
+        said = ", ".join(str(part) for part in what if part is not None)
+        raise ValueError(
+            f"{times} records of {folder} are all of ({said}); give each what tells it from the"
+            " others (a label, a seed, …)"
+        )
     write_json(Path(folder) / "metrics.json", {"data": data, "device": device, "records": table})
 
 
