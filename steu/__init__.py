@@ -14,7 +14,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from steu.experiments.measures import evaluate
-    from steu.models.weights import weights_hash
+    from steu.models.origin import Origin
     from steu.selection.ranking import SELECTORS, rank_tokens
     from steu.task import ForgetTask
     from steu.unlearning.blind_rows import blind_rows
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 # Imported when first asked for: a name here costs no torch.
 _WHERE = {
     "ForgetTask": "steu.task",
+    "Origin": "steu.models.origin",
     "SELECTORS": "steu.selection.ranking",
     "SparseEdit": "steu.unlearning.sparse_edit",
     "UnlearnConfig": "steu.unlearning.sparse",
@@ -40,11 +41,11 @@ _WHERE = {
     "rank_tokens": "steu.selection.ranking",
     "save_peft": "steu.unlearning.peft_adapter",
     "unlearn": "steu.unlearning.sparse",
-    "weights_hash": "steu.models.weights",
 }
 __all__ = [
     "SELECTORS",
     "ForgetTask",
+    "Origin",
     "SparseEdit",
     "UnlearnConfig",
     "blind_rows",
@@ -56,7 +57,6 @@ __all__ = [
     "rank_tokens",
     "save_peft",
     "unlearn",
-    "weights_hash",
 ]
 
 

@@ -19,6 +19,7 @@ from steu.models.checks import check_embedding, check_precision, check_vocabular
 from steu.models.edits import Edit as Edit  # named here by whoever takes a task and an edit
 from steu.models.heads import copy_of_head, head_of
 from steu.models.inference import Precision, check_head, extract_features
+from steu.models.origin import Origin
 from steu.models.outputs import in_order, log_odds, name_outputs, read_targets
 from steu.models.teacher import Teacher
 from steu.models.weights import check_tokenizer, state_of, tokenizer_hash, weights_hash
@@ -222,15 +223,9 @@ class ForgetTask:
         return self._weights[split]
 
     @cached_property
-    def model_hash(self) -> str:
-        """SHA-256 of the model's weights, by which an edit knows where it belongs."""
-        return weights_hash(self.model)
-
-    @cached_property
-    def belonging(self) -> dict[str, Any]:
-        """What an edit made for this task says of where it belongs, as fields of it."""
-        own = tokenizer_hash(self.tokenizer)
-        return {"model_hash": self.model_hash, "tokenizer_hash": own, "labels": self.labels}
+    def origin(self) -> Origin:
+        """What an edit made for this task says of where it belongs."""
+        return Origin(weights_hash(self.model), tokenizer_hash(self.tokenizer), self.labels)
 
     def features(self, index: np.ndarray, edit: Edit | None = None) -> torch.Tensor:
         """What the head takes of the notes at `index` under the edit, (n, H).
@@ -260,7 +255,8 @@ class ForgetTask:
         """Features under the edit (N, H), and of which notes they are known (N,) bool."""
         if id(edit) not in self._read:
             self.check_unchanged()
-            check_tokenizer(getattr(edit, "tokenizer_hash", None), self.tokenizer)
+            if edit.origin is not None:
+                check_tokenizer(edit.origin.tokenizer, self.tokenizer)
             features = self.teacher.features.clone()
             self._read[id(edit)] = edit, features, ~edit.touched(self.notes)
             while len(self._read) > 1 and len(self._read) * features.nbytes > MOST_KEPT:

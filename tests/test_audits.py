@@ -22,6 +22,7 @@ from steu.evaluation.calibration import brier, calibration_error, negative_log_l
 from steu.evaluation.metrics import auroc
 from steu.evaluation.prototypes import few_shot_auroc
 from steu.models.hidden_states import HEAD
+from steu.models.weights import weights_hash
 from steu.task import ForgetTask
 from steu.unlearning.baselines import LayerConfig, edit_layers
 from steu.unlearning.dense_edit import LayerEdit
@@ -83,10 +84,10 @@ def test_the_row_that_holds_the_class_down_is_named(task: ForgetTask, sparse: Sp
 def test_a_merged_copy_answers_as_the_edit_and_the_original_stays(
     task: ForgetTask, kind: str, request: pytest.FixtureRequest
 ) -> None:
-    edit, before = request.getfixturevalue(kind), task.model_hash
+    edit, before = request.getfixturevalue(kind), task.origin.model
     copied = with_model(task, merged_model(task, edit))
     assert np.allclose(copied.log_odds(task.test), task.log_odds(task.test, edit), atol=1e-5)
-    assert steu.weights_hash(task.model) == before
+    assert weights_hash(task.model) == before
     assert np.array_equal(copied.thresholds, task.thresholds)
 
 
@@ -168,11 +169,11 @@ def test_the_head_alone_learns_again_at_once_what_only_the_head_forgot(
 def test_training_everything_brings_it_back_too_and_leaves_the_model_alone(
     task: ForgetTask, sparse: SparseEdit
 ) -> None:
-    before = steu.weights_hash(task.model)
+    before = weights_hash(task.model)
     config = RelearnConfig(steps=(0, 30), learning_rate_head=0.05, learning_rate_all=3e-3)
     found = relearn(task, sparse, part="all", config=config)
     assert found.f1[0, 0] < 0.3 < found.f1[1, 0]
-    assert steu.weights_hash(task.model) == before
+    assert weights_hash(task.model) == before
 
 
 def test_lessons_without_the_class_never_train_its_output(

@@ -28,9 +28,10 @@ from steu.data.cohort import Cohort
 from steu.data.labels import DEFAULT_LABELS
 from steu.data.readers.cohort_tables import build_cohort
 from steu.data.texts import BLANK
+from steu.models.origin import Origin
+from steu.models.serialisation import FACTS, TENSORS
 from steu.models.weights import weights_hash
 from steu.synthetic.corpus import write_corpus
-from steu.unlearning.serialisation import FACTS, TENSORS
 from steu.unlearning.sparse_edit import SparseEdit
 from steu.workflow.cli import parse_value
 from steu.workflow.jobs import Grid
@@ -294,7 +295,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
     folder = tmp_path_factory.mktemp("edit")
     model = make_toy(folder / "encoded", n=40, trained=False).model
     edit = SparseEdit.identity(model, torch.tensor([2000, 3000]))
-    edit = replace(edit, model_hash=weights_hash(model), labels=("a", "b", "c"))
+    edit = replace(edit, origin=Origin(weights_hash(model), labels=("a", "b", "c")))
     edit.save_pretrained(folder / "edit", n_tokens=2)
     return model, folder / "edit"
 

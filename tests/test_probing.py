@@ -60,7 +60,7 @@ def test_nobody_finds_a_class_that_no_note_tells(toy: Toy, task: ForgetTask) -> 
 
 
 def test_looking_leaves_the_model_as_it_was(task: ForgetTask) -> None:
-    before = task.model_hash
+    before = task.origin.model
     places(task, silent_word(task))
     assert weights_hash(task.model) == before
     task.check_unchanged()

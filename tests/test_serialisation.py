@@ -13,8 +13,12 @@ from tokenizers.normalizers import Strip
 from torch import ones
 from toys import make_toy, no_space
 
-from steu.models.weights import tokenizer_hash, weights_hash
+from steu.models.origin import Origin
+from steu.models.weights import weights_hash
 from steu.unlearning.blind_rows import blind_rows
+from steu.unlearning.concept_scrubbing import scrub_layers
+from steu.unlearning.dense_edit import LayerEdit
+from steu.unlearning.leace import leace_edit
 from steu.unlearning.peft_adapter import save_peft
 from steu.unlearning.sparse_edit import SparseEdit
 
@@ -26,7 +30,7 @@ def toy(tmp_path):
 
 def for_model(toy, token_ids):
     edit = SparseEdit.identity(toy.model, torch.as_tensor(token_ids))
-    return replace(edit, model_hash=weights_hash(toy.model), labels=("a", "b", "c"))
+    return replace(edit, origin=Origin(weights_hash(toy.model), labels=("a", "b", "c")))
 
 
 def test_an_edit_comes_back_bit_for_bit_and_names_its_model(toy, tmp_path):
@@ -36,7 +40,7 @@ def test_an_edit_comes_back_bit_for_bit_and_names_its_model(toy, tmp_path):
     assert torch.equal(again.token_ids, edit.token_ids)
     assert torch.equal(again.rows, edit.rows)
     assert again.head.keys() == edit.head.keys()
-    assert (again.labels, again.model_hash) == (edit.labels, edit.model_hash)
+    assert again.origin == edit.origin
     assert json.loads((tmp_path / "edit" / "edit.json").read_text())["n_tokens"] == 2
 
 
@@ -52,14 +56,25 @@ def test_an_edit_for_another_model_or_a_damaged_one_is_refused(toy, tmp_path):
         SparseEdit.from_pretrained(tmp_path / "edit", model=toy.model)
 
 
-def test_an_edit_knows_its_tokenizer_and_the_order_of_its_outputs(toy, tmp_path):
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda task: blind_rows(task, np.array([2000])),
+        lambda task: replace(
+            LayerEdit.identity(task.model, ["classifier.bias"]), origin=task.origin
+        ),
+        leace_edit,
+        scrub_layers,
+    ],
+    ids=["rows", "layers", "leace", "scrubbed"],
+)
+def test_an_edit_knows_its_tokenizer_and_the_order_of_its_outputs(toy, tmp_path, make):
     task = toy.task()
-    made = blind_rows(task, np.array([2000]))
+    made = make(task)
     made.save_pretrained(tmp_path / "edit")
-    read = partial(SparseEdit.from_pretrained, tmp_path / "edit", model=toy.model)
+    read = partial(type(made).from_pretrained, tmp_path / "edit", model=toy.model)
     again = read(tokenizer=task.tokenizer)
-    assert again.tokenizer_hash == made.tokenizer_hash == tokenizer_hash(task.tokenizer)
-    assert again.labels == task.labels
+    assert again.origin == made.origin == task.origin == Origin.of(toy.model, task.tokenizer)
     other = copy.deepcopy(task.tokenizer)
     other.backend_tokenizer.normalizer = Strip()
     with pytest.raises(ValueError, match="^this model has another tokenizer than the edit was"):
@@ -77,7 +92,7 @@ def test_a_full_disk_leaves_no_half_an_edit(toy, tmp_path, monkeypatch, full_dis
     edit = for_model(toy, [2000])
     full_disk(file)
     if file == "edit.safetensors":
-        monkeypatch.setattr("steu.unlearning.serialisation.save_file", no_space)
+        monkeypatch.setattr("steu.models.serialisation.save_file", no_space)
     with pytest.raises(OSError, match=r"no space left on disk for .*edit; free some") as caught:
         edit.save_pretrained(tmp_path / "edit")
     assert caught.value.errno == errno.ENOSPC

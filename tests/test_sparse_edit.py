@@ -150,7 +150,7 @@ class LargestAllocation(TorchDispatchMode):
 def test_training_an_edit_allocates_nothing_of_the_size_of_the_table(toy, edit):
     table = toy.model.get_input_embeddings().weight
     task, config = toy.task(), UnlearnConfig(epochs=1, batch_size=4)
-    assert task.teacher and task.model_hash  # read before: they are no part of a step
+    assert task.teacher and task.origin.model  # read before: they are no part of a step
     with LargestAllocation() as watched:
         unlearn(task, edit.token_ids.numpy(), config)
     assert 0 < watched.largest < table.numel() / 4

@@ -31,7 +31,7 @@ def step_bytes(task: ForgetTask, method: Callable[..., Edit], *given: Any, **set
     config = settings.get("config") or LoopConfig()
     once = {"config": replace(config, epochs=1)} if "config" in settings else {}
     longest = _longest(task, config.batch_size)
-    task.teacher, task.model_hash  # noqa: B018  known before the count begins
+    task.teacher, task.origin  # noqa: B018  known before the count begins
     return peak_bytes(lambda: method(task, *given, **(settings | once), train=longest))
 
 

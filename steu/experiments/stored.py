@@ -9,20 +9,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from safetensors.numpy import load_file, save_file
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from steu._errors import check_choice
 from steu._io import atomic_path, read_json
-from steu.task import Edit
+from steu.models.edits import Edit
+from steu.models.serialisation import FACTS
 from steu.unlearning.concept_scrubbing import ScrubbedLayers
 from steu.unlearning.dense_edit import LayerEdit
 from steu.unlearning.leace import ErasedFeatures
 from steu.unlearning.low_rank_edit import LowRankEdit
-from steu.unlearning.serialisation import FACTS
 from steu.unlearning.sparse_edit import SparseEdit
 
 EDITS = "edits"
-KINDS = (SparseEdit, LayerEdit, LowRankEdit, ErasedFeatures, ScrubbedLayers)  # that can be stored
+KINDS: tuple[type[Edit], ...] = (
+    SparseEdit, LayerEdit, LowRankEdit, ErasedFeatures, ScrubbedLayers
+)  # fmt: skip
 LOG_ODDS = "log_odds.safetensors"
 RANKING = "scores.parquet"
 
@@ -84,11 +86,16 @@ def read_log_odds(folder: str | Path, *, n_notes: int) -> dict[str, np.ndarray]:
 
 def write_edit(folder: str | Path, edit: Edit, **facts: Any) -> None:
     """Write one edit, with its kind and history among its facts."""
-    known = {"kind": type(edit).__name__, "history": list(edit.history)}  # type: ignore[attr-defined]
-    edit.save_pretrained(folder, **known, **facts)  # type: ignore[attr-defined]
+    known = {"kind": type(edit).__name__, "history": list(edit.history)}
+    edit.save_pretrained(folder, **known, **facts)
 
 
-def read_edit(folder: str | Path, *, model: PreTrainedModel) -> tuple[Edit, dict[str, Any]]:
+def read_edit(
+    folder: str | Path,
+    *,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase | None = None,
+) -> tuple[Edit, dict[str, Any]]:
     """Read what `write_edit` wrote for this model: the edit and its facts.
 
     Raises
@@ -98,7 +105,7 @@ def read_edit(folder: str | Path, *, model: PreTrainedModel) -> tuple[Edit, dict
     """
     facts = read_json(Path(folder) / FACTS)
     kind = next(kind for kind in KINDS if kind.__name__ == facts["kind"])
-    return kind.from_pretrained(folder, model=model), facts
+    return kind.from_pretrained(folder, model=model, tokenizer=tokenizer), facts
 
 
 def write_edits(folder: str | Path, edits: Mapping[str, Edit]) -> None:

@@ -163,9 +163,9 @@ class Study(ForgetTask):
             method=method.__qualname__, given=given, settings=settings, forget=self.forget
         )
         if place is not None and place.is_dir():
-            edit, facts = read_edit(place, model=self.model)
+            edit, facts = read_edit(place, model=self.model, tokenizer=self.tokenizer)
             return Trained(edit, facts["seconds"])
-        self.teacher, self.model_hash  # noqa: B018  known before the clock starts
+        self.teacher, self.origin  # noqa: B018  known before the clock starts
         started = time.perf_counter()
         made = method(self, *given, **settings)
         trained = Trained(made, time.perf_counter() - started)
@@ -178,7 +178,7 @@ class Study(ForgetTask):
         if self.kept is None:
             return None
         of_study = {
-            "model": self.model_hash,
+            "model": self.origin.model,
             "data": self.cohort.fingerprint,
             "window": self.recipe["max_length"],
             "machine": self.machine,

@@ -62,7 +62,7 @@ def edit_layers(
     config, model, method = config or LayerConfig(), task.model, RIVALS[rival]
     train = task.train if train is None else train
     batches = in_turns(forget_and_retain_batches(task, train, config), ascents=method.ascents)
-    belongs_to = task.model_hash
+    origin = task.origin
     knowing = task.teacher.logits  # read before anything is attached
     blind = blind_logits(task, train, seed=config.seed) if method.blind else knowing[:, task.forget]
     start = LayerEdit.identity(model, last_layers(model, n_layers))
@@ -94,7 +94,7 @@ def edit_layers(
         model.zero_grad(set_to_none=True)
     trained = {} if config.head == "none" else own
     values = {name: value.detach().clone() for name, value in trained.items()}
-    return LayerEdit(start.values | values, belongs_to, tuple(history))
+    return LayerEdit(start.values | values, origin=origin, history=tuple(history))
 
 
 def in_turns(batches: Batches, *, ascents: int) -> Batches:

@@ -56,4 +56,4 @@ def blind_rows(task: ForgetTask, token_ids: np.ndarray, *, seed: int = 0) -> Spa
     dealt = np.random.default_rng(seed).permutation(nearest)
     start = SparseEdit.identity(task.model, torch.from_numpy(token_ids))
     rows = SparseEdit.identity(task.model, torch.from_numpy(dealt)).rows
-    return replace(start, rows=rows, head={}, **task.belonging)
+    return replace(start, rows=rows, head={}, origin=task.origin)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,41 +12,29 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from steu.data.encoding import EncodedNotes
+from steu.models.edits import Edit
 from steu.models.heads import copy_of_head
 from steu.models.hidden_states import HEAD, hidden_states
 from steu.models.layers import encoder_layers
 from steu.task import ForgetTask
 from steu.unlearning.leace import ErasedFeatures, fit_eraser
-from steu.unlearning.serialisation import read_tensors_for, write_tensors
 
 PARTS = ("mean", "left", "right")
 
 
 @dataclass(frozen=True, eq=False)
-class ScrubbedLayers:
+class ScrubbedLayers(Edit):
     """One map of `ErasedFeatures` after the embeddings, after every layer, and before the head.
 
     Attributes
     ----------
     maps : tuple of ErasedFeatures
         In the order of the places; those of states are applied to every token's.
-    model_hash : str, optional
-        Of the weights that it was fitted for; needed to save it.
+    origin, history
+        See `Edit`.
     """
 
     maps: tuple[ErasedFeatures, ...]
-    model_hash: str | None = None
-    history: tuple[dict[str, float], ...] = ()
-
-    @property
-    def bytes_stored(self) -> int:
-        """Bytes of all its vectors."""
-        return sum(one.bytes_stored for one in self.maps)
-
-    def touched(self, notes: EncodedNotes) -> np.ndarray:
-        """Notes whose features it can change, (N,) bool: every one."""
-        return np.ones(len(notes), dtype=bool)
 
     def parameters_changed(self, model: PreTrainedModel) -> int:
         """Numbers that stand beside the model's own."""
@@ -73,23 +60,15 @@ class ScrubbedLayers:
                 hooks.enter_context(above[-1].attached(model))
             yield model
 
-    def save_pretrained(self, folder: str | Path, **facts: Any) -> None:
-        """Write the vectors with what they belong to; no pickle."""
-        tensors = {p: torch.stack([getattr(one, p) for one in self.maps]) for p in PARTS}
-        write_tensors(folder, tensors, facts, model_hash=self.model_hash)
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """The vectors of all maps, (maps, H) each."""
+        return {part: torch.stack([getattr(one, part) for one in self.maps]) for part in PARTS}
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path, *, model: PreTrainedModel) -> ScrubbedLayers:
-        """Read what was written, for `model`, onto its device.
-
-        Raises
-        ------
-        ValueError
-            If the files were altered, or it was fitted for another model.
-        """
-        tensors, facts = read_tensors_for(model, folder)
+    def of_tensors(cls, tensors: dict[str, torch.Tensor], **known: Any) -> ScrubbedLayers:
+        """The maps that they make."""
         vectors = zip(*(tensors[part] for part in PARTS), strict=True)
-        return cls(tuple(ErasedFeatures(*one) for one in vectors), facts["model"])
+        return cls(tuple(ErasedFeatures(*one) for one in vectors), **known)
 
 
 def scrub_layers(task: ForgetTask, *, train: np.ndarray | None = None) -> ScrubbedLayers:
@@ -106,7 +85,7 @@ def scrub_layers(task: ForgetTask, *, train: np.ndarray | None = None) -> Scrubb
     """
     train = task.train if train is None else train
     n_places = len(encoder_layers(task.model)) + 1
-    edit = ScrubbedLayers((), task.model_hash)
+    edit = ScrubbedLayers((), origin=task.origin)
     for place in range(n_places + 1):
         with edit.attached(task.model) if place else nullcontext():
             found = hidden_states(task.model, task.notes, train, precision=task.precision)
@@ -115,7 +94,7 @@ def scrub_layers(task: ForgetTask, *, train: np.ndarray | None = None) -> Scrubb
             break  # a head that reads the mean reads the same
         states = means[place] if place < n_places else found[HEAD]
         one = fit_eraser(torch.from_numpy(states), task, train)
-        edit = ScrubbedLayers((*edit.maps, one), task.model_hash)
+        edit = ScrubbedLayers((*edit.maps, one), origin=task.origin)
     return edit
 
 

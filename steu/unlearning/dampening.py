@@ -61,7 +61,7 @@ def dampen(
         name: torch.where(f > selection * d, (dampening * d / f).clamp(max=1) * value, value)
         for (name, value), d, f in zip(start.values.items(), of_all, of_class, strict=True)
     }
-    return LayerEdit(moved, task.model_hash)
+    return LayerEdit(moved, origin=task.origin)
 
 
 def _loss_of(label: int) -> Loss:

@@ -81,7 +81,7 @@ def collapse_rows(
     share[group, others] = often[others] / np.bincount(group, often[others], n_rows)[group]
     rows = torch.from_numpy(share).to(table) @ table  # (m, H)
     start = SparseEdit.identity(task.model, torch.from_numpy(token_ids))
-    return replace(start, rows=rows[nearest], head={}, **task.belonging)
+    return replace(start, rows=rows[nearest], head={}, origin=task.origin)
 
 
 def _what_is_said(task: ForgetTask, counts: sparse.csr_matrix, train: np.ndarray) -> np.ndarray:

@@ -62,4 +62,4 @@ def influence_edit(
         name: value - step * p / (f + damping * mean)
         for (name, value), p, f in zip(start.values.items(), pull, curvature, strict=True)
     }
-    return LayerEdit(moved, task.model_hash)
+    return LayerEdit(moved, origin=task.origin)

@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,43 +13,31 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from steu.data.encoding import EncodedNotes
+from steu.models.edits import Edit
 from steu.models.heads import copy_of_head, head_of
 from steu.task import ForgetTask
-from steu.unlearning.serialisation import read_tensors_for, write_tensors
 
 
 @dataclass(frozen=True, eq=False)
-class ErasedFeatures:
+class ErasedFeatures(Edit):
     """An affine map of what the head reads, x ↦ x − left (right · (x − mean)).
 
     Attributes
     ----------
     mean, left, right : tensors of shape (H,)
         3 H numbers beside the model, none of which it changes.
-    model_hash : str, optional
-        Of the weights that it was fitted for; needed to save it.
+    origin, history
+        See `Edit`.
     """
 
     mean: torch.Tensor
     left: torch.Tensor
     right: torch.Tensor
-    model_hash: str | None = None
-    history: tuple[dict[str, float], ...] = ()
 
     def erase(self, features: torch.Tensor) -> torch.Tensor:
         """Features (…, H) without the class."""
         told = (features - self.mean.to(features)) @ self.right.to(features)
         return features - told[..., None] * self.left.to(features)
-
-    @property
-    def bytes_stored(self) -> int:
-        """Bytes of its three vectors."""
-        return sum(v.numel() * v.element_size() for v in (self.mean, self.left, self.right))
-
-    def touched(self, notes: EncodedNotes) -> np.ndarray:
-        """Notes whose features it can change, (N,) bool: every one."""
-        return np.ones(len(notes), dtype=bool)
 
     def parameters_changed(self, model: PreTrainedModel) -> int:
         """Numbers that stand beside the model's own."""
@@ -69,22 +56,14 @@ class ErasedFeatures:
         finally:
             handle.remove()
 
-    def save_pretrained(self, folder: str | Path, **facts: Any) -> None:
-        """Write the three vectors with what they belong to; no pickle."""
-        tensors = {"mean": self.mean, "left": self.left, "right": self.right}
-        write_tensors(folder, tensors, facts, model_hash=self.model_hash)
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Its three vectors."""
+        return {"mean": self.mean, "left": self.left, "right": self.right}
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path, *, model: PreTrainedModel) -> ErasedFeatures:
-        """Read what was written, for `model`, onto its device.
-
-        Raises
-        ------
-        ValueError
-            If the files were altered, or it was fitted for another model.
-        """
-        tensors, facts = read_tensors_for(model, folder)
-        return cls(tensors["mean"], tensors["left"], tensors["right"], facts["model"])
+    def of_tensors(cls, tensors: dict[str, torch.Tensor], **known: Any) -> ErasedFeatures:
+        """The map that they make."""
+        return cls(tensors["mean"], tensors["left"], tensors["right"], **known)
 
 
 def leace_edit(task: ForgetTask, *, train: np.ndarray | None = None) -> ErasedFeatures:
@@ -124,4 +103,4 @@ def fit_eraser(features: torch.Tensor, task: ForgetTask, train: np.ndarray) -> E
     eraser = LeaceEraser.fit(features.double().cpu(), with_class.double()[:, None])
     mean = eraser.bias if eraser.bias is not None else torch.zeros(features.shape[1])
     left, right = eraser.proj_left[:, 0], eraser.proj_right[0]
-    return ErasedFeatures(mean.float(), left.float(), right.float(), task.model_hash)
+    return ErasedFeatures(mean.float(), left.float(), right.float(), origin=task.origin)

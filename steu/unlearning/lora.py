@@ -48,7 +48,7 @@ def lora_edit(
         raise ValueError(f"rank must be 1 or more; found {rank}")
     config = config or LayerConfig()
     batches = forget_and_retain_batches(task, task.train if train is None else train, config)
-    belongs_to, prefix = task.model_hash, f"{head_name(task.model)}."
+    origin, prefix = task.origin, f"{head_name(task.model)}."
     task.teacher  # noqa: B018  read before anything is trained
     linear = {name for name, module in task.model.named_modules() if isinstance(module, nn.Linear)}
     weights = last_layers(task.model, n_layers)
@@ -82,4 +82,5 @@ def lora_edit(
             kept[f"{name}.weight"] = getattr(module, part)[NAME].weight.detach().clone()
     own = {} if config.head == "none" else dict(head.named_parameters())
     values = {prefix + name: value.detach().clone() for name, value in own.items()}
-    return LowRankEdit(factors["lora_A"], factors["lora_B"], values, belongs_to, tuple(history))
+    down, up = factors.values()
+    return LowRankEdit(down, up, values, origin=origin, history=tuple(history))

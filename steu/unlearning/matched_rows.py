@@ -65,7 +65,7 @@ def matched_rows(
     c = before + here @ (own.rows - table[own.token_ids])  # with the rows that are set out from
     step = scale * here / here.square().sum()  # (k,)
     rows = own.rows - step[:, None] * c
-    return replace(own, rows=rows, head={}, **task.belonging, history=())
+    return replace(own, rows=rows, head={}, origin=task.origin, history=())
 
 
 def share_difference(task: ForgetTask, train: np.ndarray) -> np.ndarray:

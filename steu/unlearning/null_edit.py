@@ -34,7 +34,7 @@ def null_edit(task: ForgetTask) -> SparseEdit:
     name = output_bias(head_of(task.model))
     bias = identity.head[name].clone()
     bias[task.forget] = -torch.inf
-    return replace(identity, head={name: bias}, **task.belonging)
+    return replace(identity, head={name: bias}, origin=task.origin)
 
 
 def null_logits(logits: np.ndarray, forget: int) -> np.ndarray:

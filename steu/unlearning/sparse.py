@@ -79,7 +79,7 @@ def unlearn(
     if config.head == "none" and not len(token_ids):
         raise ValueError("nothing to train: no token is selected and head is 'none'")
     batches = forget_and_retain_batches(task, task.train if train is None else train, config)
-    model, belongs_to = task.model, task.belonging  # known before anything is trained
+    model, origin = task.model, task.origin  # known before anything is trained
     start = SparseEdit.identity(model, torch.from_numpy(token_ids))
     rows = start.rows.clone().requires_grad_()
     head = trainable_head(copy_of_head(model), config.head, task.forget)
@@ -100,7 +100,7 @@ def unlearn(
         start,
         rows=rows.detach().clone(),
         head={name: value.detach().clone() for name, value in moved.items()},
-        **belongs_to,
+        origin=origin,
         history=tuple(history),
     )
 

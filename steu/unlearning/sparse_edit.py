@@ -8,25 +8,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn.functional import embedding
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 
 from steu.data.encoding import EncodedNotes
 from steu.models.checks import embedding_of
+from steu.models.edits import Edit
 from steu.models.heads import copy_of_head, head_of, replaced_head
-from steu.models.outputs import labels_of
-from steu.models.weights import check_tokenizer
-from steu.unlearning.serialisation import read_tensors_for, write_tensors
 
 
 @dataclass(frozen=True, eq=False)
-class SparseEdit:
+class SparseEdit(Edit):
     """Rows and head values that take the place of a classifier's own.
 
     Attributes
@@ -38,23 +35,13 @@ class SparseEdit:
     head : dict of str to tensor
         New values of head parameters by name ("weight" (C, H), "bias" (C,)); parameters that are
         not named keep their values.
-    model_hash : str, optional
-        Of the weights that it was trained for; needed to save it.
-    tokenizer_hash : str, optional
-        Of the tokenizer whose tokens it replaces, as far as it is known.
-    labels : tuple of str
-        Names of the C outputs, as far as they are known.
-    history : tuple of dict
-        How its training went; saved where it is given to `save_pretrained` as a fact.
+    origin, history
+        See `Edit`.
     """
 
     token_ids: torch.Tensor
     rows: torch.Tensor
     head: dict[str, torch.Tensor] = field(default_factory=dict)
-    model_hash: str | None = None
-    tokenizer_hash: str | None = None
-    labels: tuple[str, ...] = ()
-    history: tuple[dict[str, float], ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         if self.token_ids.ndim != 1 or self.rows.shape[:1] != self.token_ids.shape:
@@ -76,12 +63,6 @@ class SparseEdit:
         changed = (own.rows != self.rows.to(own.rows)).sum()
         differ = (own.head[n] != v.to(own.head[n]) for n, v in self.head.items())
         return int(changed + sum(found.sum() for found in differ))
-
-    @property
-    def bytes_stored(self) -> int:
-        """Bytes of ids, rows and head values as they are kept on disk."""
-        tensors = [self.token_ids, self.rows, *self.head.values()]
-        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
     @classmethod
     def identity(cls, model: PreTrainedModel, token_ids: torch.Tensor) -> SparseEdit:
@@ -120,54 +101,22 @@ class SparseEdit:
         """Write the edit into the model; the returned edit, merged, undoes it bit for bit."""
         own = SparseEdit.identity(model, self.token_ids)
         head = {name: own.head[name] for name in self.head}
-        inverse = replace(self, rows=own.rows, head=head, model_hash=None, history=())
+        inverse = replace(self, rows=own.rows, head=head, origin=None, history=())
         _load_head(head_of(model), self.head)
         table = embedding_of(model).weight
         table[own.token_ids] = self.rows.to(table)
         return inverse
 
-    def save_pretrained(self, folder: str | Path, **facts: Any) -> None:
-        """Write the edit with what it belongs to, and any JSON `facts`; no pickle.
-
-        Raises
-        ------
-        ValueError
-            If it does not know its model, as an edit that `unlearn` did not make.
-        """
-        tensors = {"token_ids": self.token_ids, "rows": self.rows}
-        tensors |= {f"head.{name}": value for name, value in self.head.items()}
-        facts = facts | {"labels": list(self.labels), "tokenizer": self.tokenizer_hash}
-        write_tensors(folder, tensors, facts, model_hash=self.model_hash)
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Ids, rows and head values."""
+        own = {"token_ids": self.token_ids, "rows": self.rows}
+        return own | {f"head.{name}": value for name, value in self.head.items()}
 
     @classmethod
-    def from_pretrained(
-        cls,
-        folder: str | Path,
-        *,
-        model: PreTrainedModel,
-        tokenizer: PreTrainedTokenizerBase | None = None,
-    ) -> SparseEdit:
-        """Read an edit for `model`, onto its device.
-
-        Raises
-        ------
-        ValueError
-            If the files were altered, or the edit was trained for another model, for outputs in
-            another order, or, where one is given, for another tokenizer.
-        """
-        own, facts = read_tensors_for(model, folder)
-        head = {n.removeprefix("head."): v for n, v in own.items() if n.startswith("head.")}
-        labels, history = (tuple(facts.get(name, ())) for name in ("labels", "history"))
-        own_labels = labels_of(model)
-        if set(labels) == set(own_labels) and labels != own_labels:
-            raise ValueError(
-                f"{folder}: the edit's outputs are {', '.join(labels)}; this model's are "
-                f"{', '.join(own_labels)}: attach it to the model it was trained for"
-            )
-        if tokenizer is not None:
-            check_tokenizer(facts.get("tokenizer"), tokenizer)
-        belonging = facts["model"], facts.get("tokenizer"), labels
-        return cls(own["token_ids"], own["rows"], head, *belonging, history)
+    def of_tensors(cls, tensors: dict[str, torch.Tensor], **known: Any) -> SparseEdit:
+        """The edit that holds them."""
+        head = {n.removeprefix("head."): v for n, v in tensors.items() if n.startswith("head.")}
+        return cls(tensors["token_ids"], tensors["rows"], head, **known)
 
 
 @contextmanager

@@ -15,9 +15,11 @@ from steu._io import atomic_path, sha256
 from steu.models.checks import embedding_of
 from steu.models.heads import head_name
 from steu.models.loading import load_classifier, load_tokenizer, weights_files
+from steu.models.origin import Origin
+from steu.models.outputs import labels_of
+from steu.models.serialisation import FACTS, TENSORS, read_tensors
 from steu.models.weights import check_tokenizer, tokenizer_hash, weights_hash
 from steu.unlearning.peft_adapter import save_peft
-from steu.unlearning.serialisation import FACTS, TENSORS, read_tensors
 from steu.unlearning.sparse_edit import SparseEdit
 from steu.withdrawal.weight_files import compare, write_edited
 
@@ -89,9 +91,8 @@ def write_artefacts(
     back = SparseEdit.identity(model, edit.token_ids)
     inverse = replace(back, head={name: back.head[name] for name in edit.head})
     for name, one, where in ((EDIT, edit, "before"), (INVERSE, inverse, "after")):
-        own = facts[where], facts["tokenizer"], edit.labels
-        sealed = SparseEdit(one.token_ids, one.rows, one.head, *own)
-        sealed.save_pretrained(folder / name, **facts, kind=name)
+        origin = Origin(facts[where], facts["tokenizer"], labels_of(model))
+        replace(one, origin=origin).save_pretrained(folder / name, **facts, kind=name)
     card = CARD.format(
         base=base,
         labels=", ".join(labels),
@@ -192,8 +193,7 @@ def apply(folder: str | Path, *, model: str, output: str | Path, kind: str = EDI
 
 def _read(place: Path) -> tuple[SparseEdit, Mapping[str, Any]]:
     tensors, facts = read_tensors(place)
-    head = {n.removeprefix("head."): v for n, v in tensors.items() if n.startswith("head.")}
-    return SparseEdit(tensors["token_ids"], tensors["rows"], head, facts["model"]), facts
+    return SparseEdit.of_tensors(tensors), facts
 
 
 def _check_model(found: str, wanted: str, result: str, *, name: str, kind: str) -> None:

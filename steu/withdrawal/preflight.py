@@ -89,7 +89,7 @@ def preflight(study: Study, labels: Sequence[str], *, method: Method, n_tokens: 
             "head_parameters": sum(p.numel() for p in head.parameters()),
             "embedding": list(table.shape),
             "parameters": n_parameters(study),
-            "sha256": study.model_hash,
+            "sha256": study.origin.model,
         },
         documents={
             "name": study.cohort.name,

@@ -9,10 +9,8 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import PreTrainedModel
 
 from steu._io import atomic_path, read_json, sha256, write_json
-from steu.models.weights import weights_hash
 
 TENSORS, FACTS = "edit.safetensors", "edit.json"
 
@@ -21,46 +19,14 @@ def write_tensors(
     folder: str | Path,
     tensors: dict[str, torch.Tensor],
     facts: dict[str, Any],
-    *,
-    model_hash: str | None,
 ) -> None:
-    """Write both files, whole or not at all; the facts say which model the tensors are for.
-
-    Raises
-    ------
-    ValueError
-        If that is not known.
-    """
-    if model_hash is None:
-        raise ValueError(
-            "the edit does not say which model it is for; give it one with "
-            "dataclasses.replace(edit, model_hash=steu.weights_hash(model))"
-        )
+    """Write both files, whole or not at all."""
     with atomic_path(folder) as beside:
         beside.mkdir()
         values = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
         save_file(values, beside / TENSORS)
-        facts = facts | {"model": model_hash, "tensors": sha256(beside / TENSORS)}
+        facts = facts | {"tensors": sha256(beside / TENSORS)}
         write_json(beside / FACTS, facts | {"seal": _seal(facts)})
-
-
-def read_tensors_for(
-    model: PreTrainedModel, folder: str | Path
-) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Read what `write_tensors` wrote for this model, onto its device.
-
-    Raises
-    ------
-    ValueError
-        If a file is missing, the tensors were altered, or they are for another model.
-    """
-    tensors, facts = read_tensors(folder)
-    if facts["model"] != (found := weights_hash(model)):
-        raise ValueError(
-            f"{folder} belongs to the model {facts['model'][:12]}…; this one is {found[:12]}…: "
-            "load the classifier it was trained on, without any edit merged"
-        )
-    return {name: value.to(model.device) for name, value in tensors.items()}, facts
 
 
 def read_tensors(folder: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
