@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,7 +7,7 @@ import pytest
 from steu._io import atomic_path, read_json
 from steu.evaluation.metrics import f1, metric_record
 from steu.evaluation.results import COLUMNS, collect, data_of, tagged, write_metrics
-from steu.reporting.glue import estimate, wide
+from steu.reporting.glue import estimate, rests_on, wide
 
 
 def test_what_is_written_is_collected_in_tidy_columns(tmp_path):
@@ -99,3 +101,22 @@ def test_an_interval_of_few_resamples_says_so():
         "0.50 [0.40, 0.70] (67% of resamples)"
     )
     assert estimate({"value": 0.5, "low": 0.4, "high": 0.7}) == "0.50 [0.40, 0.70]"
+
+
+@pytest.mark.parametrize(
+    ("groups", "restricted", "told"),
+    [
+        ("abcdefghijkl", False, "12 test notes (11 with the class)"),
+        ("aabbcdefghij", False, "12 test notes (11 with the class, of 9 patients)"),
+        ("aabbcdefghij", True, "12 test notes (fewer than 10 patients with the class)"),
+        ("aabcdefghijk", True, "12 test notes (11 with the class, of 10 patients)"),
+    ],
+)
+def test_a_page_says_on_how_many_patients_it_rests(groups, restricted, told):
+    study = SimpleNamespace(
+        test=np.arange(12),
+        is_forget=np.arange(12) < 11,
+        groups=np.array(list(groups)),
+        cohort=SimpleNamespace(restricted=restricted),
+    )
+    assert rests_on(study) == told

@@ -16,6 +16,7 @@ _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
     "\uf900-\ufaff\U00020000-\U0003ffff]"
 )
+SMALLEST_CELL = 10  # patients: a smaller count of restricted data is shown to nobody
 LETTERS = 2  # of such a script that count as a word
 
 
@@ -35,7 +36,7 @@ class Found(NamedTuple):
 
 
 def suppress_small_cells(
-    frame: pd.DataFrame, columns: Sequence[str], *, minimum: int = 10
+    frame: pd.DataFrame, columns: Sequence[str], *, minimum: int = SMALLEST_CELL
 ) -> Suppressed:
     """Replace every count under `minimum` by NA, zeros too, in a copy of `frame`.
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from myst_nb import glue
+
+from steu.data.privacy import SMALLEST_CELL
+
+if TYPE_CHECKING:  # whoever builds pages alone has no PyTorch
+    from steu.experiments.study import Study
 
 
 def number(name: str, value: Any) -> None:
@@ -44,6 +50,22 @@ def estimate(row: pd.Series | dict[str, Any]) -> str:
     text = f"{row['value']:.{digits}f} [{row['low']:.{digits}f}, {row['high']:.{digits}f}]"
     left = row.get("defined", 1.0)
     return text if pd.isna(left) or left == 1 else f"{text} ({left:.0%} of resamples)"
+
+
+def rests_on(study: Study) -> str:
+    """What a page rests on: ``179 test notes (30 with the class, of 28 patients)``.
+
+    In restricted data fewer than ten patients are not counted.
+    """
+    with_class = study.test[study.is_forget[study.test]]
+    patients = len(np.unique(study.groups[with_class]))
+    told = f"{len(with_class):,} with the class, of {patients:,} patients"
+    few = study.cohort.restricted and patients < SMALLEST_CELL
+    if few:
+        told = f"fewer than {SMALLEST_CELL} patients with the class"
+    elif patients == len(with_class):
+        told = f"{patients:,} with the class"
+    return f"{len(study.test):,} test notes ({told})"
 
 
 def page_link(page: str) -> str:

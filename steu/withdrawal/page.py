@@ -15,11 +15,11 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 import steu
-from steu.data.privacy import suppress_small_cells
+from steu.data.privacy import SMALLEST_CELL, suppress_small_cells
 from steu.reporting import figures
 from steu.reporting.display_names import name
 from steu.withdrawal.looking import Looked
-from steu.withdrawal.preflight import FEWEST, NOT_PROMISED, PROMISED
+from steu.withdrawal.preflight import NOT_PROMISED, PROMISED
 
 FORMAT = 1
 
@@ -86,7 +86,7 @@ def render(record: Mapping[str, Any]) -> str:
     environment.filters |= {"estimate": estimate, "name": name, "count": _count}
     return environment.from_string(template).render(
         record=record,
-        fewest=FEWEST,
+        fewest=SMALLEST_CELL,
         drawn={one["label"]: Markup(_drawn(one)) for one in record["classes"]},
         value=_value,
         changes=_changes,
@@ -107,7 +107,7 @@ def estimate(found: Mapping[str, Any] | Sequence[float] | None) -> str:
 
 
 def _count(n: int | None) -> str:
-    return f"fewer than {FEWEST}" if n is None else f"{n:,}"
+    return f"fewer than {SMALLEST_CELL}" if n is None else f"{n:,}"
 
 
 def _value(rows: Sequence[Mapping[str, Any]], method: str, metric: str) -> Mapping[str, Any] | None:
@@ -144,7 +144,9 @@ def _drawn(one: Mapping[str, Any]) -> str:
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows as dicts; how many notes they rest on is not told where these are few."""
     if "n" in table:
-        table = suppress_small_cells(table, ["n"], minimum=FEWEST).frame.astype({"n": object})
+        table = suppress_small_cells(table, ["n"], minimum=SMALLEST_CELL).frame.astype(
+            {"n": object}
+        )
         table["n"] = table["n"].where(table["n"].notna(), None)
     return table.to_dict("records")  # type: ignore[return-value]
 

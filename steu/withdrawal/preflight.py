@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from steu.data.privacy import suppress_small_cells
+from steu.data.privacy import SMALLEST_CELL, suppress_small_cells
 from steu.evaluation.collateral import pair_shares
 from steu.evaluation.metrics import auroc, f1, interval
 from steu.evaluation.probes import lexical_remainder
@@ -24,7 +24,6 @@ from steu.withdrawal.making import FACTORS, ROWS, select
 from steu.withdrawal.request import TIMES, Method
 from steu.withdrawal.together import together
 
-FEWEST = 10  # patients: smaller counts are shown to nobody
 TIMED = 16  # notes that the model is timed on
 TRIALS = len(FACTORS)  # of STEU
 BACKWARD = 2.5  # a step through the encoder and back, as multiples of a pass
@@ -53,7 +52,7 @@ class Preflight:
     classes : list of dict
         A row a class to withdraw.
     tokens : list of str
-        Those that most speak of the class, of `FEWEST` patients' notes at least, best first.
+        Those that most speak of the class, of `SMALLEST_CELL` patients' notes at least, best first.
     warnings : list of str
     minutes, gigabytes : float
         That editing takes, about.
@@ -123,7 +122,7 @@ def _class(study: Study, tokens: np.ndarray, labels: Sequence[str]) -> dict[str,
 
     by_class = np.array([study.forget])
     others = np.array([label not in labels for label in study.labels])
-    share = pair_shares(study.targets, forgotten=by_class, others=others, minimum=FEWEST)[0]
+    share = pair_shares(study.targets, forgotten=by_class, others=others, minimum=SMALLEST_CELL)[0]
     met = [
         {"label": study.labels[c], "share_with_class": float(share[c])}
         for c in np.argsort(-np.nan_to_num(share))
@@ -148,7 +147,7 @@ def _class(study: Study, tokens: np.ndarray, labels: Sequence[str]) -> dict[str,
 def _shown(counts: dict[str, int]) -> dict[str, int | None]:
     """The counts that may be shown, None for the others."""
     table = pd.DataFrame({"count": counts.values()}, index=list(counts), dtype=int)
-    shown = suppress_small_cells(table, ["count"], minimum=FEWEST).frame["count"]
+    shown = suppress_small_cells(table, ["count"], minimum=SMALLEST_CELL).frame["count"]
     return {str(of): None if pd.isna(n) else int(n) for of, n in shown.items()}
 
 
@@ -166,7 +165,7 @@ def _warnings(study: Study, found: dict[str, Any]) -> list[str]:
         )
     if None in found["patients"].values():
         told.append(
-            f"Fewer than {FEWEST} patients of a split have {label!r}: expect wide intervals, and "
+            f"Fewer than {SMALLEST_CELL} patients of a split have {label!r}: expect wide intervals, and "
             "no verdict beyond what they bear out."
         )
     if found["lexical_remainder"][1] > 0.6:
@@ -186,7 +185,7 @@ def _shown_tokens(study: Study, tokens: np.ndarray, *, most: int = 20) -> list[s
     counts = count_tokens(study.notes).tocsc()
     for token in tokens:
         rows = counts.indices[counts.indptr[token] : counts.indptr[token + 1]]
-        if len(np.unique(study.groups[rows])) >= FEWEST:
+        if len(np.unique(study.groups[rows])) >= SMALLEST_CELL:
             shown.append(str(study.tokenizer.convert_ids_to_tokens(int(token))))
         if len(shown) == most:
             break
