@@ -144,9 +144,7 @@ def _drawn(one: Mapping[str, Any]) -> str:
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows as dicts; how many notes they rest on is not told where these are few."""
     if "n" in table:
-        table = suppress_small_cells(table, ["n"], minimum=SMALLEST_CELL).frame.astype(
-            {"n": object}
-        )
+        table = suppress_small_cells(table, ["n"]).frame.astype({"n": object})
         table["n"] = table["n"].where(table["n"].notna(), None)
     return table.to_dict("records")  # type: ignore[return-value]
 

@@ -147,7 +147,7 @@ def _class(study: Study, tokens: np.ndarray, labels: Sequence[str]) -> dict[str,
 def _shown(counts: dict[str, int]) -> dict[str, int | None]:
     """The counts that may be shown, None for the others."""
     table = pd.DataFrame({"count": counts.values()}, index=list(counts), dtype=int)
-    shown = suppress_small_cells(table, ["count"], minimum=SMALLEST_CELL).frame["count"]
+    shown = suppress_small_cells(table, ["count"]).frame["count"]
     return {str(of): None if pd.isna(n) else int(n) for of, n in shown.items()}
 
 
@@ -165,8 +165,8 @@ def _warnings(study: Study, found: dict[str, Any]) -> list[str]:
         )
     if None in found["patients"].values():
         told.append(
-            f"Fewer than {SMALLEST_CELL} patients of a split have {label!r}: expect wide intervals, and "
-            "no verdict beyond what they bear out."
+            f"Fewer than {SMALLEST_CELL} patients of a split have {label!r}: expect wide "
+            "intervals, and no verdict beyond what they bear out."
         )
     if found["lexical_remainder"][1] > 0.6:
         told.append(

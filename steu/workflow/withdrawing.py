@@ -33,6 +33,10 @@ def withdraw(
     group_by: Annotated[
         str | None, typer.Option(help="Column whose equal values make one document.")
     ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="Column of train, validation, test: what the model has seen is train."),
+    ] = None,
     profile: Annotated[
         str | None, typer.Option(help="Take layout and labels of a profile; --data is its folder.")
     ] = None,
@@ -67,7 +71,16 @@ def withdraw(
         references=references,
         seed=seed,
         **_documents(
-            profile, dataset, data, text, labels, delimiter, id=id, subject=subject, group_by=group_by
+            profile,
+            dataset,
+            data,
+            text,
+            labels,
+            delimiter,
+            id=id,
+            subject=subject,
+            group_by=group_by,
+            split=split,
         ),
     )
     say = _progress()

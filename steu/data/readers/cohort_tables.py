@@ -71,7 +71,7 @@ def write_cohort(
         eICU only: which tables are rendered, in which order.
     **options
         Of the layout: `text_source`, `notes` (`read_mimic`); `text`, `id`,
-        `subject`, `group_by` (`read_plain`).
+        `subject`, `group_by`, `split` (`read_plain`).
     """
     folder, path = Path(folder), Path(path)
     check_fractions(fractions)
@@ -198,7 +198,10 @@ def _assign_splits(
     fractions: Sequence[float],
     seed: int,
 ) -> None:
-    """Leave `splits(subject_id, split)` in the connection."""
+    """Leave `splits(subject_id, split)` in the connection, as given or made here."""
+    if "given" in _tables(connection):
+        connection.execute("CREATE TABLE splits AS SELECT subject_id, split FROM given")
+        return
     columns = ", ".join(f"bool_or({identifier(label)})" for label in labels)
     patients = connection.execute(
         f"""SELECT subject_id, {columns} FROM written JOIN indicators USING (stay_id)

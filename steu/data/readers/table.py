@@ -12,6 +12,7 @@ from steu.data.labels import check_names, label_index
 from steu.data.readers.sql import identifier, literal, stripped
 from steu.data.readers.table_files import ITEM
 from steu.data.readers.tables import SUFFIXES, load, refuse_duplicates
+from steu.data.splits import SPLITS
 
 _LABEL_KEYS = ("columns", "column", "delimiter", "top_n", "keep")
 
@@ -25,8 +26,11 @@ def read_plain(
     id: str | None = None,
     subject: str | None = None,
     group_by: str | None = None,
+    split: str | None = None,
 ) -> tuple[str, ...]:
     """Leave `documents` and `indicators(stay_id, label, …)` in the connection; return the labels.
+
+    With `split`, `given(subject_id, split)` too.
 
     Parameters
     ----------
@@ -40,12 +44,15 @@ def read_plain(
     group_by
         Column whose equal values make one document with the labels of all its rows: an id column,
         or the text column where the same text is listed once a label.
+    split
+        Column that says train, validation or test, for a split that was made already: that of a
+        model's own training, or a published one.
 
     Raises
     ------
     ValueError
         If a column is missing, an id comes twice without `group_by`, one group has two subjects,
-        or no label is left.
+        one subject is in two splits, or no label is left.
     """
     unknown = sorted(set(labels) - set(_LABEL_KEYS))
     if unknown or ("columns" in labels) == ("column" in labels):
@@ -58,6 +65,7 @@ def read_plain(
     columns = {"text": text, "id": id or text, "subject": subject or id or text}
     columns |= {"key": group_by or id or text}
     columns |= {f"label{i}": name for i, name in enumerate(label_columns)}
+    columns |= {"split": split} if split else {}
     load(connection, path, columns, into="entries")
     known = ", ".join(f"nullif({stripped(ids)}, '') AS {ids}" for ids in ("id", "key", "subject"))
     connection.execute(
@@ -77,6 +85,8 @@ def read_plain(
         string_agg(DISTINCT text, E'\\n\\n' ORDER BY text) AS text
         FROM keyed WHERE key IS NOT NULL GROUP BY key"""
     )
+    if split:
+        _given_splits(connection, path, split)
     if "columns" in labels:
         return _indicator_columns(connection, path, label_columns)
     return _listed_labels(connection, path, labels)
@@ -107,6 +117,38 @@ def _refuse_duplicates(
     # Rows without a text make no document; told apart by their text, they would seem to be one.
     rows = "(FROM keyed WHERE text <> '')" if columns["key"] == columns["text"] else "keyed"
     refuse_duplicates(connection, rows, "key", of=of, path=path, columns=columns, mend=mend)
+
+
+def _given_splits(connection: duckdb.DuckDBPyConnection, path: Path, column: str) -> None:
+    """Leave `given(subject_id, split)`: one split for whoever has a document."""
+    connection.execute(
+        f"""CREATE TABLE given AS SELECT subject AS subject_id,
+        lower({stripped("split")}) AS split, min(key) AS key FROM keyed
+        WHERE text <> '' AND key IS NOT NULL AND subject IS NOT NULL GROUP BY ALL"""
+    )
+    odd = connection.execute(
+        f"SELECT key, split FROM given WHERE split IS NULL OR split NOT IN {SPLITS} ORDER BY key"
+    ).fetchone()
+    if odd:
+        raise ValueError(
+            f"{path}: column {column} of {odd[0]} holds {str(odd[1] or '')[:40]!r}; expected "
+            f"{', '.join(SPLITS)}"
+        )
+    both = connection.execute(
+        """SELECT subject_id, string_agg(split, ' and ' ORDER BY split) FROM given
+        GROUP BY subject_id HAVING count(*) > 1 ORDER BY subject_id"""
+    ).fetchone()
+    if both:
+        raise ValueError(
+            f"{path}: documents of {both[0]} are in {both[1]}; expected every patient in one split"
+        )
+    there = {row[0] for row in connection.execute("SELECT split FROM given").fetchall()}
+    lacking = [name for name in SPLITS if name not in there]
+    if lacking:
+        raise ValueError(
+            f"{path}: column {column} names no document {' and none '.join(lacking)}; expected "
+            f"some in each of {', '.join(SPLITS)}"
+        )
 
 
 def _indicator_columns(
