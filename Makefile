@@ -56,8 +56,8 @@ read: $(READER)/.ready  ## build the book of the published edition, without runn
 	@PYTHONPATH=. $(READER)/bin/python -m steu.workflow.cli read $(EDITION)
 
 pdf: $(READER)/.ready  ## print the published edition as one PDF; needs a Chromium
-	@PYTHONPATH=. $(READER)/bin/python -m steu.workflow.cli read $(EDITION) > /dev/null
-	@PYTHONPATH=. $(READER)/bin/python -m steu.workflow.cli pdf _build/$(subst /,-,$(EDITION))
+	@built=$$(PYTHONPATH=. $(READER)/bin/python -m steu.workflow.cli read $(EDITION)) && \
+	PYTHONPATH=. $(READER)/bin/python -m steu.workflow.cli pdf $${built%/html/index.html}
 
 publish: grid  ## make the published edition of PROFILE anew, from a clean commit
 	@$(BIN)/steu publish $(PROFILE) --data "$(DATA)"

@@ -37,11 +37,22 @@ def atomic_path(target: str | Path, *, keep: bool = False) -> Iterator[Path]:
             if keep:
                 _rename_unless_there(beside, target)
             else:
-                if target.is_dir() and not target.is_symlink():
-                    target.rename(workspace / "replaced")
-                beside.replace(target)
+                _replace(target, beside, aside=workspace / "replaced")
         finally:
             shutil.rmtree(workspace, ignore_errors=True)
+
+
+def _replace(target: Path, beside: Path, *, aside: Path) -> None:
+    """Put `beside` where `target` is; a folder has to go first, and comes back if that fails."""
+    if not target.is_dir() or target.is_symlink():
+        beside.replace(target)
+        return
+    target.rename(aside)
+    try:
+        beside.replace(target)
+    except BaseException:
+        aside.rename(target)
+        raise
 
 
 def _rename_unless_there(folder: Path, target: Path) -> None:

@@ -99,6 +99,11 @@ class ForgetTask:
         ordered = in_order(targets, self.labels)
         self.targets, self.outputs = read_targets(ordered, model)  # (N, C) float32
         check_choice(forget, self.labels, what="label")
+        if len(self.labels) < 2:
+            raise ValueError(
+                f"the model answers about {forget} alone; expected one class to forget and at "
+                "least one to keep: without it there is nothing left, retire the model"
+            )
         self.forget = self.labels.index(forget)
         if not isinstance(texts, EncodedNotes):
             _check_length("texts", len(texts), len(self.targets))

@@ -4,6 +4,7 @@ And the paper's three, untrained: what an edit changes of them.
 """
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -51,10 +52,12 @@ PATIENTS = np.arange(80) // 2
 CONFIG = steu.UnlearnConfig(epochs=6, learning_rate_rows=0.05, learning_rate_head=0.05)
 
 
-def make(name: str, *, problem: str = "multi_label_classification") -> PreTrainedModel:
+def make(
+    name: str, *, problem: str = "multi_label_classification", labels: Sequence[str] = LABELS
+) -> PreTrainedModel:
     config = copy.deepcopy(SIX[name])
-    config.num_labels, config.problem_type = len(LABELS), problem
-    config.id2label = dict(enumerate(LABELS))
+    config.num_labels, config.problem_type = len(labels), problem
+    config.id2label = dict(enumerate(labels))
     with torch.random.fork_rng():
         torch.manual_seed(0)
         return AutoModelForSequenceClassification.from_config(config).eval()
@@ -173,6 +176,10 @@ def test_what_does_not_fit_together_is_one_line_with_the_mend() -> None:
     refused("texts and targets must be of one length; found 79 and 80", texts=TEXTS[:-1])
     refused("groups and targets must be of one length; found 3 and 80", groups=[1, 2, 3])
     refused("no split 'dev'; known are train, validation, test", splits=["dev"] * 80)
+    refused("splits hold no validation document; expected some in each of train, validation, test",
+            splits=["train"] * 40 + ["test"] * 40)  # fmt: skip
+    refused("the model answers about diabetes alone; expected one class to forget and at least",
+            model=make("bert", labels=["diabetes"]), targets=TARGETS[:, :1])  # fmt: skip
     refused("max_length must lie between 3 and the model's window of 64 tokens; found 65",
             max_length=65)  # fmt: skip
     refused(r"'multi_label_classification' wants zeros and ones", targets=TARGETS.argmax(axis=1))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from scipy.special import expit
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
+from toys import make_toy
 
 import steu
 from steu.audits.collateral import collateral, correlation_drift
@@ -15,7 +18,7 @@ from steu.audits.information import information, information_records
 from steu.audits.membership import membership
 from steu.audits.merged import merged_model, with_model
 from steu.audits.places import places
-from steu.audits.relearning import RelearnConfig, relearn
+from steu.audits.relearning import RelearnConfig, _learner, relearn
 from steu.audits.respelling import answers_to, respelt
 from steu.audits.rounding import on_grid, rounded
 from steu.evaluation.calibration import brier, calibration_error, negative_log_likelihood
@@ -174,6 +177,13 @@ def test_training_everything_brings_it_back_too_and_leaves_the_model_alone(
     found = relearn(task, sparse, part="all", config=config)
     assert found.f1[0, 0] < 0.3 < found.f1[1, 0]
     assert weights_hash(task.model) == before
+
+
+def test_whole_models_are_trained_whole(tmp_path: Path) -> None:
+    toy = make_toy(tmp_path, backbone="random-distilbert", n=40, trained=False)
+    _, groups = _learner(toy.task(), None, "all", RelearnConfig())
+    sizes = [sum(p.numel() for p in group["params"]) for group in groups]
+    assert sum(sizes) == sum(p.numel() for p in toy.model.parameters())  # its inner layer too
 
 
 def test_lessons_without_the_class_never_train_its_output(

@@ -346,6 +346,22 @@ def test_words_of_a_restricted_note_stop_the_build(tmp_path: Path) -> None:
     book.check_privacy(tmp_path / "run", folders=[tmp_path])
 
 
+def test_a_vocabulary_beside_its_model_is_not_read_and_what_cannot_be_is_named(
+    tmp_path: Path,
+) -> None:
+    restricted_cohort(tmp_path / "run", restricted=True)
+    kept = tmp_path / "shown" / "trained"
+    kept.mkdir(parents=True)
+    (kept / "tokenizer.json").write_text(NOTE)
+    with pytest.raises(ValueError, match=r"trained/tokenizer\.json shows words of note 0"):
+        book.check_privacy(tmp_path / "run", folders=[tmp_path / "shown"])
+    (kept / "model.safetensors").touch()
+    book.check_privacy(tmp_path / "run", folders=[tmp_path / "shown"])
+    (kept / "odd.log").write_bytes(b"\xff\xfe")
+    with pytest.raises(ValueError, match=r"odd\.log is not UTF-8, so nobody can look for notes"):
+        book.check_privacy(tmp_path / "run", folders=[tmp_path / "shown"])
+
+
 LEAK = f"It reads: {NOTE}."
 UNSHOWN = ("tiny/bert/seed0/unlearning", "tiny/distilbert/pmi", "other/bert/seed1/classifier")
 

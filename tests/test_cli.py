@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 from stubs import ROOT, steu, write_notebook
 
+from steu.workflow import cli
 from steu.workflow.cli import parse_value
 
 PARAMETERS = (
@@ -99,6 +102,30 @@ def test_a_source_that_cannot_be_reached_is_one_line(project: Path) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"steu: {source}SHA256SUMS.txt cannot be reached")
     assert done.stderr.count("\n") == 1 and not (project / "here").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (MemoryError("t.csv needs more than DuckDB was given"), "t.csv needs more than DuckDB"),
+        (MemoryError(), "this machine has too little memory for it"),
+        (
+            torch.OutOfMemoryError("CUDA out of memory.\nMore"),
+            r"lower --max-length, or .* memory\.",
+        ),
+    ],
+)
+def test_too_little_memory_is_one_line(
+    error: Exception, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "app", fail)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    assert re.fullmatch(rf"steu: {told}.*\n", capsys.readouterr().err)
 
 
 def test_a_bug_shows_its_traceback_and_exit_code_1(project: Path) -> None:

@@ -69,3 +69,22 @@ def test_a_split_that_is_none_is_refused(tmp_path: Path, part: list, message: st
     with pytest.raises(ValueError, match=rf"reports\.csv: {message}"):
         cohort_of(tmp_path, reports(part=part))
     assert not (tmp_path / "cohort" / "cohort.parquet").exists()
+
+
+def test_blank_texts_count_one_by_one_and_columns_are_found_in_any_case(tmp_path: Path) -> None:
+    frame = reports()
+    frame.loc[[1, 2, 5], "body"] = ["", " ", ""]
+    frame.to_csv(tmp_path / "reports.csv", index=False)
+    for n, options in enumerate([{"text": "body"}, {"text": "body", "group_by": "BODY"}]):
+        write_cohort(
+            tmp_path / str(n),
+            "table",
+            tmp_path / "reports.csv",
+            labels={"columns": ["urgent"]},
+            name="reports",
+            restricted=False,
+            **options,
+        )
+        cohort = Cohort.read(tmp_path / str(n))
+        assert (len(cohort.frame), cohort.excluded["without_text"]) == (9, 3)
+        assert cohort.frame["stay_id"].str.fullmatch("[0-9a-f]{16}").all()  # no text is an id

@@ -10,11 +10,11 @@ from steu.data.labels import (
     DEFAULT_LABELS,
     check_labels,
     check_names,
-    indicator_sql,
     label_index,
     parse_code,
     parse_prefix,
 )
+from steu.data.readers.sql import indicator_sql
 from steu.workflow.parameters import notebook_parameters
 from steu.workflow.profiles import load_profile
 

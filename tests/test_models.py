@@ -1,4 +1,5 @@
 import errno
+import json
 
 import numpy as np
 import pytest
@@ -129,6 +130,22 @@ def test_weights_that_are_not_there_are_never_drawn_at_random(tmp_path):
     assert build_classifier(str(tmp_path), LABELS)  # a bare encoder is where one starts
     with pytest.raises(ValueError, match=r"2 weights .* missing, first classifier\.bias"):
         load_classifier(tmp_path)  # but no classifier
+
+
+def test_a_head_of_another_size_is_drawn_anew_and_nothing_else(tmp_path):
+    model, tokenizer = build_classifier("random-bert", LABELS)
+    save_classifier(model, tokenizer, tmp_path)
+    start, _ = build_classifier(str(tmp_path), ("a", "b"))
+    assert start.classifier.out_features == 2
+    assert torch.equal(start.bert.pooler.dense.weight, model.bert.pooler.dense.weight)
+    config = json.loads((tmp_path / "config.json").read_text())
+    names = {"id2label": {"0": "a", "1": "b"}, "label2id": {"a": 0, "b": 1}}
+    (tmp_path / "config.json").write_text(json.dumps(config | names))
+    with pytest.raises(ValueError, match=r"2 weights have other shapes than its config.json says"):
+        load_classifier(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps(config | {"intermediate_size": 99}))
+    with pytest.raises(ValueError, match="weights have other shapes than its config.json says"):
+        build_classifier(str(tmp_path), LABELS)
 
 
 def test_an_unknown_model_offline_is_named(monkeypatch):

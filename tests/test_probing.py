@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 import torch
 from toys import Toy
 
+from steu.audits.battery import audit_samples
 from steu.audits.places import OTHERS, places
 from steu.audits.probing import probe, probe_table
 from steu.models.hidden_states import HEAD
@@ -88,12 +88,14 @@ def test_a_class_that_only_the_last_layer_lost_is_found_below_it(task: ForgetTas
     assert probed.samples[probed.strongest][0] > 0.9
 
 
-def test_a_place_that_never_varies_is_named(task: ForgetTask) -> None:
+def test_a_place_that_never_varies_is_named_and_tells_nothing(task: ForgetTask) -> None:
     found = places(task)
-    found[OTHERS] = np.zeros_like(found[OTHERS])
-    assert probe(task, found=found, only=[HEAD]).constant == (OTHERS,)
-    with pytest.raises(ValueError, match=f"{OTHERS}: the same for every training note"):
-        probe(task, found=found, only=[OTHERS])
+    found = {place: np.zeros_like(found[place]) for place in (HEAD, OTHERS)}
+    probed = probe(task, found=found)
+    assert probed.constant == (HEAD, OTHERS) and not probed.findings
+    said = audit_samples(probed)
+    assert all((said[audit] == 0.5).all() for audit in said if audit != "a head at hand")
+    assert probe_table(task, probed).empty
 
 
 def test_the_table_has_a_row_a_place_and_kind_of_notes(task: ForgetTask) -> None:

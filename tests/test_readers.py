@@ -13,11 +13,11 @@ import duckdb
 import pandas as pd
 import pytest
 
-from steu.data.labels import DEFAULT_LABELS, check_labels, indicator_sql
+from steu.data.labels import DEFAULT_LABELS, check_labels
 from steu.data.readers.cohort_tables import build_cohort, store_documents
 from steu.data.readers.mimic import EICU, MIMIC_III, MIMIC_IV, Mimic, read_eicu, read_mimic
 from steu.data.readers.phrases import diagnosis_on_admission, drug, picked, treatment
-from steu.data.readers.sql import identifier
+from steu.data.readers.sql import identifier, indicator_sql
 from steu.data.readers.table import read_plain
 from steu.data.readers.tables import find_table
 from steu.data.readers.text_store import TextStore
@@ -483,6 +483,7 @@ def test_tables_are_read_as_people_have_them(tmp_path: Path, name: str, lines: l
         (["id,body,urgent", '1,"a,1', "2,b,0"], "it ends between quotation marks|row 2 has 2 col"),
         (["id,body,urgent", "1,a,1", "2,b"], "row 3 has 2 columns and the header 3; is a quot"),
         (['id,body,"urgent', "1,a secret,1"], "the header does not end with its line; a quotation"),
+        (['id,body,"urgent', "1,a," * 50_000], "the header does not end with its line"),
     ],
 )
 def test_a_quotation_mark_without_a_partner_loses_no_row_and_shows_none(

@@ -107,6 +107,10 @@ def test_shards_answer_by_their_mean_and_a_class_is_in_all_of_them(study_folder,
     assert roc_auc_score(truth[:, 1], said[:, 1]) > 0.8
     again, _ = sisa(study, 2)
     assert np.array_equal(again, log_odds)
+    few = open_study(study_folder, trained=tmp_path)
+    few.splits[few.splits == "validation"] = np.resize(["validation"] + ["train"] * 29, 30)
+    with pytest.raises(ValueError, match=r"shard \d of 2 has no note to train on or to stop by"):
+        sisa(few, 2)
     for wrong in (1, 1000):
         with pytest.raises(ValueError, match=f"shards must be 2 to .*; found {wrong}"):
             sisa(study, wrong)

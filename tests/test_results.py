@@ -58,6 +58,14 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_beside(tmp_path):
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_a_folder_that_nothing_takes_the_place_of_comes_back(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "first").touch()
+    with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "folder"):
+        pass  # nothing was written
+    assert [f.name for f in (tmp_path / "folder").iterdir()] == ["first"]
+
+
 def test_a_folder_is_replaced_whole(tmp_path):
     for content in ("first", "second"):
         with atomic_path(tmp_path / "folder") as beside:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import Pipeline
 
 from steu.evaluation.probes import linear_probe
 from steu.evaluation.strongest_probe import (
@@ -133,6 +134,33 @@ def test_folds_keep_patients_together_and_find_what_training_notes_hide() -> Non
     features[:, 0] += 200 * same
     found = read_again(features, same, groups, reader="logistic, C = 0.01")
     assert roc_auc_score(same, found) > 0.9
+
+
+def test_folds_share_out_the_few_who_have_the_class() -> None:
+    groups = np.arange(60)
+    targets = groups < 3  # folds by patient alone could put all three into one
+    features = np.random.default_rng(0).normal(size=(60, 4)) + 5 * targets[:, None]
+    found = read_again(features, targets, groups, reader="logistic, C = 1")
+    assert roc_auc_score(targets, found) > 0.9
+    with pytest.raises(ValueError, match="1 patients with the class are among the notes"):
+        read_again(features, groups < 1, groups, reader="logistic, C = 1")
+
+
+def test_a_reader_of_very_many_notes_is_shown_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("steu.evaluation.strongest_probe.MOST", 200)
+    shown: list[int] = []
+    every = readers
+
+    def counted(n: int, width: int, *, seed: int = 0) -> dict[str, Pipeline]:
+        shown.append(n)
+        return every(n, width, seed=seed)
+
+    monkeypatch.setattr("steu.evaluation.strongest_probe.readers", counted)
+    features, generator = noise(7)
+    targets = generator.random(len(SPLIT)) < 0.3
+    features[:, 0] += 3 * targets
+    found, _, _ = read(features, targets)
+    assert shown == [200] and found > 0.9
 
 
 def test_the_strongest_is_chosen_on_validation() -> None:

@@ -29,7 +29,8 @@ from steu._io import read_json
 from steu.data.privacy import note_text_in
 from steu.unlearning.sparse_edit import SparseEdit
 from steu.withdrawal import answering, artefacts
-from steu.withdrawal.request import WORK, Request, claimed, open_study
+from steu.withdrawal.page import render
+from steu.withdrawal.request import TRAINED, WORK, Request, claimed, open_study
 from steu.withdrawal.together import after, composed, shared_tokens, together
 from steu.withdrawal.weight_files import compare
 from steu.workflow.cli import app
@@ -101,6 +102,21 @@ def test_the_page_asks_nothing_of_a_network_and_holds_no_note(done: Path, place:
     notes = pd.read_csv(place / "reports.csv")["report"]
     texts = {name: (done / name).read_text() for name in (answering.PAGE, answering.RECORD)}
     assert not note_text_in(texts, notes, words=5)
+
+
+def test_a_rate_that_diverged_has_no_number_on_the_page(done: Path) -> None:
+    record = read_json(done / answering.RECORD)
+    record["tried"]["steu"][0] |= dict.fromkeys(("forget_auroc", "retain_macro_auroc", "criterion"))
+    told = re.search(r"<h2>What was tried</h2>.*", render(record), re.DOTALL)
+    assert told and told[0].count('<td class="n">–</td>') == 3
+
+
+def test_what_was_trained_survives_a_refusal(place: Path, tmp_path: Path) -> None:
+    asked = request_of(place, tmp_path / "out")
+    with pytest.raises(ValueError, match="late"), claimed(asked) as work:
+        (work / TRAINED).mkdir()
+        raise ValueError("late")
+    assert (tmp_path / "out" / WORK / TRAINED).is_dir()
 
 
 def test_counts_of_few_patients_are_not_shown(place: Path, tmp_path: Path) -> None:
@@ -405,9 +421,15 @@ def test_what_cannot_be_answered_is_said_before_anything_is_made(
     (two / "config.json").write_text(json.dumps(config))
     told = bad(place, tmp_path / "8", model=str(two), labels=("diabetes", "kidney"))
     assert "chooses one of 3 classes" in told
+    told = bad(place, tmp_path / "10", model=str(two), base="random-bert", references=3)
+    assert "references are retrained with independent outputs: leave out --base" in told
+    other = shutil.copytree(place / "model", tmp_path / "other")
+    word_tokenizer().save_pretrained(other)
+    told = bad(place, tmp_path / "11", base=str(other), references=3)
+    assert "other has other tokens than" in told
     monkeypatch.setattr("psutil.virtual_memory", lambda: type("M", (), {"available": 1000})())
     assert "needs about" in bad(place, tmp_path / "9")
-    assert not any((tmp_path / str(i) / "out").exists() for i in range(1, 10))
+    assert not any((tmp_path / str(i) / "out").exists() for i in range(1, 12))
 
 
 def test_a_folder_in_use_is_left_alone(place: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from threading import Timer
 
 import pytest
 from filelock import FileLock
-from stubs import PROFILE, ROOT, ran, steu, write_notebook, write_project
+from stubs import COMMON, PROFILE, ROOT, STUBS, ran, steu, write_notebook, write_project
 
 from steu.workflow.code_dependencies import PackageCode
 from steu.workflow.jobs import Grid
@@ -416,6 +416,26 @@ def test_changed_tables_and_a_changed_model_folder_run_again(
     for backbone, known in (("tiny", True), ("other", False)):
         cell = {"dataset": "toy", "backbone": backbone, "seed": "0"}
         assert (str(tmp_path / "model/config.json") in made.inputs(classifier, cell)) is known
+
+
+def test_notes_of_another_download_are_found_below_the_data_and_watched(
+    project: Path, tmp_path: Path, monkeypatch
+) -> None:
+    note = tmp_path / "mimic-iv-note" / "note" / "discharge.csv.gz"
+    note.parent.mkdir(parents=True)
+    note.touch()
+    (tmp_path / "mimic").mkdir()
+    declared = STUBS["01_cohort"][0] + "options: dict = {}\n" + COMMON.format(name="01_cohort")
+    write_notebook(project / "notebooks" / "01_cohort.ipynb", declared)
+    options = "path: mimic, options: {notes: mimic-iv-note}"
+    path = project / "profiles" / "real.yaml"
+    path.write_text(PROFILE.replace("path: synthetic, n_stays: 9", options))
+    monkeypatch.chdir(project)
+    made = Grid.of("real", data=str(tmp_path))
+    cell, cohort = {"dataset": "toy"}, made.stages[0]
+    where = made.parameters(cohort, cell)["options"]["notes"]
+    assert not Path(where).is_absolute() and Path(where).resolve() == note.parents[1]
+    assert any(Path(f).resolve() == note for f in made.inputs(cohort, cell))
 
 
 def test_tables_that_were_copied_are_not_new_and_changed_ones_are(project: Path) -> None:

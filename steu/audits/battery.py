@@ -47,12 +47,11 @@ METRICS = {  # as the audits are called in the results
 
 def audit_samples(probed: Probed) -> dict[str, np.ndarray]:
     """AUROC of the class by each of `AUDITS`, the estimate and resamples, (1 + B,) each."""
-    never = np.full_like(probed.samples[HEAD], 0.5)  # answers that never vary tell nothing
     return {
         "any place": probed.samples[probed.strongest],
         "the head": probed.samples[HEAD],
         "unseen notes": probed.unseen[HEAD],
-        "the other answers": probed.samples.get(OTHERS, never),
+        "the other answers": probed.samples[OTHERS],
         "a head at hand": probed.at_hand,
     }
 

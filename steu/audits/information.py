@@ -10,7 +10,7 @@ import numpy as np
 
 from steu.audits.places import OTHERS, Places
 from steu.evaluation.information import code_lengths, information_difference, v_information
-from steu.evaluation.metrics import metric_record
+from steu.evaluation.metrics import metric_record, weighted_mean
 from steu.models.hidden_states import HEAD
 from steu.task import ForgetTask
 
@@ -44,10 +44,10 @@ def information(task: ForgetTask, found: Places, *, seed: int = 0) -> Held:
             bits[place] = np.zeros(1 + task.n_bootstrap)
             continue
         features = {split: values[i] for split, i in index.items()}
-        bits[place] = _mean(v_information(features, truth, place=place), task.weights())
+        bits[place] = weighted_mean(v_information(features, truth, place=place), task.weights())
     groups = task.groups[task.train]
     spent = code_lengths(found[HEAD][task.train], truth["train"], groups, seed=seed)
-    return Held(bits, _mean(spent, task.weights("train")))
+    return Held(bits, weighted_mean(spent, task.weights("train")))
 
 
 def information_records(
@@ -73,8 +73,3 @@ def information_records(
     found = {"v_information": held.bits[HEAD], "description_length": held.code}
     found["information_difference"] = index
     return [metric_record(name, samples, n) for name, samples in found.items()]
-
-
-def _mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Mean under each row of weights, (S,)."""
-    return weights @ values / weights.sum(axis=1)

@@ -46,7 +46,7 @@ class Probed:
     @property
     def strongest(self) -> str:
         """The place where the class was read best on validation."""
-        return strongest(list(self.findings.values())).place
+        return strongest(list(self.findings.values())).place if self.findings else HEAD
 
 
 def probe(
@@ -78,15 +78,14 @@ def probe(
     constant = tuple(
         p for p, values in found.items() if not np.ptp(values[task.train], axis=0).any()
     )
-    wanted = [place for place in list(only) or list(found) if place not in constant]
-    if not wanted:
-        raise ValueError(
-            f"{', '.join(constant)}: the same for every training note, so there is nothing to read"
-        )
     index = {"train": task.train, "validation": task.validation, "test": task.test}
     truth = {split: task.is_forget[index[split]] for split in ("train", "validation")}
+    never = np.full(1 + task.n_bootstrap, 0.5)  # what never varies tells nothing
     findings, samples, unseen = {}, {}, {}
-    for place in wanted:
+    for place in list(only) or list(found):
+        if place in constant:
+            samples[place] = unseen[place] = never
+            continue
         features = {split: found[place][i] for split, i in index.items()}
         findings[place] = read_class(features, truth, place=place, seed=seed)
         samples[place] = _auroc(task, findings[place].scores)
@@ -123,8 +122,10 @@ def probe_table(task: ForgetTask, probed: Probed) -> pd.DataFrame:
     rows = []
     for kind, found in (("training notes", probed.samples), ("unseen notes", probed.unseen)):
         for place, samples in found.items():
-            finding = probed.findings[place]
+            finding = probed.findings.get(place)
+            if finding is None:  # there was nothing to read
+                continue
             facts = {"reader": finding.reader, "validation": finding.validation_auroc}
             record = metric_record("reader_auroc", samples, len(task.test))
             rows.append({"place": place, "fitted_on": kind, **facts, **record})
-    return pd.DataFrame(rows).drop(columns="label")
+    return pd.DataFrame(rows).drop(columns="label", errors="ignore")

@@ -126,7 +126,9 @@ def _learner(
     model = merged_model(task, edit).requires_grad_().eval()
     head = head_of(model)
     of_head = {"params": list(head.parameters()), "lr": config.learning_rate_head}
-    of_rest = {"params": list(model.base_model.parameters()), "lr": config.learning_rate_all}
+    own = {id(parameter) for parameter in head.parameters()}
+    rest = [parameter for parameter in model.parameters() if id(parameter) not in own]
+    of_rest = {"params": rest, "lr": config.learning_rate_all}
     precision = task.precision
     return (
         lambda index: head(features_of(model, task.notes, index, precision=precision)),

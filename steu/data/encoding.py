@@ -85,8 +85,9 @@ class EncodedNotes:
         known = np.asarray(token_ids)[np.asarray(token_ids) < self.vocab_size]
         wanted = np.zeros(self.vocab_size, dtype=bool)
         wanted[known] = True  # the embedding may have rows that no token uses
-        hits = np.concatenate([[0], np.cumsum(wanted[self.ids])])
-        return hits[self.offsets[1:]] > hits[self.offsets[:-1]]
+        found = np.zeros(len(self), dtype=bool)
+        found[np.searchsorted(self.offsets, np.flatnonzero(wanted[self.ids]), side="right") - 1] = 1
+        return found
 
 
 def encode_notes(

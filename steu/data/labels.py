@@ -111,19 +111,6 @@ def check_names(names: Sequence[str]) -> None:
         known[name.casefold()] = name
 
 
-def indicator_sql(prefixes: Sequence[tuple[System, str]]) -> str:
-    """SQL over rows (system, code), true where any row starts with a prefix of its own system."""
-    tests = [
-        f"(system = {system} AND starts_with(code, {_literal(stem)}))" for system, stem in prefixes
-    ]
-    return f"bool_or({' OR '.join(tests)})"
-
-
-def _literal(text: str) -> str:
-    """The text as SQL has it."""
-    return "'" + text.replace("'", "''") + "'"
-
-
 def label_index(labels: Sequence[str], forget_label: str) -> int:
     """Column of `forget_label` among `labels`; ValueError naming the nearest one if absent."""
     check_choice(forget_label, labels, what="label")

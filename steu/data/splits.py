@@ -115,7 +115,8 @@ def splits_of(
     Raises
     ------
     ValueError
-        If a name is no split, or there are more or fewer of them than documents.
+        If a name is no split, a split has no document, or there are more or fewer names than
+        documents.
     """
     if given is None:
         return split_groups(targets == 1, groups, fractions=fractions, seed=seed)
@@ -126,6 +127,12 @@ def splits_of(
         )
     for name in sorted(set(splits.tolist())):
         check_choice(name, SPLITS, what="split")
+    lacking = [name for name in SPLITS if name not in splits]
+    if lacking:
+        raise ValueError(
+            f"splits hold no {' and no '.join(lacking)} document; expected some in each of "
+            f"{', '.join(SPLITS)}"
+        )
     return splits
 
 

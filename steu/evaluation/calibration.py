@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit
 
+from steu.evaluation.metrics import weighted_mean
+
 BINS = 10
 
 
@@ -13,12 +15,12 @@ def negative_log_likelihood(
 ) -> np.ndarray:
     """Mean surprise −log p(label) in nats, (N,) and (S, N) to (S,)."""
     surprise = np.logaddexp(0, np.where(targets, -log_odds, log_odds))
-    return _mean(surprise, weights)
+    return weighted_mean(surprise, weights)
 
 
 def brier(targets: np.ndarray, log_odds: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Mean squared difference of probability and label, (S,)."""
-    return _mean((expit(log_odds) - targets) ** 2, weights)
+    return weighted_mean((expit(log_odds) - targets) ** 2, weights)
 
 
 def calibration_error(
@@ -36,8 +38,3 @@ def calibration_error(
     return np.divide(
         np.sum(gaps, axis=0), total, out=np.full(len(weights), np.nan), where=total > 0
     )
-
-
-def _mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    total = weights.sum(axis=1)
-    return np.divide(weights @ values, total, out=np.full(len(weights), np.nan), where=total > 0)

@@ -6,6 +6,8 @@ import numpy as np
 from scipy.spatial.distance import jensenshannon
 from scipy.special import expit
 
+from steu.evaluation.metrics import weighted_mean
+
 
 def bernoulli_js(logits: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """Jensen-Shannon divergence of each label's two Bernoulli distributions, (N, C), in bits.
@@ -45,7 +47,7 @@ def tug_of_war(
         The estimate, then resamples.
     """
     factors = [
-        1 - np.abs(_mean(right[name].astype(float) - reference[name], weights[name]))
+        1 - np.abs(weighted_mean(right[name].astype(float) - reference[name], weights[name]))
         for name in right
     ]
     return np.prod(factors, axis=0)
@@ -53,10 +55,4 @@ def tug_of_war(
 
 def mean_js(divergence: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Mean over notes of a divergence (n, C), for each row of weights; (S, C) in bits."""
-    return _mean(divergence, weights)
-
-
-def _mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Weighted means over notes, (n,) to (S,) or (n, C) to (S, C)."""
-    shares = weights / weights.sum(axis=1, keepdims=True)
-    return shares @ values
+    return weighted_mean(divergence, weights)

@@ -40,6 +40,16 @@ def interval(values: np.ndarray, *, level: float = 0.95) -> tuple[float, float, 
     return float(values[0]), float(low), float(high)
 
 
+def weighted_mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Mean over notes, (N,) to (S,) or (N, C) to (S, C), under each row of weights (S, N).
+
+    NaN where a sample holds no note.
+    """
+    sums = weights @ values
+    total = weights.sum(axis=1).reshape(-1, *[1] * (values.ndim - 1))
+    return np.divide(sums, total, out=np.full(sums.shape, np.nan), where=total > 0)
+
+
 def f1(targets: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """F1 of one label under each row of weights, shape (S,); 0 where nothing is predicted.
 

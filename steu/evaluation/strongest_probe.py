@@ -22,7 +22,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import GroupKFold
+from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -36,6 +36,7 @@ SHRINKAGES = (1e-4, 1e-2)  # of the linear readers that undo what shrank a direc
 PAIRS = 32  # products of two features that the reader of pairs is shown
 COMPONENTS = 64  # directions of most variance, in which pairs are looked for as well
 FOLDS = 5
+MOST = 20_000  # notes that a reader is fitted on; beyond, a kernel of all pairs takes days
 
 
 class AgreeingPairs(TransformerMixin, BaseEstimator):
@@ -135,7 +136,8 @@ def read_class(
 
     An AUROC below ½ counts as its mirror image, since whoever sees that turns the sign; which way
     round is decided on validation notes too, so that the scores of the test notes are as honest as
-    those of any probe that was fixed beforehand.
+    those of any probe that was fixed beforehand. At most `MOST` training notes are
+    shown to it, drawn at random.
 
     Parameters
     ----------
@@ -149,10 +151,12 @@ def read_class(
         lacks notes with or without the class.
     """
     check_readable(features, targets, place=place)
+    drawn = _drawn(targets["train"], seed=seed)
+    learned, told = features["train"][drawn].astype(np.float64), targets["train"][drawn].astype(int)
     best: tuple[float, bool, str, Pipeline] | None = None
     with _one_thread():
-        for name, probe in readers(*features["train"].shape, seed=seed).items():
-            fitted = probe.fit(features["train"].astype(np.float64), targets["train"].astype(int))
+        for name, probe in readers(*learned.shape, seed=seed).items():
+            fitted = probe.fit(learned, told)
             scores = _scores(fitted, features["validation"])
             auroc = float(roc_auc_score(targets["validation"], scores))
             found = max(auroc, 1 - auroc)
@@ -183,10 +187,16 @@ def read_again(
     targets, groups : arrays of shape (n,)
     reader : str
         As chosen elsewhere, a key of `readers`.
+
+    Raises
+    ------
+    ValueError
+        If a fold would leave no group with the class, or none without it, to learn from.
     """
     scores = np.empty(len(targets))
     with _one_thread():
-        for train, held in GroupKFold(FOLDS).split(features, targets, groups):
+        for train, held in _folds(targets, groups):
+            train = train[_drawn(targets[train], seed=seed)]
             known = readers(*features[train].shape, seed=seed)
             check_choice(reader, list(known), what="reader")
             probe = known[reader].fit(
@@ -194,6 +204,28 @@ def read_again(
             )
             scores[held] = rankdata(_scores(probe, features[held])) / len(held)
     return scores
+
+
+def _folds(targets: np.ndarray, groups: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Positions to learn from and to read, a group in one fold, the class in as many as can be."""
+    truth = targets.astype(bool)
+    for kind, which in (("with", truth), ("without", ~truth)):
+        found = len(np.unique(groups[which]))
+        if found < 2:
+            raise ValueError(
+                f"{found} patients {kind} the class are among the notes that no edit was trained "
+                "on; a reader of these needs two at least"
+            )
+    folds = StratifiedGroupKFold(min(FOLDS, int(truth.sum()), int((~truth).sum())))
+    yield from folds.split(truth, truth, groups)
+
+
+def _drawn(targets: np.ndarray, *, seed: int) -> np.ndarray:
+    """Positions of at most `MOST` notes, in order; all of them where there are no more."""
+    if len(targets) <= MOST:
+        return np.arange(len(targets))
+    drawn = np.random.default_rng(seed).choice(len(targets), MOST, replace=False)
+    return np.sort(drawn)
 
 
 def check_readable(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,16 @@ import joblib
 
 import steu
 
+COMPUTES = (  # what a training's numbers depend on, beside the package itself
+    "torch",
+    "transformers",
+    "tokenizers",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "concept-erasure",
+    "peft",
+)
 ABOVE = ("workflow", "withdrawal", "reporting", "synthetic")  # rooms that no training can import
 
 
@@ -26,8 +36,15 @@ def place_of(folder: str | Path, **made_from: Any) -> Path:
     **made_from
         Arrays, numbers, strings, dataclasses and containers of them; equal values, equal names.
     """
-    versions = {name: version(name) for name in ("torch", "transformers")}
+    versions = {name: _version(name) for name in COMPUTES}
     return Path(folder, joblib.hash({"code": _code(), "versions": versions, **made_from}))
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # of an extra: nothing was made with it
+        return None
 
 
 @cache

@@ -45,7 +45,8 @@ def sisa(study: Study, n_shards: int, *, seed: int = 0) -> tuple[np.ndarray, int
     Raises
     ------
     ValueError
-        If there are fewer than two shards, or one lacks notes of a split.
+        If there are fewer than two shards, or one lacks notes of the training or the validation
+        split.
     """
     names = np.unique(study.groups)
     if not 2 <= n_shards <= len(names) // 10:
@@ -55,6 +56,13 @@ def sisa(study: Study, n_shards: int, *, seed: int = 0) -> tuple[np.ndarray, int
     shard_of = dict(zip(names, np.random.default_rng(seed).permutation(len(names)), strict=True))
     shard = np.array([shard_of[group] for group in study.groups]) % n_shards
     targets, kept = without_class(study.targets, study.forget, "relabelled")
+    for own in range(n_shards):
+        for split in (study.train, study.validation):
+            if not (kept & (shard == own))[split].any():
+                raise ValueError(
+                    f"shard {own + 1} of {n_shards} has no note to train on or to stop by: ask for "
+                    "fewer shards"
+                )
     said, retrained = [], 0
     for own in range(n_shards):
         one = retrain(study, targets=targets, kept=kept & (shard == own))

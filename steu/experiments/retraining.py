@@ -6,12 +6,11 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-import torch
 
 from steu._io import atomic_path
 from steu.experiments.study import Study
 from steu.models.fine_tuning import TrainConfig, fine_tune
-from steu.models.loading import build_classifier, load_classifier, save_classifier
+from steu.models.loading import build_classifier, load_classifier, save_classifier, to_device
 
 
 def retrain(
@@ -47,8 +46,7 @@ def retrain(
         model, tokenizer = load_classifier(found)
     else:
         model, tokenizer = build_classifier(labels=study.labels, **start)
-    if study.device == "cuda":
-        torch.nn.Module.cuda(model)
+    to_device(model)
     if found is None:
         fine_tune(model, study.notes, targets, config=train, **index)
         if place is not None:
@@ -62,6 +60,5 @@ def retrain(
 def untuned(study: Study) -> Study:
     """The same study with what its classifier started from: it never saw a label."""
     model, tokenizer = build_classifier(labels=study.labels, **study.recipe["start"])
-    if study.device == "cuda":
-        torch.nn.Module.cuda(model)
+    to_device(model)
     return study.about(model, tokenizer)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -22,7 +21,7 @@ from steu.experiments.kept import place_of
 from steu.experiments.measures import cost_records, measure, probe_between, probe_record
 from steu.experiments.stored import read_edit, write_edit
 from steu.models.inference import Precision, machine
-from steu.models.loading import load_classifier
+from steu.models.loading import load_classifier, to_device
 from steu.models.teacher import Teacher
 from steu.task import Edit, ForgetTask
 
@@ -94,8 +93,7 @@ class Study(ForgetTask):
             folder=encoded,
             digest=data.texts_digest,
         )
-        if torch.cuda.is_available():
-            torch.nn.Module.cuda(model)
+        to_device(model)
         study = cls(
             model,
             tokenizer,

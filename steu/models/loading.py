@@ -35,6 +35,10 @@ TINY: dict[str, Any] = {
     "random-distilbert": DistilBertConfig(dim=32, n_layers=2, n_heads=2, hidden_dim=64),
 }
 
+_CONVERT = (
+    "convert its weights once with AutoModel.from_pretrained(NAME).save_pretrained(FOLDER), and "
+    "AutoTokenizer alike, where you trust who made them, and name that folder"
+)
 _NOWHERE = (
     "no model {name!r}: it is neither a local folder nor a hub id that can be reached or is cached "
     "here; give the folder of a downloaded model instead"
@@ -132,8 +136,14 @@ def save_classifier(
         write_json(beside / "classifier.json", facts)
 
 
+def to_device(model: PreTrainedModel) -> None:
+    """Move a model to a GPU where PyTorch sees one."""
+    if torch.cuda.is_available():
+        torch.nn.Module.cuda(model)
+
+
 def weights_files(name: str) -> list[Path]:
-    """The safetensors of a model that lies in a local folder or was downloaded, in order.
+    """The safetensors of a model that lies in a local folder or on the hub, in order.
 
     Raises
     ------
@@ -144,9 +154,14 @@ def weights_files(name: str) -> list[Path]:
     if not folder.is_dir():
         try:
             folder = Path(cast(str, cached_file(name, "config.json"))).parent
+            if not any(folder.glob("*.safetensors")):  # not downloaded yet
+                cached_file(name, "model.safetensors")
         except OSError as error:
             raise ValueError(_NOWHERE.format(name=name)) from error
-    return sorted(folder.glob("*.safetensors"))
+    found = sorted(folder.glob("*.safetensors"))
+    if not found:
+        raise ValueError(f"{name} has no model.safetensors; {_CONVERT}")
+    return found
 
 
 def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
@@ -200,24 +215,30 @@ def _pretrained(name: str, config: PreTrainedConfig, *, whole: bool = False) -> 
     try:  # never a pickle: opening one can run code
         with _without_report():
             model, told = AutoModelForSequenceClassification.from_pretrained(
-                _resolve(name), config=config, use_safetensors=True, output_loading_info=True
+                _resolve(name),
+                config=config,
+                use_safetensors=True,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # which are looked at here
             )
     except OSError as error:
-        raise ValueError(
-            f"{name} has no model.safetensors; convert its weights once with "
-            "AutoModel.from_pretrained(...).save_pretrained(folder) and name that folder"
-        ) from error
+        raise ValueError(f"{name} has no model.safetensors; {_CONVERT}") from error
     except SafetensorError as error:
         raise ValueError(
             f"{name}: model.safetensors holds no weights ({error}); a file of Git LFS that was not "
             "fetched looks like this: get the file itself, with git lfs pull or a download"
         ) from error
     encoder = f"{model.base_model_prefix}."
-    missing = sorted(
-        key
-        for key in told["missing_keys"]
-        if whole or (key.startswith(encoder) and ".pooler." not in key)
+    other = [key if isinstance(key, str) else key[0] for key in told["mismatched_keys"]]
+    missing, misfit = (
+        sorted(k for k in keys if whole or (k.startswith(encoder) and ".pooler." not in k))
+        for keys in (told["missing_keys"], other)
     )
+    if misfit:
+        raise ValueError(
+            f"{name}: {len(misfit)} weights have other shapes than its config.json says, first "
+            f"{misfit[0]}: take both from the same model"
+        )
     if missing:
         raise ValueError(
             f"{name}: {len(missing)} weights of {type(model).__name__} are missing, first "

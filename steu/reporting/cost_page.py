@@ -29,7 +29,7 @@ EXPLAINED = {
     "else; no edit of embedding rows can do without it.",
     "whole": "*plain* is the objective written down in the plainest way: float32, notes padded to "
     "the window, the original model asked at every step, the gradient of the whole table with a "
-    "mask. Each way to its right has one measure more; the last is `steu.unlearning.training`.",
+    "mask. Each way to its right has one measure more; the last is `steu.unlearn`.",
     "encoding": "Beside the bare `tokenizers` library on the same text, with the same ids.",
     "counting": "Beside scikit-learn's `CountVectorizer`, with the same counts.",
     "reading": "MIMIC-IV, from `csv.gz` to a cohort, beside a bare DuckDB scan of the files.",

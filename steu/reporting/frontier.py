@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import cycle
+
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -49,7 +51,7 @@ def frontier(results: pd.DataFrame, ax: Axes) -> Axes:
     if len(references):
         told = references["value"]
         ax.axhspan(told.min(), told.max(), color="#888888", alpha=0.25, label="retrained")
-    colours = iter(COLOURS)
+    colours = cycle(COLOURS)
     for k, line in points[points["method"] == BY_ROWS].groupby("n_tokens"):
         _line(line, ax, colour=next(colours), label=f"STEU-E, k = {k:,}", written=line["n_rows"])
     line = points[points["method"] == BY_TOKENS]

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pandas as pd
 
-from steu._io import write_json
+from steu._io import atomic_path, write_json
 from steu.experiments.study import Study, Trained
 from steu.unlearning.sparse_edit import SparseEdit
 from steu.withdrawal.artefacts import write_artefacts
@@ -106,7 +106,8 @@ def withdraw(request: Request, *, minutes: float = 10.0, say: Say = lambda _: No
         )
         write_json(output / RECORD, record)
         page = output / PAGE
-        page.write_text(render(record), encoding="utf-8")
+        with atomic_path(page) as beside:
+            beside.write_text(render(record), encoding="utf-8")
     shutil.rmtree(work)
     return page
 

@@ -83,7 +83,7 @@ def render(record: Mapping[str, Any]) -> str:
     """The page of a record: one HTML file that asks nothing of a network."""
     template = files("steu.withdrawal").joinpath("decision.html.j2").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    environment.filters |= {"estimate": estimate, "name": name, "count": _count}
+    environment.filters |= {"estimate": estimate, "name": name, "count": _count, "digits": _digits}
     return environment.from_string(template).render(
         record=record,
         fewest=SMALLEST_CELL,
@@ -110,6 +110,11 @@ def _count(n: int | None) -> str:
     return f"fewer than {SMALLEST_CELL}" if n is None else f"{n:,}"
 
 
+def _digits(value: float | None) -> str:
+    """Three digits; – for a setting whose training diverged."""
+    return "–" if value is None else f"{value:.3f}"
+
+
 def _value(rows: Sequence[Mapping[str, Any]], method: str, metric: str) -> Mapping[str, Any] | None:
     return next((r for r in rows if r["method"] == method and r["metric"] == metric), None)
 
@@ -125,7 +130,7 @@ def _drawn(one: Mapping[str, Any]) -> str:
     says = pd.DataFrame(one["says"]).query("metric == 'forget_auroc'")
     holds = pd.DataFrame(one["holds"])
     table = pd.concat([says.assign(metric="the model's own answer"), holds], ignore_index=True)
-    figures.style()
+    figures.look()
     places = list(dict.fromkeys(table["metric"]))
     methods = list(dict.fromkeys(table["method"]))
     with plt.rc_context({"svg.fonttype": "none", "svg.hashsalt": "steu"}):

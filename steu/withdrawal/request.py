@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import psutil
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from steu._errors import check_choice
 from steu._io import alone, read_json, write_json
@@ -18,12 +18,13 @@ from steu.data.cohort import Cohort, iter_texts
 from steu.data.encoding import encode_notes, window_of
 from steu.data.readers.cohort_tables import write_cohort
 from steu.experiments.study import Study
-from steu.models.loading import load_classifier, weights_files
+from steu.models.loading import load_classifier, load_tokenizer, to_device, weights_files
 from steu.models.outputs import labels_of, n_labels_of
 
 Method = Literal["steu_e", "steu", "head_only", "null"]
 
 WORK = ".work"  # what a run keeps until it is done, below its output folder
+TRAINED = "trained"  # of these, edits and references
 FEWEST = 20  # documents with the class, and without
 TIMES = 3  # the weights in memory: the model, a copy that is merged, and what passes through it
 
@@ -112,7 +113,7 @@ def claimed(request: Request) -> Iterator[Path]:
             write_json(note, asked)
             yield note.parent
         except ValueError:
-            if fresh:
+            if fresh and not (note.parent / TRAINED).exists():  # that would be made again
                 shutil.rmtree(output if made else note.parent, ignore_errors=True)
             raise
 
@@ -124,14 +125,17 @@ def open_study(request: Request, work: Path) -> Study:
     ------
     ValueError
         If the model does not fit in memory, its outputs are not the labels of the documents, it
-        has a softmax over two classes, or there are fewer than `FEWEST` documents of a kind.
+        has a softmax over two classes or references beside a softmax, the base has other tokens,
+        or there are fewer than `FEWEST` documents of a kind.
     """
     check_fits(request.model)
     model, tokenizer = load_classifier(request.model)
     check_outputs(model, request)
+    check_base(request, tokenizer)
+    to_device(model)
     names = labels_of(model)
     folder = work / "cohort"
-    if not (folder / "cohort.json").is_file():
+    if not (folder / "cohort.parquet").is_file():  # which is written last
         write_cohort(
             folder,
             request.layout,
@@ -169,7 +173,7 @@ def open_study(request: Request, work: Path) -> Study:
         splits=cohort.frame["split"].to_numpy(dtype=str),
         seed=request.seed,
     )
-    study.cohort, study.kept = cohort, work / "trained"
+    study.cohort, study.kept = cohort, work / TRAINED
     study.recipe = {"start": {"backbone": request.base, "seed": request.seed}, "train": {}}
     study.recipe["max_length"] = window
     study.tags = {"dataset": cohort.name, "backbone": request.model, "seed": request.seed}
@@ -193,6 +197,11 @@ def check_outputs(model: PreTrainedModel, request: Request) -> None:
     for label in request.labels:
         check_choice(label, names, what="label", where=request.model)
     softmax = model.config.problem_type == "single_label_classification"
+    if softmax and request.references:
+        raise ValueError(
+            f"{request.model} chooses one of its classes, and references are retrained with "
+            "independent outputs: leave out --base and --references"
+        )
     if softmax and n_labels_of(model) - len(request.labels) < 2:
         raise ValueError(
             f"{request.model} chooses one of {n_labels_of(model)} classes; without "
@@ -200,6 +209,17 @@ def check_outputs(model: PreTrainedModel, request: Request) -> None:
         )
     if len(request.labels) == len(names):
         raise ValueError("every class of the model is to be withdrawn: retire the model")
+
+
+def check_base(request: Request, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Refuse to retrain from an encoder to which the same numbers are other words."""
+    if request.base is not None and (
+        load_tokenizer(request.base).get_vocab() != tokenizer.get_vocab()
+    ):
+        raise ValueError(
+            f"{request.base} has other tokens than {request.model}: --base names the encoder that "
+            "the model was fine-tuned from"
+        )
 
 
 def check_counts(cohort: Cohort, request: Request) -> None:

@@ -37,6 +37,7 @@ COMPUTES_WITH = (
     "threadpoolctl",
 )
 RENDERED = {".ipynb", ".md", ".html", ".svg", ".json", ".txt", ".log", ".csv"}  # may show a note
+VOCABULARIES = {"tokenizer.json", "vocab.txt"}  # of models: many, large, and words alone
 UNWANTED = ("sphinx_thebe", "sphinx_comments", "sphinx.ext.intersphinx")  # they name remote hosts
 PARAMETERS_INTRODUCTION = """\
 # Parameters of every notebook
@@ -317,7 +318,17 @@ def _restricted_cohorts(run: Path) -> Iterator[Path]:
 
 
 def _rendered(folders: list[Path]) -> Iterator[tuple[str, str]]:
+    """Name and text of what was made, but for the vocabularies that lie beside models."""
     for folder in folders:
         for path in sorted(folder.rglob("*")):
+            if path.name in VOCABULARIES and path.with_name("model.safetensors").is_file():
+                continue
             if path.suffix in RENDERED or path.name == "searchindex.js":
-                yield f"{folder.name}/{path.relative_to(folder)}", path.read_text(encoding="utf-8")
+                yield f"{folder.name}/{path.relative_to(folder)}", _text_of(path)
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8, so nobody can look for notes in it") from error

@@ -12,6 +12,8 @@ import typer
 
 from steu.workflow.withdrawing import edit, withdraw
 
+GPU_FULL = "lower --max-length, or compute on the CPU (CUDA_VISIBLE_DEVICES=)"
+
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 data = typer.Typer(no_args_is_help=True, help="Fetch open data.")
 app.add_typer(data, name="data")
@@ -234,7 +236,11 @@ def main() -> None:
 
         print(INTERRUPTED, file=sys.stderr)
         sys.exit(130)
+    except MemoryError as error:
+        _stop(str(error) or "this machine has too little memory for it", 1)
     except RuntimeError as error:
+        if type(error).__name__ == "OutOfMemoryError":
+            _stop(f"{GPU_FULL}: {str(error).splitlines()[0]}", 1)
         if type(error).__name__ != "NotebookError":
             raise
         _stop(error, 1)

@@ -122,7 +122,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def read(folder: str | Path, *, root: Path) -> Path:
-    """Build the book of an edition under ``root/_build/<its path, joined by dashes>``.
+    """Build the book of an edition under ``root/_build/``, named by its folder and the one above.
 
     Returns
     -------

@@ -11,6 +11,8 @@ from pathlib import Path
 import nbformat
 from nbclient.exceptions import DeadKernelError
 
+from steu.workflow.parameters import tags
+
 
 class NotebookError(RuntimeError):
     """A notebook failed for a reason that is not the user's input; the traceback is the message."""
@@ -18,13 +20,13 @@ class NotebookError(RuntimeError):
 
 def tidy(notebook: nbformat.NotebookNode, *, root: Path) -> None:
     """Take out what differs between two equal runs, and where on this machine they took place."""
-    notebook.cells = [c for c in notebook.cells if "papermill-error-cell-tag" not in _tags(c)]
+    notebook.cells = [c for c in notebook.cells if "papermill-error-cell-tag" not in tags(c)]
     notebook.metadata.pop("papermill", None)
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
-        if "injected-parameters" in _tags(cell):
+        if "injected-parameters" in tags(cell):
             cell["id"] = "injected-parameters"
         for output in cell.get("outputs", []):
             _tidy_output(output, root)
@@ -76,8 +78,4 @@ def _code_cell(executed: nbformat.NotebookNode, executed_index: int | None) -> i
     if executed_index is None:
         return "?"
     cells = executed.cells[: executed_index + 1]
-    return sum(c.cell_type == "code" and "injected-parameters" not in _tags(c) for c in cells)
-
-
-def _tags(cell: nbformat.NotebookNode) -> list[str]:
-    return list(cell.metadata.get("tags", []))
+    return sum(c.cell_type == "code" and "injected-parameters" not in tags(c) for c in cells)

@@ -153,7 +153,13 @@ class Grid:
         if values["path"] == SYNTHETIC:
             return values
         del values["n_stays"]
-        return values | {"path": os.path.relpath(Path(self.data, values["path"]).resolve())}
+        if "notes" in values["options"]:  # of a download of its own
+            values["options"] = values["options"] | {"notes": self._below(values["options"]["notes"])}
+        return values | {"path": self._below(values["path"])}
+
+    def _below(self, path: str) -> str:
+        """A path of the profile, which is relative to the data's folder, as a job is to see it."""
+        return os.path.relpath(Path(self.data, path).resolve())
 
     def inputs(self, stage: Stage, cell: Mapping[str, str]) -> list[str]:
         """Files whose change makes a job run again."""
@@ -164,8 +170,10 @@ class Grid:
     def _sources(self, stage: Stage, cell: Mapping[str, str]) -> list[str]:
         """Files of the user that a job reads."""
         given = self.parameters(stage, cell)
-        named = {p: kind for p, kind in stage.sources.items() if given[p] != SYNTHETIC}
-        return [f for p, kind in named.items() for f in _files(Path(given[p]), _FILES[kind])]
+        named = {given[p]: kind for p, kind in stage.sources.items() if given[p] != SYNTHETIC}
+        if "notes" in given.get("options", {}):
+            named[given["options"]["notes"]] = "tables"
+        return [f for path, kind in named.items() for f in _files(Path(path), _FILES[kind])]
 
     @cached_property
     def measured(self) -> list[str]:

@@ -46,7 +46,7 @@ def notebook_parameters(path: str | Path) -> list[Parameter]:
         holds anything but annotated assignments of literals.
     """
     path = Path(path)
-    cells = [cell for cell in read_notebook(path).cells if "parameters" in _tags(cell)]
+    cells = [cell for cell in read_notebook(path).cells if "parameters" in tags(cell)]
     if len(cells) != 1:
         raise ValueError(f"{path}: expected one cell tagged 'parameters', found {len(cells)}")
     statements = _statements(cells[0].source, path)
@@ -83,7 +83,8 @@ def check_parameters(path: str | Path, given: Mapping[str, Any]) -> dict[str, An
     }
 
 
-def _tags(cell: nbformat.NotebookNode) -> list[str]:
+def tags(cell: nbformat.NotebookNode) -> list[str]:
+    """Of a cell; none if it has none."""
     return list(cell.metadata.get("tags", []))
 
 

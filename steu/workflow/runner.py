@@ -87,6 +87,8 @@ def project_root(start: str | Path) -> Path:
 
 def _relative(value: Any, root: Path) -> Any:
     """Write an absolute path relative to the project, so that no page shows where it lies."""
+    if isinstance(value, dict):
+        return {name: _relative(one, root) for name, one in value.items()}
     if isinstance(value, Path) or (isinstance(value, str) and os.path.isabs(value)):
         return os.path.relpath(os.path.realpath(value), root.resolve())
     return value

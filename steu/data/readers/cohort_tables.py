@@ -19,9 +19,9 @@ import pyarrow as pa
 from steu._errors import check_choice
 from steu._io import atomic_path, naming_full_disk, write_json
 from steu.data.cohort import BATCH, Cohort, schema_of, summary_of
-from steu.data.labels import check_labels, indicator_sql
+from steu.data.labels import check_labels
 from steu.data.readers.mimic import LAYOUTS, Mimic, read_eicu, read_mimic
-from steu.data.readers.sql import identifier, literal
+from steu.data.readers.sql import identifier, indicator_sql, literal
 from steu.data.readers.table import read_plain
 from steu.data.readers.tables import naming, scratch_database
 from steu.data.readers.text_store import TextStore, letters_of

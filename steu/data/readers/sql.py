@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from steu.data.labels import System
+
 
 def literal(text: str) -> str:
     """Quote a string for SQL."""
@@ -16,3 +20,11 @@ def stripped(text: str) -> str:
 def identifier(name: str) -> str:
     """Quote a column name for SQL."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def indicator_sql(prefixes: Sequence[tuple[System, str]]) -> str:
+    """SQL over rows (system, code), true where any row starts with a prefix of its own system."""
+    tests = [
+        f"(system = {system} AND starts_with(code, {literal(stem)}))" for system, stem in prefixes
+    ]
+    return f"bool_or({' OR '.join(tests)})"

@@ -74,8 +74,10 @@ def read_plain(
     )
     if id or group_by:
         connection.execute("CREATE TABLE unnamed AS FROM keyed WHERE key IS NULL AND text <> ''")
-    by_text = (group_by or id or text) == text
-    key = "left(sha256(text), 16)" if by_text else "key"
+    by_text = (group_by or id or text).lower() == text.lower()  # columns are found in any case
+    # A blank text is no document, but each one that is left out counts.
+    hashed = "CASE text WHEN '' THEN 'blank ' || rowid ELSE left(sha256(text), 16) END"
+    key = hashed if by_text else "key"
     connection.execute(f"UPDATE keyed SET key = {key}")
     if not subject:
         connection.execute("UPDATE keyed SET subject = key")

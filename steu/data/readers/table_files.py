@@ -18,6 +18,7 @@ DELIMITERS = (",", ";", "\t", "|")
 LINE = 2**20  # characters of a header that are looked at
 ITEM = "\x1f"  # between the items of a list: ASCII's unit separator
 DAMAGED = (EOFError, igzip.BadGzipFile, IsalError)
+OPEN_QUOTE = "the header does not end with its line; a quotation mark in it has no partner"
 BROKEN_GZIP = (
     "the gzip stream is truncated or damaged; download the file again and compare its SHA-256 "
     "with the publisher's SHA256SUMS.txt"
@@ -37,12 +38,12 @@ def header(path: Path) -> list[str]:
             names = next((row for row in rows if row), [])
     except DAMAGED as error:  # type: ignore[misc]
         raise ValueError(f"{path}: {BROKEN_GZIP}") from error
+    except csv.Error as error:  # a field that does not end
+        raise ValueError(f"{path}: {OPEN_QUOTE}") from error
     if not names:
         raise ValueError(f"{path} is empty; expected a header line of column names")
     if any("\n" in name or "\r" in name for name in names):  # those would be rows, with their notes
-        raise ValueError(
-            f"{path}: the header does not end with its line; a quotation mark in it has no partner"
-        )
+        raise ValueError(f"{path}: {OPEN_QUOTE}")
     if any("\udc80" <= letter <= "\udcff" for letter in "".join(names)):
         raise ValueError(f"{path}: the header is not UTF-8; convert the file to UTF-8")
     return names
