@@ -15,6 +15,7 @@ from steu.evaluation.collateral import (
     enough_patients,
     label_samples,
     pair_shares,
+    people_with_both,
     rank_correlation,
     within_class_correlation,
 )
@@ -77,10 +78,14 @@ def test_shares_are_conditional_on_the_column():
     everyone, forgotten = np.array([True, True, True]), np.array([0, 1])
     shares = pair_shares(targets, forgotten=forgotten, others=everyone)
     np.testing.assert_array_equal(shares, [[np.nan, 1 / 2, np.nan], [1 / 4, np.nan, np.nan]])
-    hidden = pair_shares(targets, forgotten=forgotten, others=everyone, minimum=2)
-    assert np.isnan(hidden).all()
     only_a = pair_shares(targets, forgotten=forgotten, others=np.array([True, False, False]))
     np.testing.assert_array_equal(only_a, [[np.nan] * 3, [1 / 4, np.nan, np.nan]])
+
+
+def test_pairs_are_counted_by_people():
+    targets = np.array([[1, 1], [1, 1], [1, 0], [0, 1]], dtype=np.float32)
+    people = np.array(["p", "p", "q", "q"])  # q has both, and never in one note
+    assert people_with_both(targets, people).tolist() == [[2, 1], [1, 2]]
 
 
 def test_samples_are_the_metrics_of_each_label():

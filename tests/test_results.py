@@ -116,7 +116,7 @@ def test_an_interval_of_few_resamples_says_so():
     [
         ("abcdefghijkl", False, "12 test notes (11 with the class)"),
         ("aabbcdefghij", False, "12 test notes (11 with the class, of 9 patients)"),
-        ("aabbcdefghij", True, "12 test notes (fewer than 10 patients with the class)"),
+        ("aabbcdefghij", True, "12 test notes (few with the class)"),
         ("aabcdefghijk", True, "12 test notes (11 with the class, of 10 patients)"),
     ],
 )

@@ -56,9 +56,14 @@ def enough_patients(
     return table
 
 
-def pair_shares(
-    targets: np.ndarray, *, forgotten: np.ndarray, others: np.ndarray, minimum: int = 0
-) -> np.ndarray:
+def people_with_both(targets: np.ndarray, people: np.ndarray) -> np.ndarray:
+    """Of how many people some note carries both of two labels, int (C, C), from targets (N, C)."""
+    carried = targets.astype(bool)
+    by_label = [[len(np.unique(people[a & b])) for b in carried.T] for a in carried.T]
+    return np.array(by_label)
+
+
+def pair_shares(targets: np.ndarray, *, forgotten: np.ndarray, others: np.ndarray) -> np.ndarray:
     """P(c | j): of the notes with label j (column), the share that also carry c (row), (T, C).
 
     Parameters
@@ -68,11 +73,9 @@ def pair_shares(
         Columns of the classes that are forgotten in turn, c.
     others : array of shape (C,), bool
         Which labels are looked at, j; a class is no pair with itself. What is no pair is NaN.
-    minimum : int
-        A share that rests on fewer notes with both labels is NaN too, to be shown to nobody.
     """
     together = targets.T.astype(float) @ targets
-    wanted = others & (together >= minimum) & ~np.eye(len(together), dtype=bool)
+    wanted = others & ~np.eye(len(together), dtype=bool)
     wanted &= np.diag(together) > 0
     shares = np.full(together.shape, np.nan)
     np.divide(together, np.diag(together), out=shares, where=wanted)

@@ -20,8 +20,9 @@ MARKERS = "osD^v"  # one each time the colours have been gone through
 
 
 def style() -> None:
-    """The look of all figures of a notebook, and SVG as their format."""
+    """The look of all figures of a notebook, SVG as their format, and tables without gaps."""
     set_matplotlib_formats("svg")
+    pd.set_option("display.max_rows", 500)
     look()
 
 
@@ -118,16 +119,15 @@ def prevalence(counts: pd.DataFrame, ax: Axes) -> Axes:
     return ax
 
 
-def cooccurrence(targets: pd.DataFrame, ax: Axes, *, minimum: int = 0) -> Axes:
+def cooccurrence(targets: pd.DataFrame, ax: Axes, *, shown: np.ndarray | None = None) -> Axes:
     """P(column label | row label) as a heat map, from an indicator column per label.
 
-    Cells that rest on fewer than `minimum` rows stay blank.
+    Cells that are not to be `shown`, bool (C, C), stay blank.
     """
     values = targets.to_numpy(dtype=float)
     together = values.T @ values
-    share = np.where(
-        together < minimum, np.nan, together / np.maximum(values.sum(axis=0)[:, None], 1)
-    )
+    share = together / np.maximum(values.sum(axis=0)[:, None], 1)
+    share = share if shown is None else np.where(shown, share, np.nan)
     share_map(pd.DataFrame(share, targets.columns, targets.columns), ax)
     ax.set(title="share of notes with the row's label that also carry the column's")
     return ax

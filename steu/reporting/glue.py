@@ -14,6 +14,7 @@ from myst_nb import glue
 from steu.data.privacy import SMALLEST_CELL
 
 if TYPE_CHECKING:  # whoever builds pages alone has no PyTorch
+    from steu.data.cohort import Cohort
     from steu.experiments.study import Study
 
 
@@ -57,15 +58,21 @@ def rests_on(study: Study) -> str:
 
     In restricted data fewer than ten patients are not counted.
     """
-    with_class = study.test[study.is_forget[study.test]]
-    patients = len(np.unique(study.groups[with_class]))
-    told = f"{len(with_class):,} with the class, of {patients:,} patients"
-    few = study.cohort.restricted and patients < SMALLEST_CELL
-    if few:
-        told = f"fewer than {SMALLEST_CELL} patients with the class"
-    elif patients == len(with_class):
-        told = f"{patients:,} with the class"
+    with_class = study.groups[study.test[study.is_forget[study.test]]]
+    patients = len(np.unique(with_class))
+    told = f"{shown_count(len(with_class), of=with_class, data=study.cohort)} with the class"
+    if told[0].isdigit() and patients < len(with_class):
+        told += f", of {patients:,} patients"
     return f"{len(study.test):,} test notes ({told})"
+
+
+def shown_count(n: int, *, of: np.ndarray, data: Cohort) -> str:
+    """A count as it may be shown: of restricted data none that is about fewer than ten patients.
+
+    `of` says whose each of the notes is that are counted.
+    """
+    few = data.restricted and len(np.unique(of)) < SMALLEST_CELL
+    return "few" if few else f"{n:,}"
 
 
 def page_link(page: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from steu.data.privacy import SMALLEST_CELL, suppress_small_cells
-from steu.evaluation.collateral import pair_shares
+from steu.evaluation.collateral import pair_shares, people_with_both
 from steu.evaluation.metrics import auroc, f1, interval
 from steu.evaluation.probes import lexical_remainder
 from steu.experiments.measures import n_parameters
@@ -122,7 +122,9 @@ def _class(study: Study, tokens: np.ndarray, labels: Sequence[str]) -> dict[str,
 
     by_class = np.array([study.forget])
     others = np.array([label not in labels for label in study.labels])
-    share = pair_shares(study.targets, forgotten=by_class, others=others, minimum=SMALLEST_CELL)[0]
+    share = pair_shares(study.targets, forgotten=by_class, others=others)[0]
+    both = people_with_both(study.targets, study.groups)[study.forget]
+    share = np.where(both >= SMALLEST_CELL, share, np.nan)
     met = [
         {"label": study.labels[c], "share_with_class": float(share[c])}
         for c in np.argsort(-np.nan_to_num(share))
