@@ -13,21 +13,19 @@ from steu.workflow.stages import STAGES, Stage, check_declared
 
 DEMO = {"dataset": "mimic_iv_synthetic", "backbone": "minilm", "seed": "0"}
 # What the profile of the demo sets lower than a notebook does by itself.
-SHORTER = set(
-    [
-        "factors",
-        "widen",
-        "apart",
-        "shards",
-        "counts_tried",
-        "selectors",
-        "labels_tried",
-        "whole",
-        "grids",
-        "methods",
-        "minutes",
-    ]
-)
+SHORTER = {
+    "factors",
+    "widen",
+    "apart",
+    "shards",
+    "counts_tried",
+    "selectors",
+    "labels_tried",
+    "whole",
+    "grids",
+    "methods",
+    "minutes",
+}
 WIDTH = ("run", "dataset", "backbone", "seed")
 
 
