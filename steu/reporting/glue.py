@@ -50,7 +50,7 @@ def estimate(row: pd.Series | dict[str, Any]) -> str:
     digits = 2 if row["high"] - row["low"] >= 0.02 else 3
     text = f"{row['value']:.{digits}f} [{row['low']:.{digits}f}, {row['high']:.{digits}f}]"
     left = row.get("defined", 1.0)
-    return text if pd.isna(left) or left == 1 else f"{text} ({left:.0%} of resamples)"
+    return text if pd.isna(left) or left == 1 else f"{text} ({int(100 * left)} % of resamples)"
 
 
 def rests_on(study: Study) -> str:
