@@ -106,7 +106,7 @@ def test_an_interval_of_few_resamples_says_so():
     record = metric_record("f1", f1(truth, truth, weights), 2)
     assert record["defined"] == pytest.approx(2 / 3)  # one resample has no positive
     assert estimate({"value": 0.5, "low": 0.4, "high": 0.7, "defined": 0.67}) == (
-        "0.50 [0.40, 0.70] (66 % of resamples)"
+        "0.50 [0.40, 0.70] (67 % of resamples)"
     )
     assert estimate({"value": 0.5, "low": 0.4, "high": 0.7}) == "0.50 [0.40, 0.70]"
 
