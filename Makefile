@@ -23,13 +23,17 @@ NEEDS_PYTHON = test -n "$(PYTHON)" || { echo "steu needs Python 3.11 or newer; f
 	$$(python3 --version 2>&1). Say which: make PYTHON=/path/to/python3.11 …" >&2; exit 2; }
 
 # The stamp holds the lock it was made from, so a changed lock, and nothing else, installs again.
+# PyTorch, a third of all, is unpacked beside the rest; what it needs on a platform comes last.
+PIP := $(BIN)/python -m pip install --quiet --no-compile
 $(READY): requirements.lock pyproject.toml
 	@$(NEEDS_PYTHON)
 	@if ! cmp -s requirements.lock $(READY); then echo "making .venv (once, some minutes)" && \
 	$(PYTHON) -m venv --clear .venv && \
-	$(BIN)/python -m pip install --quiet --no-compile --constraint requirements.lock torch && \
-	$(BIN)/python -m pip install --quiet --no-compile --no-deps --requirement requirements.lock; fi
-	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	grep -v '^torch==' requirements.lock > .venv/rest.txt && \
+	{ $(PIP) --no-deps $$(grep '^torch==' requirements.lock) & torch=$$!; \
+	$(PIP) --no-deps --requirement .venv/rest.txt; rest=$$?; wait $$torch && test $$rest = 0; } && \
+	$(PIP) --constraint requirements.lock torch; fi
+	@$(PIP) --no-deps --no-build-isolation --editable .
 	@cp requirements.lock $(READY)
 
 WORKFLOW = $(BIN)/steu workflow $(PROFILE) --data "$(DATA)" --cores $(CORES) --cluster "$(CLUSTER)"

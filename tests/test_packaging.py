@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from itertools import chain
 from pathlib import Path
@@ -72,6 +73,7 @@ def test_every_package_of_the_lock_has_its_licence_listed() -> None:
     assert not list(table.index[bound])  # nothing that would bind the code that imports it
 
 
+@cache
 def _requirements_of(requirement: Requirement) -> list[Requirement]:
     try:
         lines = distribution(requirement.name).requires or []
@@ -96,17 +98,24 @@ def _closure(lines: list[str]) -> set[str]:
     return found
 
 
+@cache
+def _installed(name: str) -> dict[str, Path]:
+    """What a distribution has put beside the others; nothing if it is of another platform."""
+    try:
+        found = distribution(name)
+    except PackageNotFoundError:
+        return {}
+    tops = {file.parts[0] for file in found.files or ()} - {"..", "__pycache__"}
+    return {top: Path(str(found.locate_file(top))) for top in tops}
+
+
 def _environment(folder: Path, lines: list[str]) -> dict[str, str]:
     """An environment with these requirements alone: a folder of links to what is installed."""
     folder.mkdir()
     for name in _closure(lines):
-        try:
-            found = distribution(name)
-        except PackageNotFoundError:  # of another platform
-            continue
-        for top in {Path(file).parts[0] for file in found.files or ()} - {"..", "__pycache__"}:
+        for top, place in _installed(name).items():
             if not (folder / top).exists():
-                (folder / top).symlink_to(found.locate_file(top))
+                (folder / top).symlink_to(place)
     return os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(folder)])}
 
 

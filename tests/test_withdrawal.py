@@ -104,6 +104,13 @@ def test_the_page_asks_nothing_of_a_network_and_holds_no_note(done: Path, place:
     assert not note_text_in(texts, notes, words=5)
 
 
+def test_the_page_says_who_chose_the_documents_that_judge(done: Path) -> None:
+    record = read_json(done / answering.RECORD)
+    assert "if the model was trained on some of them, it looks better" in render(record)
+    record["asked"]["options"]["split"] = "part"
+    assert "Which these are says the column <code>part</code>" in render(record)
+
+
 def test_a_rate_that_diverged_has_no_number_on_the_page(done: Path) -> None:
     record = read_json(done / answering.RECORD)
     record["tried"]["steu"][0] |= dict.fromkeys(("forget_auroc", "retain_macro_auroc", "criterion"))
