@@ -6,6 +6,8 @@ from sklearn.metrics import roc_auc_score
 from toys import open_study
 
 from steu.evaluation.divergences import all_right, bernoulli_js, mean_js, tug_of_war
+from steu.experiments import references, retraining
+from steu.experiments.kept import Busy, making
 from steu.experiments.references import distances, reference, sisa, without_class
 from steu.experiments.retraining import retrain
 from steu.models.heads import head_of, head_width
@@ -95,6 +97,35 @@ def test_the_recipe_makes_the_same_classifier_again_and_another_with_a_hidden_la
     assert (wide.logits(wide.test, edit)[:, wide.forget] < 0).all()
     with pytest.raises(ValueError, match=r"'0.weight' \(6, 32\); this model has"):
         study.logits(study.test, edit)
+
+
+def test_what_another_page_is_training_is_waited_for_at_the_end(monkeypatch):
+    begun = []
+
+    def training(study, reading, *, seed, wait):
+        begun.append((reading, seed, wait))
+        if reading == "relabelled" and not wait:
+            raise Busy
+        return f"{reading} {seed}"
+
+    monkeypatch.setattr(references, "reference", training)
+    asked = {"a": ("relabelled", None), "b": ("masked", None), "c": ("relabelled", 7)}
+    found = references.references_of(None, asked)
+    assert found == {"a": "relabelled None", "b": "masked None", "c": "relabelled 7"}
+    assert list(found) == list(asked)
+    first, last = begun[:3], begun[3:]
+    assert first == [("relabelled", None, False), ("masked", None, False), ("relabelled", 7, False)]
+    assert last == [("relabelled", None, True), ("relabelled", 7, True)]
+
+
+def test_nothing_is_trained_by_two_at_once(study_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(retraining, "fine_tune", lambda *_, **__: pytest.fail("trained as well"))
+    study = open_study(study_folder, trained=tmp_path)
+    monkeypatch.setattr(study, "place_of", lambda **_: tmp_path / "one")
+    with making(tmp_path / "one"), pytest.raises(Busy):
+        retrain(study, wait=False)
+    with pytest.raises(pytest.fail.Exception):  # free again
+        retrain(study, wait=False)
 
 
 def test_shards_answer_by_their_mean_and_a_class_is_in_all_of_them(study_folder, tmp_path):

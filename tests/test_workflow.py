@@ -247,11 +247,17 @@ def kill_after(root: Path, line: str, *, begun: Path) -> None:
 def test_what_others_wait_for_begins_first_and_long_pages_before_short_ones(monkeypatch) -> None:
     monkeypatch.chdir(ROOT)
     made = Grid.of("demo")
-    order = sorted(made.stages, key=made.priority, reverse=True)
+    first = {"dataset": "mimic_iv_synthetic", "backbone": "minilm", "seed": "0"}
+    order = sorted(made.stages, key=lambda stage: made.priority(stage, first), reverse=True)
     names = [stage.name for stage in order]
     assert names[0] == "cohort" and set(names[1:3]) == {"classifier", "pmi"}
     assert names[3] == "baselines"
     assert names.index("withdraw") < names.index("audit") < names.index("unlearning")
+    classifier, baselines = (
+        next(s for s in order if s.name == n) for n in ("classifier", "baselines")
+    )
+    later = made.priority(classifier, first | {"seed": "1"})
+    assert made.priority(baselines, first) > later  # few wait for the other seeds
 
 
 def test_two_runs_do_not_write_to_one_folder(project: Path) -> None:

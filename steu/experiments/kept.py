@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import joblib
+from filelock import FileLock, Timeout
 
 import steu
 
@@ -38,6 +41,36 @@ def place_of(folder: str | Path, **made_from: Any) -> Path:
     """
     versions = {name: _version(name) for name in COMPUTES}
     return Path(folder, joblib.hash({"code": _code(), "versions": versions, **made_from}))
+
+
+class Busy(Exception):
+    """Another process is making the very thing."""
+
+
+@contextmanager
+def making(place: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold the making of one thing, so that no other process makes it too.
+
+    With `wait` the other one is waited for, and `place` holds what it made. Where a file system
+    locks nothing, two may make the same, and the first one's stays.
+
+    Raises
+    ------
+    Busy
+        If another is at it and nobody wants to wait.
+    """
+    place.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(place.with_name(f".{place.name}.lock"))
+    try:
+        lock.acquire(timeout=-1 if wait else 0)
+    except Timeout:
+        raise Busy(place) from None
+    except NotImplementedError:
+        pass
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _version(package: str) -> str | None:

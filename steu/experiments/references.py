@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -10,13 +12,33 @@ from scipy.special import expit, logit
 from steu._errors import check_choice
 from steu.evaluation.divergences import all_right, bernoulli_js, mean_js, tug_of_war
 from steu.evaluation.metrics import group_weights, metric_record
+from steu.experiments.kept import Busy
 from steu.experiments.retraining import retrain
 from steu.experiments.study import Study
 
 Reading = Literal["relabelled", "dropped", "masked"]
 
 
-def reference(study: Study, reading: Reading, *, seed: int | None = None) -> Study:
+def references_of(
+    study: Study, asked: Mapping[str, tuple[Reading, int | None]]
+) -> dict[str, Study]:
+    """The references that are asked for, each by its reading and seed; see `reference`.
+
+    Two pages that ask for the same at one time share the work: each begins with those that the
+    other is not at, and waits for the other's last.
+    """
+    found: dict[str, Study] = {}
+    for wait in (False, True):
+        for name in [name for name in asked if name not in found]:
+            reading, seed = asked[name]
+            with suppress(Busy):
+                found[name] = reference(study, reading, seed=seed, wait=wait)
+    return {name: found[name] for name in asked}
+
+
+def reference(
+    study: Study, reading: Reading, *, seed: int | None = None, wait: bool = True
+) -> Study:
     """The study with a classifier that was trained anew without the class.
 
     It starts from the same pretrained encoder with the same recipe as the study's classifier, and
@@ -26,7 +48,7 @@ def reference(study: Study, reading: Reading, *, seed: int | None = None) -> Stu
     """
     targets, kept = without_class(study.targets, study.forget, reading)
     changes = {} if seed is None else {"seed": seed}
-    return retrain(study, targets=targets, kept=kept, **changes)
+    return retrain(study, targets=targets, kept=kept, wait=wait, **changes)
 
 
 def sisa(study: Study, n_shards: int, *, seed: int = 0) -> tuple[np.ndarray, int]:

@@ -198,12 +198,15 @@ class Grid:
         ]
         return [f"{folder}/metrics.json" for folder in dict.fromkeys(grid)]
 
-    def priority(self, stage: Stage) -> int:
+    def priority(self, stage: Stage, cell: Mapping[str, str]) -> int:
         """What most others wait for comes first; then the later in the book, which takes longer.
 
-        Long jobs that begin last leave the other cores without work.
+        Long jobs that begin last leave the other cores without work. For most of the book only the
+        classifier of the first seed is waited for.
         """
-        return len(STAGES) * len(self._after(stage)) + list(STAGES).index(stage.name)
+        seed = int(cell.get("seed", self.profile.seeds[0]))
+        waiting = [name for name in self._after(stage) if seed in self.profile.seeds_of(name)]
+        return len(STAGES) * len(waiting) + list(STAGES).index(stage.name)
 
     def _after(self, stage: Stage) -> set[str]:
         direct = [other for other in self.stages if stage.name in other.reads.values()]
