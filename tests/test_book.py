@@ -184,7 +184,8 @@ def test_the_page_on_the_package_shows_every_public_name_and_setting(site: Path)
     shown = set(re.findall(r'id="(steu\.[\w.]+)"', page))
     settings = {f"steu.UnlearnConfig.{field.name}" for field in fields(package.UnlearnConfig)}
     assert shown >= {f"steu.{name}" for name in package.__all__} | settings
-    own = [field.name for field in fields(package.SparseEdit)]
+    own = sorted(fields(package.SparseEdit), key=lambda field: field.kw_only)  # as it is called
+    own = [field.name for field in own]
     about_edits = page.split('id="steu.SparseEdit"')[1]
     assert re.findall(r"<strong>(\w+)</strong>", about_edits)[: len(own)] == own
     named = re.findall(r'<span class="pre">(\w+)</span></code></p></td>', page)

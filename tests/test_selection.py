@@ -148,7 +148,7 @@ def test_gradient_times_embedding_is_the_slope_along_the_embeddings(toy):
 
 
 def test_integrated_gradients_are_complete(toy):
-    rows = carriers(toy)
+    rows = carriers(toy, 8)
     handle = toy.model.get_input_embeddings().register_forward_hook(lambda m, i, out: 0 * out)
     start = logit(toy, rows)
     handle.remove()

@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from steu.evaluation.probes import linear_probe
 from steu.evaluation.strongest_probe import (
@@ -100,13 +102,20 @@ def test_a_ranking_the_wrong_way_round_is_turned_on_validation() -> None:
     assert found > 0.9
 
 
-def test_the_logistic_reader_is_scikit_learns() -> None:
+def test_the_logistic_reader_is_scikit_learns(monkeypatch: pytest.MonkeyPatch) -> None:
     features, generator = noise(4)
     targets = generator.random(len(SPLIT)) < 0.3
-    probe = readers(*features.shape)["logistic, C = 0.01"].fit(features, targets)
-    scaled = (features - features.mean(axis=0)) / features.std(axis=0)
-    logits = scaled @ probe[-1].coef_[0] + probe[-1].intercept_
-    assert np.allclose(logits, probe.decision_function(features))
+    features[:, 0] += 20 + 2 * targets
+    name = "logistic, C = 0.01"
+    one = {name: readers(*features.shape)[name]}
+    monkeypatch.setattr("steu.evaluation.strongest_probe.readers", lambda *_, **__: one)
+    shown, truth = by_split(features), by_split(targets)
+    theirs = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
+    wanted = theirs.fit(shown["train"], truth["train"]).decision_function(shown["test"])
+    found = read_class(shown, {split: truth[split] for split in ("train", "validation")})
+    assert not found.turned and np.allclose(found.scores, wanted, atol=1e-6)
+    read_by = roc_auc_score(truth["validation"], theirs.decision_function(shown["validation"]))
+    assert found.validation_auroc == pytest.approx(read_by)
 
 
 def test_pairs_are_those_that_correlate_most_with_the_class() -> None:

@@ -7,19 +7,16 @@ validation notes by log-loss.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits
 
-from steu.evaluation.strongest_probe import check_readable
+from steu.evaluation.strongest_probe import check_finite, check_readable, many_fits
 
 STRENGTHS = (1e-4, 1e-2, 1.0)  # C of the logistic readers that are tried
 BLOCKS = (0.05, 0.1, 0.2, 0.4, 0.7, 1.0)  # shares of the patients that are known step by step
@@ -44,7 +41,8 @@ def v_information(
     """
     known = {split: targets[split] for split in ("train", "validation")}
     check_readable(features, known, place=place)
-    tried = [_fitted(c, features["train"], targets["train"]) for c in STRENGTHS]
+    with many_fits():
+        tried = [_fitted(c, features["train"], targets["train"]) for c in STRENGTHS]
     losses = [_bits(p, features["validation"], targets["validation"]).mean() for p in tried]
     best = tried[int(np.argmin(losses))]
     base = targets["train"].mean()
@@ -76,16 +74,18 @@ def code_lengths(
     codes, names = pd.factorize(groups)
     rank = np.random.default_rng(seed).permutation(len(names))[codes] / len(names)
     spent = np.ones(len(targets))
-    for known, until in pairwise(BLOCKS):
-        seen, sent = rank < known, (rank >= known) & (rank < until)
-        if not sent.any():
-            continue
-        if targets[seen].all() or not targets[seen].any():  # one kind so far: count, and add one
-            share = (targets[seen].sum() + 1) / (seen.sum() + 2)
-            spent[sent] = -np.log2(np.where(targets[sent], share, 1 - share))
-        else:
-            reader = _fitted(strength, features[seen], targets[seen])
-            spent[sent] = _bits(reader, features[sent], targets[sent])
+    check_finite(features, place="features", split="training")
+    with many_fits():
+        for known, until in pairwise(BLOCKS):
+            seen, sent = rank < known, (rank >= known) & (rank < until)
+            if not sent.any():
+                continue
+            if targets[seen].all() or not targets[seen].any():  # one kind so far: count, add one
+                share = (targets[seen].sum() + 1) / (seen.sum() + 2)
+                spent[sent] = -np.log2(np.where(targets[sent], share, 1 - share))
+            else:
+                reader = _fitted(strength, features[seen], targets[seen])
+                spent[sent] = _bits(reader, features[sent], targets[sent])
     return spent
 
 
@@ -124,9 +124,7 @@ def information_difference(
 
 def _fitted(c: float, features: np.ndarray, targets: np.ndarray) -> Pipeline:
     reader = make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=300))
-    with warnings.catch_warnings(), threadpool_limits(1):
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return reader.fit(features.astype(np.float64), targets.astype(int))
+    return reader.fit(features.astype(np.float64), targets.astype(int))
 
 
 def _bits(reader: Pipeline, features: np.ndarray, targets: np.ndarray) -> np.ndarray:

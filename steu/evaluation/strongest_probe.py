@@ -15,13 +15,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import rankdata
+from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -30,6 +30,7 @@ from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
 from steu._errors import check_choice
+from steu.evaluation.metrics import auroc
 
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # C of the logistic readers
 SHRINKAGES = (1e-4, 1e-2)  # of the linear readers that undo what shrank a direction, however turned
@@ -71,7 +72,7 @@ class AgreeingPairs(TransformerMixin, BaseEstimator):
 
 
 def readers(n: int, width: int, *, seed: int = 0) -> dict[str, Pipeline]:
-    """The probes that are tried on n notes of `width` features, by family and strength."""
+    """The probes that are tried on n notes of `width` standardised features, by their names."""
     tried: dict[str, list[BaseEstimator]] = {
         f"logistic, C = {c:g}": [LogisticRegression(C=c, max_iter=1000)] for c in STRENGTHS
     }
@@ -84,7 +85,9 @@ def readers(n: int, width: int, *, seed: int = 0) -> dict[str, Pipeline]:
         MLPClassifier((64,), alpha=0.1, early_stopping=True, max_iter=100, random_state=seed)
     ]
     tried["boosted trees"] = [
-        HistGradientBoostingClassifier(max_bins=16, early_stopping=False, random_state=seed)
+        HistGradientBoostingClassifier(  # small trees: on few notes as strong as larger ones
+            max_iter=60, max_leaf_nodes=8, max_bins=16, early_stopping=False, random_state=seed
+        )
     ]
     for c in (1e-3, 1e-1):
         tried[f"pairs of features, C = {c:g}"] = [
@@ -97,7 +100,7 @@ def readers(n: int, width: int, *, seed: int = 0) -> dict[str, Pipeline]:
             AgreeingPairs(),
             LogisticRegression(C=c, max_iter=1000),
         ]
-    return {name: make_pipeline(StandardScaler(), *steps) for name, steps in tried.items()}
+    return {name: make_pipeline(*steps) for name, steps in tried.items()}
 
 
 @dataclass(frozen=True)
@@ -152,19 +155,23 @@ def read_class(
     """
     check_readable(features, targets, place=place)
     drawn = _drawn(targets["train"], seed=seed)
-    learned, told = features["train"][drawn].astype(np.float64), targets["train"][drawn].astype(int)
+    scale = StandardScaler().fit(features["train"][drawn].astype(np.float64))
+    known = {split: scale.transform(values) for split, values in features.items()}
+    learned, told = known["train"][drawn], targets["train"][drawn].astype(int)
+    once = np.ones((1, len(targets["validation"])))
     best: tuple[float, bool, str, Pipeline] | None = None
-    with _one_thread():
+    with many_fits():
         for name, probe in readers(*learned.shape, seed=seed).items():
             fitted = probe.fit(learned, told)
-            scores = _scores(fitted, features["validation"])
-            auroc = float(roc_auc_score(targets["validation"], scores))
-            found = max(auroc, 1 - auroc)
+            read = float(
+                auroc(targets["validation"], _scores(fitted, known["validation"]), once)[0]
+            )
+            found = max(read, 1 - read)
             if best is None or found > best[0]:
-                best = found, auroc < 0.5, name, fitted
+                best = found, read < 0.5, name, fitted
         assert best is not None  # there are readers
         found, turned, name, fitted = best
-        shown = _scores(fitted, features["test"])
+        shown = _scores(fitted, known["test"])
     return Finding(place, name, turned, found, -shown if turned else shown)
 
 
@@ -193,16 +200,16 @@ def read_again(
     ValueError
         If a fold would leave no group with the class, or none without it, to learn from.
     """
+    check_finite(features, place="features", split="unseen")
     scores = np.empty(len(targets))
-    with _one_thread():
+    with many_fits():
         for train, held in _folds(targets, groups):
             train = train[_drawn(targets[train], seed=seed)]
             known = readers(*features[train].shape, seed=seed)
             check_choice(reader, list(known), what="reader")
-            probe = known[reader].fit(
-                features[train].astype(np.float64), targets[train].astype(int)
-            )
-            scores[held] = rankdata(_scores(probe, features[held])) / len(held)
+            scale = StandardScaler().fit(features[train].astype(np.float64))
+            probe = known[reader].fit(scale.transform(features[train]), targets[train].astype(int))
+            scores[held] = rankdata(_scores(probe, scale.transform(features[held]))) / len(held)
     return scores
 
 
@@ -233,12 +240,7 @@ def check_readable(
 ) -> None:
     """Refuse what no probe can be asked about."""
     for split, values in features.items():
-        if not np.isfinite(values).all():
-            row, column = np.argwhere(~np.isfinite(values))[0]
-            raise ValueError(
-                f"{place} of the {split} notes holds {values[row, column]} in row {row}, feature "
-                f"{column}: no probe can be asked; look for an edit that diverged"
-            )
+        check_finite(values, place=place, split=split)
     if not np.ptp(features["train"], axis=0).any():
         raise ValueError(
             f"{place} is the same for every training note: there is nothing to read; leave it out"
@@ -251,10 +253,25 @@ def check_readable(
             )
 
 
+def check_finite(values: np.ndarray, *, place: str, split: str) -> None:
+    """Refuse NaN and infinities in features (n, H)."""
+    if not np.isfinite(values).all():
+        row, column = np.argwhere(~np.isfinite(values))[0]
+        raise ValueError(
+            f"{place} of the {split} notes holds {values[row, column]} in row {row}, feature "
+            f"{column}: no probe can be asked; look for an edit that diverged"
+        )
+
+
 @contextmanager
-def _one_thread() -> Iterator[None]:
-    """As a probe is fitted on any machine; entered once for many, since it looks for libraries."""
-    with warnings.catch_warnings(), threadpool_limits(1):
+def many_fits() -> Iterator[None]:
+    """As small probes are fitted on any machine: by one thread, and without a look at each array.
+
+    Entered once for many, since it looks for libraries. What is fitted was looked at before, see
+    `check_readable`; on few notes scikit-learn's own checks take longer than the fit.
+    """
+    quick = config_context(assume_finite=True, skip_parameter_validation=True)
+    with warnings.catch_warnings(), threadpool_limits(1), quick:
         # A probe that has not converged is judged by what it reads, like any other.
         warnings.simplefilter("ignore", ConvergenceWarning)
         yield

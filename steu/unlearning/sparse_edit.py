@@ -35,8 +35,10 @@ class SparseEdit(Edit):
     head : dict of str to tensor
         New values of head parameters by name ("weight" (C, H), "bias" (C,)); parameters that are
         not named keep their values.
-    origin, history
-        See `Edit`.
+    origin : Origin, optional
+        The classifier that it was made for; needed to save it.
+    history : tuple of dict
+        How its training went; saved where it is given to `save_pretrained` as a fact.
     """
 
     token_ids: torch.Tensor

@@ -19,10 +19,11 @@ class PackageCode:
     """The modules of the package and what each of them imports, as its files are now."""
 
     def __init__(self) -> None:
-        self._graph = grimp.build_graph(PACKAGE, cache_dir=None)
-        # What the root hands on is named by whoever uses it; to import it brings nothing else.
-        for module in self._graph.find_modules_directly_imported_by(PACKAGE):
-            self._graph.remove_import(importer=PACKAGE, imported=module)
+        # What is imported for type checkers alone brings nothing when it runs; so what the root
+        # hands on is named by whoever uses it.
+        self._graph = grimp.build_graph(
+            PACKAGE, cache_dir=None, exclude_type_checking_imports=True
+        )
         self._folder = Path(str(find_spec(PACKAGE).origin)).parent  # type: ignore[union-attr]
         self._public = public_names((self._folder / "__init__.py").read_text(encoding="utf-8"))
 
