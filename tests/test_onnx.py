@@ -35,7 +35,10 @@ class Logits(torch.nn.Module):
         self.model = model
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        return self.model(input_ids=input_ids, attention_mask=attention_mask).logits
+        given = {"input_ids": input_ids, "attention_mask": attention_mask}
+        if hasattr(self.model, "bert"):  # ONNX's own evaluator cannot look them up in the buffer
+            given["token_type_ids"] = torch.zeros_like(input_ids)
+        return self.model(**given).logits
 
 
 def export(model: PreTrainedModel, toy: Toy, path: Path) -> dict[str, np.ndarray]:
