@@ -71,6 +71,7 @@ def test_a_ranking_turned_round_counts_as_its_mirror_image(task: ForgetTask) -> 
 def test_the_row_that_holds_the_class_down_is_named(task: ForgetTask, sparse: SparseEdit) -> None:
     table = rows_put_back(task, sparse, most=3)
     assert table.loc[0, "token"] == "insulin"
+    assert (table["patients"] == table["notes"]).all()  # here each note is a patient's
     assert table.loc[0, "measured"] > 0.5
     everything = SparseEdit(
         sparse.token_ids, SparseEdit.identity(task.model, sparse.token_ids).rows

@@ -109,6 +109,7 @@ def test_an_interval_of_few_resamples_says_so():
         "0.50 [0.40, 0.70] (67 % of resamples)"
     )
     assert estimate({"value": 0.5, "low": 0.4, "high": 0.7}) == "0.50 [0.40, 0.70]"
+    assert estimate({"value": -0.0001, "low": -0.2, "high": 0.7}) == "0.00 [-0.20, 0.70]"
 
 
 @pytest.mark.parametrize(

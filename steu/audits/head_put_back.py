@@ -77,8 +77,8 @@ def rows_put_back(task: ForgetTask, edit: SparseEdit, *, most: int = 10) -> pd.D
     Returns
     -------
     DataFrame
-        token_id, token, notes (with the class and the token, test), estimated and measured gain in
-        nats of the mean logit over the test notes with the class.
+        token_id, token, notes (with the class and the token, test) and patients whose they are,
+        estimated and measured gain in nats of the mean logit over the test notes with the class.
     """
     with_class = task.test[task.is_forget[task.test]]
     table = embedding_of(task.model)
@@ -94,7 +94,7 @@ def rows_put_back(task: ForgetTask, edit: SparseEdit, *, most: int = 10) -> pd.D
     estimated = (pull * (original - edit.rows)).sum(dim=1).cpu().numpy()
     best = np.argsort(-estimated, kind="stable")[:most]
     ids = edit.token_ids.cpu().numpy()[best]
-    gains, notes = [], []
+    gains, notes, patients = [], [], []
     for place in best:
         back = edit.rows.clone()
         back[place] = original[place]
@@ -104,11 +104,13 @@ def rows_put_back(task: ForgetTask, edit: SparseEdit, *, most: int = 10) -> pd.D
         was = with_original_head(task, edit, with_class[holding])[:, task.forget].sum()
         gains.append((after - was) / len(with_class))
         notes.append(int(holding.sum()))
+        patients.append(len(np.unique(task.groups[with_class[holding]])))
     return pd.DataFrame(
         {
             "token_id": ids,
             "token": task.tokenizer.convert_ids_to_tokens(ids.tolist()),
             "notes": notes,
+            "patients": patients,
             "estimated": estimated[best],
             "measured": gains,
         }

@@ -48,7 +48,8 @@ def estimate(row: pd.Series | dict[str, Any]) -> str:
     if pd.isna(row["low"]) or row["low"] == row["high"]:
         return exact(row["value"])
     digits = 2 if row["high"] - row["low"] >= 0.02 else 3
-    text = f"{row['value']:.{digits}f} [{row['low']:.{digits}f}, {row['high']:.{digits}f}]"
+    value, low, high = (f"{row[part]:z.{digits}f}" for part in ("value", "low", "high"))
+    text = f"{value} [{low}, {high}]"
     left = row.get("defined", 1.0)
     return text if pd.isna(left) or left == 1 else f"{text} ({int(100 * left)} % of resamples)"
 

@@ -102,8 +102,8 @@ def estimate(found: Mapping[str, Any] | Sequence[float] | None) -> str:
     value, low, high = found
     if value is None:
         return "–"
-    around = "" if low is None or high is None else f" [{low:.3f}, {high:.3f}]"
-    return f"{value:.3f}{around}"
+    around = "" if low is None or high is None else f" [{low:z.3f}, {high:z.3f}]"
+    return f"{value:z.3f}{around}"
 
 
 def _count(n: int | None) -> str:
@@ -112,7 +112,7 @@ def _count(n: int | None) -> str:
 
 def _digits(value: float | None) -> str:
     """Three digits; – for a setting whose training diverged."""
-    return "–" if value is None else f"{value:.3f}"
+    return "–" if value is None else f"{value:z.3f}"
 
 
 def _value(rows: Sequence[Mapping[str, Any]], method: str, metric: str) -> Mapping[str, Any] | None:
