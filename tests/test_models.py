@@ -7,6 +7,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 from toys import LABELS, make_toy, no_space
 from transformers import AutoModelForSequenceClassification
+from transformers.utils import logging
 
 from steu.models.checks import check_embedding
 from steu.models.inference import autocast, predict
@@ -108,6 +109,13 @@ def test_a_folder_without_tokenizer_is_named(tmp_path):
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(ValueError, match=r"has no tokenizer.*found config.json; save it there"):
         load_tokenizer(str(tmp_path))
+
+
+def test_loading_says_nothing_and_leaves_the_users_bars_on(toy, tmp_path, capfd):
+    save_classifier(toy.model, toy.tokenizer, tmp_path / "model")
+    capfd.readouterr()
+    load_classifier(tmp_path / "model")
+    assert capfd.readouterr() == ("", "") and logging.is_progress_bar_enabled()
 
 
 def test_pickled_weights_are_not_opened(tmp_path):

@@ -249,13 +249,16 @@ def _pretrained(name: str, config: PreTrainedConfig, *, whole: bool = False) -> 
 
 @contextmanager
 def _without_report() -> Iterator[None]:
-    """No table of the keys that were found or missing: what is wrong with them is said here."""
-    before = logging.get_verbosity()
+    """No bar, no table of keys that were found or missing: what is wrong with them is said here."""
+    before, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
+    logging.disable_progress_bar()
     try:
         yield
     finally:
         logging.set_verbosity(before)
+        if bars:
+            logging.enable_progress_bar()
 
 
 def _resolve(name: str) -> str:
