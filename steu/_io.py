@@ -77,22 +77,30 @@ def naming_full_disk(target: Path) -> Iterator[None]:
         ) from error
 
 
+class Busy(ValueError):
+    """Another process holds a lock."""
+
+
 @contextmanager
-def alone(lock: Path, *, otherwise: str) -> Iterator[None]:
+def alone(lock: Path, *, otherwise: str, wait: bool = False) -> Iterator[None]:
     """Hold a lock file while the block runs; it is free again when its process is gone.
+
+    With `wait` another process is waited for. Where a file system locks nothing, nobody is held up.
 
     Raises
     ------
-    ValueError
-        With the text `otherwise`, if another process holds it.
+    Busy
+        With the text `otherwise`, if another process holds it and is not waited for.
     """
     from filelock import FileLock, Timeout  # of the extras that run and withdraw
 
-    held = FileLock(lock, timeout=0)
+    held = FileLock(lock)
     try:
-        held.acquire()
+        held.acquire(timeout=-1 if wait else 0)
     except Timeout:
-        raise ValueError(otherwise) from None
+        raise Busy(otherwise) from None
+    except NotImplementedError:
+        pass
     try:
         yield
     finally:

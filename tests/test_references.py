@@ -5,9 +5,10 @@ import pytest
 from sklearn.metrics import roc_auc_score
 from toys import open_study
 
+from steu._io import Busy
 from steu.evaluation.divergences import all_right, bernoulli_js, mean_js, tug_of_war
 from steu.experiments import references, retraining
-from steu.experiments.kept import Busy, making
+from steu.experiments.kept import making
 from steu.experiments.references import distances, reference, sisa, without_class
 from steu.experiments.retraining import retrain
 from steu.models.heads import head_of, head_width

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import joblib
-from filelock import FileLock, Timeout
 
 import steu
+from steu._io import alone
 
 COMPUTES = (  # what a training's numbers depend on, beside the package itself
     "torch",
@@ -43,34 +42,14 @@ def place_of(folder: str | Path, **made_from: Any) -> Path:
     return Path(folder, joblib.hash({"code": _code(), "versions": versions, **made_from}))
 
 
-class Busy(Exception):
-    """Another process is making the very thing."""
+def making(place: Path, *, wait: bool = True) -> AbstractContextManager[None]:
+    """Hold the making of one thing, so that no other process makes it too; see `alone`.
 
-
-@contextmanager
-def making(place: Path, *, wait: bool = True) -> Iterator[None]:
-    """Hold the making of one thing, so that no other process makes it too.
-
-    With `wait` the other one is waited for, and `place` holds what it made. Where a file system
-    locks nothing, two may make the same, and the first one's stays.
-
-    Raises
-    ------
-    Busy
-        If another is at it and nobody wants to wait.
+    Where two make it all the same, the first one's stays.
     """
     place.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(place.with_name(f".{place.name}.lock"))
-    try:
-        lock.acquire(timeout=-1 if wait else 0)
-    except Timeout:
-        raise Busy(place) from None
-    except NotImplementedError:
-        pass
-    try:
-        yield
-    finally:
-        lock.release()
+    lock = place.with_name(f".{place.name}.lock")
+    return alone(lock, otherwise=f"{place} is being made by another process", wait=wait)
 
 
 def _version(package: str) -> str | None:

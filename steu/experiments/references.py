@@ -10,9 +10,9 @@ import numpy as np
 from scipy.special import expit, logit
 
 from steu._errors import check_choice
+from steu._io import Busy
 from steu.evaluation.divergences import all_right, bernoulli_js, mean_js, tug_of_war
 from steu.evaluation.metrics import group_weights, metric_record
-from steu.experiments.kept import Busy
 from steu.experiments.retraining import retrain
 from steu.experiments.study import Study
 
