@@ -9,6 +9,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 EDITION ?= published/open
 LIGHT := .venv-book
+GIVEN = $(if $(filter-out file undefined,$(origin EDITION)),--edition "$(EDITION)")
 READER = $(if $(wildcard $(READY)),.venv,$(LIGHT))
 .DEFAULT_GOAL := help
 # Nothing is compiled at installation; what is imported is, once, and kept: not where this is set.
@@ -63,11 +64,16 @@ pdf: $(READER)/.ready  ## print the published edition as one PDF; needs a Chromi
 	@built=$$(PYTHONPATH=. $(READER)/bin/python -m steu.workflow.cli read $(EDITION)) && \
 	PYTHONPATH=. $(READER)/bin/python -m steu.workflow.cli pdf $${built%/html/index.html}
 
-publish: grid  ## make the published edition of PROFILE anew, from a clean commit
-	@$(BIN)/steu publish $(PROFILE) --data "$(DATA)"
+# What would be refused after the run is refused before it.
+publish: $(READY)  ## make the published edition of PROFILE anew, from a clean commit
+	@$(BIN)/steu publish $(PROFILE) --dry-run
+	@$(WORKFLOW)
+	@$(BIN)/steu publish $(PROFILE) --data "$(DATA)" $(GIVEN)
 
-check-results: grid  ## compare a run of PROFILE with its published edition, number by number
-	@$(BIN)/steu check-results $(PROFILE)
+check-results: $(READY)  ## compare a run of PROFILE with its published edition, number by number
+	@$(BIN)/steu check-results $(PROFILE) --dry-run $(GIVEN)
+	@$(WORKFLOW)
+	@$(BIN)/steu check-results $(PROFILE) $(GIVEN)
 
 test: lint  ## check style, formatting, types and imports, and run the tests
 	@$(BIN)/python -m pytest

@@ -99,12 +99,16 @@ def publish(
     data: Annotated[str, typer.Option(help="Folder that holds the tables.")] = "",
     run: Annotated[Path | None, typer.Option(help="The run; default runs/PROFILE.")] = None,
     edition: Annotated[Path | None, typer.Option(help="Default published/PROFILE.")] = None,
+    dry_run: Annotated[bool, typer.Option(help="Only see whether the commit is clean.")] = False,
 ) -> None:
     """Make the published edition of a finished run: its pages and numbers, no note text."""
     from steu.workflow import edition as editions
     from steu.workflow.profiles import load_profile
 
     name = load_profile(profile).name
+    if dry_run:
+        editions.check_origin([], Path.cwd())
+        raise typer.Exit()
     places = {"run": run or Path("runs", name), "target": edition or Path("published", name)}
     print(editions.publish(profile, data=data, root=Path.cwd(), **places))
 
@@ -135,13 +139,17 @@ def check_results(
     run: Annotated[Path | None, typer.Option(help="The run; default runs/PROFILE.")] = None,
     edition: Annotated[Path | None, typer.Option(help="Default published/PROFILE.")] = None,
     shown: Annotated[int, typer.Option(help="How many differences to list.")] = 20,
+    dry_run: Annotated[bool, typer.Option(help="Only see whether there is an edition.")] = False,
 ) -> None:
     """Compare a run with the published edition, number by number; exit code 1 where it differs."""
-    from steu.workflow.agreement import compare_with_edition
+    from steu.workflow.agreement import compare_with_edition, edition_of
     from steu.workflow.profiles import load_profile
 
     name = load_profile(profile).name
     run, edition = run or Path("runs", name), edition or Path("published", name)
+    if dry_run:
+        edition_of(edition, profile=name)
+        raise typer.Exit()
     agreement = compare_with_edition(run, edition, profile=name)
     print(agreement.told(shown))
     raise typer.Exit(int(len(agreement.outside) > 0))

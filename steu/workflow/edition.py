@@ -14,6 +14,7 @@ from steu.workflow.provenance import state_of_repository
 
 FACTS, SOURCE, RESULTS = "edition.json", "source", "results"
 FORMAT = 1  # of the folder; another number cannot be read
+TOLD = {"profile": str, "commit": str, "lock": str, "files": dict}  # what every edition says
 OF_THE_CODE = Path("book", "api.md")  # this page tells of the package at hand, not of the run
 
 
@@ -35,7 +36,7 @@ def publish(profile: str, *, data: str, run: Path, target: Path, root: Path) -> 
     grid = Grid.of(profile, data=data, run=str(run))
     measured = [Path(file) for file in grid.results]
     records = _provenance(measured, run)
-    facts = _one_origin(records, root)
+    facts = check_origin(records, root)
     folders = [file.parent for file in measured]
     check_note_text(folders=folders, cohorts=[f for f in folders if f.name == "cohort"])
     with atomic_path(target) as beside:
@@ -70,8 +71,8 @@ def _provenance(measured: Iterable[Path], run: Path) -> list[dict[str, Any]]:
     return [read_json(file) for file in files]
 
 
-def _one_origin(records: list[dict[str, Any]], root: Path) -> dict[str, Any]:
-    """Commit and lock that all records share, which have to be those at hand."""
+def check_origin(records: list[dict[str, Any]], root: Path) -> dict[str, Any]:
+    """Commit and lock that all records share, which have to be those at hand, and committed."""
     here = state_of_repository(root)
     for name in ("commit", "lock", "dirty"):
         found = sorted({str(record[name]) for record in records} | {str(here[name])})
@@ -94,6 +95,8 @@ def read_edition(folder: str | Path) -> dict[str, Any]:
     """
     folder = Path(folder)
     mend = f"take it from the repository again (git checkout -- {folder})"
+    if not folder.is_dir():
+        raise ValueError(f"{folder} does not exist: expected an edition; make publish makes one")
     if not (folder / FACTS).is_file():
         raise ValueError(f"{folder} holds no edition: expected {FACTS}; {mend}")
     facts = read_json(folder / FACTS)
@@ -103,6 +106,11 @@ def read_edition(folder: str | Path) -> dict[str, Any]:
         raise ValueError(
             f"{folder / FACTS} was made{by} in format {found!r}; steu {steu.__version__} reads "
             f"format {FORMAT}: check out the version it belongs to, or make publish"
+        )
+    lacking = [name for name, kind in TOLD.items() if not isinstance(facts.get(name), kind)]
+    if lacking:
+        raise ValueError(
+            f"{folder / FACTS} does not say {lacking[0]!r}, or not as it should; {mend}"
         )
     wrong = [name for name, digest in facts["files"].items() if _digest(folder / name) != digest]
     if wrong:
