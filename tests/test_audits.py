@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,14 @@ import pytest
 import torch
 from scipy.special import expit
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
+from torch.ao.quantization import quantize_dynamic
 from toys import make_toy
 
 import steu
-from steu.audits.collateral import collateral, correlation_drift
+from steu.audits.collateral import _correlations, collateral, correlation_drift
 from steu.audits.head_put_back import head_at_hand, head_put_back, rows_put_back, with_original_head
 from steu.audits.information import information, information_records
-from steu.audits.membership import membership
+from steu.audits.membership import chance_tpr, membership, outsiders
 from steu.audits.merged import merged_model, with_model
 from steu.audits.places import places
 from steu.audits.relearning import RelearnConfig, _learner, relearn
@@ -124,6 +126,19 @@ def test_what_was_moved_by_less_than_half_a_step_moves_back(task: ForgetTask) ->
     assert not np.allclose(finer, rounded(coarse, grid="int8").log_odds(task.test))
 
 
+def test_dynamic_rounding_is_torchs(task: ForgetTask) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch points to a successor that is a package of its own
+        theirs = quantize_dynamic(merged_model(task), {torch.nn.Linear}, dtype=torch.qint8)
+    ids, mask = task.notes.batch(task.test[:8])
+    with torch.no_grad():
+        wanted = theirs(ids, attention_mask=mask).logits.numpy()
+        found = rounded(task, grid="int8 dynamic").model(ids, attention_mask=mask).logits.numpy()
+        exact = task.model(ids, attention_mask=mask).logits.numpy()
+    off = np.abs(wanted - exact).mean()  # theirs has one step for a whole matrix, ours one a row
+    assert 0 < np.abs(found - exact).mean() < 2 * off and np.abs(found - wanted).mean() < 2 * off
+
+
 def test_bf16_keeps_eight_bits_and_an_unknown_grid_is_refused(task: ForgetTask) -> None:
     found = rounded(task, grid="bf16")
     assert np.allclose(found.log_odds(task.test), task.log_odds(task.test), atol=0.3)
@@ -165,6 +180,7 @@ def test_the_head_alone_learns_again_at_once_what_only_the_head_forgot(
     assert found.f1[-1, 0] > 0.8
     assert found.steps_to(0.5 * found.f1[-1, 0])[0] in (4, 32)
     assert np.isinf(found.steps_to(2.0)).all()
+    assert found.reached(2.0) == "> 32 [> 32, > 32]" and found.reached(0.0) == "0 [0, 0]"
     table = found.table()
     assert set(table["metric"]) == {"forget_f1", "forget_auroc"}
     assert list(table["examples"].unique()) == [0, 64, 512]
@@ -275,10 +291,27 @@ def test_the_original_holds_bits_of_the_class_and_a_silent_word_none(task: Forge
         information_records(held, original, {}, n=60)
 
 
+def test_correlations_are_numpys_however_far_from_nought_the_answers_lie() -> None:
+    generator = np.random.default_rng(0)
+    close = 50 + 1e-4 * generator.normal(size=(80, 3)).astype(np.float32)
+    close = np.column_stack([close, np.full(80, 7.0, np.float32)]).astype(np.float32)
+    found = _correlations(close, np.ones((1, 80), np.float32))[0]
+    wanted = np.corrcoef(close[:, :3].astype(np.float64).T)[np.triu_indices(3, k=1)]
+    assert found[[0, 1, 3]] == pytest.approx(wanted, abs=1e-6)
+    assert (found[[2, 4, 5]] == 0).all()  # one that never varies
+
+
 def test_a_model_knows_its_own_notes_no_better_than_references_trained_alike(
     task: ForgetTask,
 ) -> None:
     same = {r["metric"]: r["value"] for r in membership(task, None, {"a": task})}
     assert same["membership_auroc"] == 0.5  # a model beside itself beats nobody
-    with pytest.raises(ValueError, match="compares with references, and there is none"):
-        membership(task, None, {})
+    for ask in (lambda: membership(task, None, {}), lambda: outsiders({"a": ("masked", None)})):
+        with pytest.raises(
+            ValueError, match="never saw the notes, and there is none: have 'dropped'"
+        ):
+            ask()
+    asked = {"a": ("masked", None), "b": ("dropped", None), "c": ("dropped", 7)}
+    assert outsiders(asked) == ["b", "c"]
+    others = task.is_forget[task.test].sum()
+    assert chance_tpr(task) == pytest.approx(1 / (others + 1))  # fewer than a hundred

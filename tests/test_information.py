@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.metrics import roc_curve
+from sklearn.metrics import roc_auc_score, roc_curve
 
 from steu.evaluation.information import code_lengths, information_difference, v_information
-from steu.evaluation.membership import likelihood_ratios, rmia_scores
+from steu.evaluation.membership import log_ratios, rmia_scores
 from steu.evaluation.metrics import tpr_at
 
 SIZES = (600, 200, 2000)
@@ -46,10 +46,13 @@ def test_a_message_is_short_where_the_class_is_easily_learned() -> None:
     truth = generator.random(2000) < 0.5
     groups = np.arange(2000) // 2
     noise = generator.normal(size=(2000, 3))
-    easy = code_lengths(np.column_stack([noise, 5.0 * truth]), truth, groups, strength=1.0)
+    easy = code_lengths(np.column_stack([noise, 5.0 * truth]), truth, groups)
     none = code_lengths(noise, truth, groups)
     assert easy.mean() < 0.25 < 0.95 < none.mean() < 1.1
-    assert (easy == 1).sum() == pytest.approx(100, abs=2)  # the first block goes as it is
+    named = np.log2(3) / 2000  # which of three strengths it is, once for all notes
+    assert np.isclose(easy, 1 + named).sum() == pytest.approx(
+        100, abs=2
+    )  # the first block as it is
     again = code_lengths(noise, truth, groups, seed=1)
     assert not np.array_equal(none, again)
 
@@ -76,9 +79,28 @@ def test_the_difference_is_one_for_the_original_and_nought_for_the_references() 
 
 def test_an_attack_ranks_what_only_this_model_is_sure_of() -> None:
     own, references = np.array([0.9, 0.9, 0.3]), np.array([[0.2, 0.9, 0.3], [0.4, 0.9, 0.3]])
-    ratios = likelihood_ratios(own, references)
-    assert ratios.tolist() == pytest.approx([3, 1, 1])
-    assert rmia_scores(ratios, np.array([0.5, 1.0, 1.4, 2.0])).tolist() == [0.75, 0.25, 0.25]
+    ratios = log_ratios(np.log(own), np.log(references))
+    assert np.exp(ratios).tolist() == pytest.approx([3, 1, 1])
+    population = np.log([0.5, 1.0, 1.4, 2.0])
+    assert rmia_scores(ratios + 1e-9, population).tolist() == [0.75, 0.25, 0.25]
+    surer = log_ratios(np.log(own) - 1e6, np.log(references))  # as after the null edit's limit
+    assert np.argsort(surer, kind="stable").tolist() == np.argsort(ratios, kind="stable").tolist()
+
+
+def test_references_that_saw_the_notes_would_make_every_model_look_as_if_it_remembered() -> None:
+    generator = np.random.default_rng(0)
+    hard = generator.normal(
+        size=(2, 400)
+    )  # of members and of others: how likely anybody finds them
+    model, outsider = (hard + 0.3 * generator.normal(size=(2, 400)) for _ in range(2))
+    insider = outsider - np.array([[0.7], [0.0]])  # was taught that the members are without it
+    population = generator.normal(size=200) * 0.4
+    shares = {}
+    for name, reference in (("outsider", outsider), ("insider", insider)):
+        members, others = log_ratios(model, reference[None])
+        scores = np.concatenate([rmia_scores(one, population) for one in (members, others)])
+        shares[name] = roc_auc_score(np.repeat([1, 0], 400), scores)
+    assert shares["outsider"] == pytest.approx(0.5, abs=0.05) and shares["insider"] > 0.7
 
 
 def test_true_positives_at_a_rate_are_read_off_the_roc_curve() -> None:

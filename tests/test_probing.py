@@ -7,8 +7,10 @@ import torch
 from toys import Toy
 
 from steu.audits.battery import audit_samples
+from steu.audits import probing
 from steu.audits.places import OTHERS, places
 from steu.audits.probing import probe, probe_table
+from steu.evaluation.strongest_probe import read_class
 from steu.models.hidden_states import HEAD
 from steu.models.weights import weights_hash
 from steu.task import ForgetTask
@@ -77,6 +79,23 @@ def test_a_class_in_the_answer_of_a_neighbour_is_caught(task: ForgetTask) -> Non
     clean, leaking = (probe(task, e, only=[OTHERS]).samples[OTHERS][0] for e in (edit, leak))
     assert clean < 0.65
     assert leaking > clean + 0.1
+
+
+def test_a_place_that_is_another_is_read_once_and_shown_at_both(
+    task: ForgetTask, monkeypatch
+) -> None:
+    found = places(task)
+    found["layer 1, mean"] = found[HEAD] = found["layer 1, mean"].copy()
+    read = []
+    monkeypatch.setattr(
+        probing,
+        "read_class",
+        lambda *a, place, **k: read.append(place) or read_class(*a, place=place, **k),
+    )
+    probed = probe(task, found=found, only=["layer 1, mean", HEAD])
+    assert read == ["layer 1, mean"]
+    assert np.array_equal(probed.samples[HEAD], probed.samples["layer 1, mean"])
+    assert probed.findings[HEAD].place == HEAD and HEAD in probed.unseen
 
 
 def test_a_class_that_only_the_last_layer_lost_is_found_below_it(task: ForgetTask) -> None:

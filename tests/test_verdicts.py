@@ -77,7 +77,7 @@ def test_more_audits_need_more_evidence() -> None:
 def test_verdicts_rise_with_what_the_intervals_bear_out() -> None:
     same = {"probe": Beside(0.0, -0.02, 0.02, 0.5, 0.001)}
     more = {"probe": Beside(0.2, 0.1, 0.3, 0.001, 0.99)}
-    less, not_less = {"head": (-0.1, -0.2, -0.05)}, {"head": (-0.1, -0.2, 0.05)}
+    less, not_less = {"head": (-0.1, -0.2, -0.06)}, {"head": (-0.1, -0.2, -0.04)}
     silent, loud = (0.0, 0.0, 0.0), (0.02, 0.0, 0.08)
     assert decide(forget_f1=loud, suppressed=less, audits=same).verdict == "not silenced"
     assert decide(forget_f1=silent, suppressed=not_less, audits=more).verdict == "silenced"
@@ -87,6 +87,11 @@ def test_verdicts_rise_with_what_the_intervals_bear_out() -> None:
     assert best.verdict == "indistinguishable from the references under these audits"
     assert best.decided_by == "probe"
     assert decide(forget_f1=silent, suppressed=not_less, audits={}).verdict == "silenced"
+    blind = decide(
+        forget_f1=silent, suppressed=not_less, audits=same, blind=["unseen"], needed=["unseen"]
+    )
+    assert (blind.verdict, blind.decided_by) == ("silenced", "unseen, which is blind here")
+    assert blind.said == {"probe": "no more", "unseen": "blind"}
 
 
 def test_an_interval_for_all_places_is_wider_than_for_one() -> None:

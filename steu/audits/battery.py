@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -19,6 +19,7 @@ from steu.evaluation.verdicts import (
     SILENT,
     Beside,
     Decision,
+    Outcome,
     beside_references,
     decide,
     lower_for_all,
@@ -27,42 +28,50 @@ from steu.evaluation.verdicts import (
 from steu.models.hidden_states import HEAD
 from steu.task import ForgetTask
 
-AUDITS = {
-    "any place": "the strongest reader at the place where the class is read best",
-    "the head": "the strongest reader of what the head reads",
-    "unseen notes": "the same, fitted on notes that the edit was not trained on",
-    "the other answers": "the strongest reader of the answers about the other labels",
-    "a head at hand": "its own answer about the class, or the original head's, without training",
-}
+UNSEEN = "unseen notes"  # a reader of the head's input, fitted on notes the edit was not trained on
+AT_HAND = "a head at hand"  # its own answer about the class, or the original head's, untrained
+SAVED = "labels sent"  # the share of bits that the head's input saves whoever is sent the labels
+NO_STATES = (OTHERS, UNSEEN, AT_HAND, SAVED)  # all others are the strongest reader of one place
+NEEDED = (HEAD, UNSEEN)  # without these nothing counts as indistinguishable
 
 LIMITS = {"silent": SILENT, "margin": MARGIN, "error": f"{ERROR:.0%}", "fewest": FEWEST}
-METRICS = {  # as the audits are called in the results
-    "reader_auroc": "any place",
-    "reader_auroc_head": "the head",
-    "reader_auroc_unseen": "unseen notes",
-    "reader_auroc_others": "the other answers",
-    "at_hand_auroc": "a head at hand",
-}
+Samples = Mapping[str, np.ndarray]  # of one model by audit: the estimate and resamples, (1 + B,)
 
 
-def audit_samples(probed: Probed) -> dict[str, np.ndarray]:
-    """AUROC of the class by each of `AUDITS`, the estimate and resamples, (1 + B,) each."""
+def audit_samples(probed: Probed, saved: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """What each audit finds in one model: the strongest reader at every place, and the others.
+
+    An AUROC below ½ counts as ½ in all models alike: which way round a reader ranks was decided on
+    validation notes, and to be wrong there on test notes is no merit.
+
+    Parameters
+    ----------
+    saved : array of shape (1 + B,), optional
+        `Held.saved`, where it was measured.
+    """
+    found = probed.samples | {UNSEEN: probed.unseen[HEAD], AT_HAND: probed.at_hand}
+    found = {audit: np.maximum(samples, 0.5) for audit, samples in found.items()}
+    return found if saved is None else found | {SAVED: saved}
+
+
+def recorded(probed: Probed) -> dict[str, np.ndarray]:
+    """The AUROCs of one model by their metrics in the results, (1 + B,) each."""
     return {
-        "any place": probed.samples[probed.strongest],
-        "the head": probed.samples[HEAD],
-        "unseen notes": probed.unseen[HEAD],
-        "the other answers": probed.samples[OTHERS],
-        "a head at hand": probed.at_hand,
+        "reader_auroc": probed.samples[probed.strongest],
+        "reader_auroc_head": probed.samples[HEAD],
+        "reader_auroc_unseen": probed.unseen[HEAD],
+        "reader_auroc_others": probed.samples[OTHERS],
+        "at_hand_auroc": probed.at_hand,
     }
 
 
 def verdicts(
     task: ForgetTask,
-    probed: Mapping[str, Probed],
+    found: Mapping[str, Samples],
     forget_f1: Mapping[str, np.ndarray],
-    references: Mapping[str, Probed],
+    references: Mapping[str, Samples],
 ) -> dict[str, Decision]:
-    """A verdict on every method of `probed` but "original", beside the references.
+    """A verdict on every method of `found` but "original", beside the references.
 
     There is none on a class that fewer than `FEWEST` patients of the test notes have. An audit by
     which the original itself is not caught is blind on these notes: it has no vote. Without any
@@ -70,10 +79,10 @@ def verdicts(
 
     Parameters
     ----------
-    probed : dict of method to Probed
+    found : dict of method to `audit_samples`
         With "original".
     forget_f1 : dict of method to array of shape (1 + B,)
-    references : dict of name to Probed
+    references : dict of name to `audit_samples`
         None, or three models at least, that never learned the class.
 
     Raises
@@ -81,47 +90,77 @@ def verdicts(
     ValueError
         If there are references, and too few.
     """
+    original = found["original"]
+    methods = [method for method in found if method != "original"]
     patients = len(np.unique(task.groups[task.test[task.is_forget[task.test]]]))
     if patients < FEWEST:
         few = f"fewer than {FEWEST} patients of the test notes have the class"
-        return {method: Decision("none", few, {}) for method in probed if method != "original"}
-    told = {name: audit_samples(one) for name, one in references.items()}
-    seeing = voting(probed["original"], references) if references else []
+        return {method: Decision("none", few, {}) for method in methods}
+    seeing = voting(original, references) if references else []
+    states = [audit for audit in original if audit not in NO_STATES]
+    decided = {}
+    for method in methods:
+        beside = beside_all(found[method], references, seeing) if seeing else {}
+        own = {place: found[method][place] for place in states}
+        decided[method] = decide(
+            forget_f1=interval(forget_f1[method]),
+            suppressed=lower_for_all(own, original),
+            audits=beside,
+            blind=[audit for audit in original if audit not in beside] if references else (),
+            needed=NEEDED,
+        )
+    return decided
+
+
+def voting(original: Samples, references: Mapping[str, Samples]) -> list[str]:
+    """The audits by which the original is caught beside the references, in order."""
+    said = outcomes(beside_all(original, references))
+    return [audit for audit, outcome in said.items() if outcome == "more"]
+
+
+def beside_all(
+    one: Samples, references: Mapping[str, Samples], audits: Sequence[str] = ()
+) -> dict[str, Beside]:
+    """The audits of one model, all if none is named, beside the references.
+
+    A reference in which the class was masked has no answer about it: it says nothing of a head at
+    hand, and that audit is left out where fewer than three others are left.
+    """
     found = {}
-    for method, one in probed.items():
-        if method == "original":
-            continue
-        samples = audit_samples(one)
-        beside = {a: beside_references(samples[a], [t[a] for t in told.values()]) for a in seeing}
-        shared = [place for place in one.samples if place in probed["original"].samples]
-        lower = lower_for_all(
-            {place: one.samples[place] for place in shared}, probed["original"].samples
-        )
-        found[method] = decide(
-            forget_f1=interval(forget_f1[method]), suppressed=lower, audits=beside
-        )
+    for audit in audits or one:
+        told = [each[audit] for each in references.values()]
+        if audit == AT_HAND:
+            told = [samples for samples in told if np.ptp(samples)]
+            if len(told) < 3 <= len(references):
+                continue
+        found[audit] = beside_references(one[audit], told)
     return found
 
 
-def voting(original: Probed, references: Mapping[str, Probed]) -> list[str]:
-    """The audits by which the original is caught beside the references, in order."""
-    table = beside_all(original, references)
-    said = outcomes(table)
-    return [audit for audit in AUDITS if said[audit] == "more"]
+def held_out(
+    references: Mapping[str, Samples], audits: Sequence[str] = ()
+) -> dict[str, dict[str, Outcome]]:
+    """What the audits say of each reference beside the others: none should be caught.
 
-
-def beside_all(one: Probed, references: Mapping[str, Probed]) -> dict[str, Beside]:
-    """Every audit of one model beside the references."""
-    samples, told = audit_samples(one), [audit_samples(each) for each in references.values()]
-    return {audit: beside_references(samples[audit], [t[audit] for t in told]) for audit in AUDITS}
-
-
-def held_out(references: Mapping[str, Probed]) -> dict[str, dict[str, str]]:
-    """What every audit says of each reference beside the others: none should be caught."""
+    Nothing of three, for beside the other two there is no saying how far they lie apart.
+    """
+    if len(references) < 4:
+        return {}
     return {
-        name: dict(outcomes(beside_all(one, {n: r for n, r in references.items() if n != name})))
+        name: outcomes(beside_all(one, {n: r for n, r in references.items() if n != name}, audits))
         for name, one in references.items()
     }
+
+
+def told_apart(decision: Decision) -> dict[str, float]:
+    """Whether some audit tells a method from the references, as a number with its interval.
+
+    1 if one finds more of the class, 0 if the verdict is *indistinguishable*, else ½ [0, 1].
+    """
+    if "more" in decision.said.values():
+        return {"value": 1.0, "low": 1.0, "high": 1.0}
+    clean = decision.verdict.startswith("indistinguishable")
+    return {"value": 0.0 if clean else 0.5, "low": 0.0, "high": 0.0 if clean else 1.0}
 
 
 def as_records(found: Mapping[str, Decision]) -> dict[str, dict[str, Any]]:

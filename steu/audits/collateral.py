@@ -69,10 +69,16 @@ def correlation_drift(task: ForgetTask, edit: Edit) -> np.ndarray:
 
 
 def _correlations(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Weighted correlations of the pairs of columns, (N, C) and (S, N) to (S, pairs)."""
-    shares = weights / weights.sum(axis=1, keepdims=True)
+    """Weighted correlations of the pairs of columns, (N, C) and (S, N) to (S, pairs).
+
+    Columns are centred beforehand and in float64: of answers that lie far from 0 and close together
+    a difference of squares would leave nothing. One that never varies correlates with none.
+    """
+    shares = weights.astype(np.float64) / weights.sum(axis=1, keepdims=True, dtype=np.float64)
+    values = values - values.mean(axis=0, dtype=np.float64)
     mean = shares @ values  # (S, C)
     left, right = np.triu_indices(values.shape[1], k=1)
     both = shares @ (values[:, left] * values[:, right]) - mean[:, left] * mean[:, right]
-    spread = np.sqrt(np.maximum(shares @ values**2 - mean**2, 1e-12))
-    return both / (spread[:, left] * spread[:, right])
+    spread = np.sqrt(np.maximum(shares @ values**2 - mean**2, 0.0))
+    product = spread[:, left] * spread[:, right]
+    return np.divide(both, product, out=np.zeros_like(both), where=product > 1e-12)

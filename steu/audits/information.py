@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.stats import entropy
 
 from steu.audits.places import OTHERS, Places
 from steu.evaluation.information import code_lengths, information_difference, v_information
@@ -25,10 +26,13 @@ class Held:
         V-information on the test notes.
     code : array
         Description length of the training notes' labels, given what the head reads.
+    saved : array
+        Share of the labels' entropy that this saves: 0 is nothing, 1 is all.
     """
 
     bits: dict[str, np.ndarray]
     code: np.ndarray
+    saved: np.ndarray
 
 
 def information(task: ForgetTask, found: Places, *, seed: int = 0) -> Held:
@@ -40,6 +44,8 @@ def information(task: ForgetTask, found: Places, *, seed: int = 0) -> Held:
     truth = {split: task.is_forget[i] for split, i in index.items()}
     bits = {}
     for place, values in found.items():
+        if place != HEAD and values is found[HEAD]:
+            continue  # the index counts what the head reads once
         if not np.ptp(values[task.train], axis=0).any():
             bits[place] = np.zeros(1 + task.n_bootstrap)
             continue
@@ -47,7 +53,9 @@ def information(task: ForgetTask, found: Places, *, seed: int = 0) -> Held:
         bits[place] = weighted_mean(v_information(features, truth, place=place), task.weights())
     groups = task.groups[task.train]
     spent = code_lengths(found[HEAD][task.train], truth["train"], groups, seed=seed)
-    return Held(bits, weighted_mean(spent, task.weights("train")))
+    code = weighted_mean(spent, task.weights("train"))
+    share = truth["train"].mean()
+    return Held(bits, code, 1 - code / entropy([share, 1 - share], base=2))
 
 
 def information_records(
@@ -71,5 +79,6 @@ def information_records(
 
     index = information_difference(at(held), at(original), [at(r) for r in references.values()])
     found = {"v_information": held.bits[HEAD], "description_length": held.code}
+    found["description_saved"] = held.saved
     found["information_difference"] = index
     return [metric_record(name, samples, n) for name, samples in found.items()]

@@ -21,7 +21,8 @@ def places(task: ForgetTask, edit: Edit | None = None) -> Places:
     """What a reader could look at under the edit, by place, for every note, (N, H) each.
 
     The states after every layer, what the head reads, and the logits of the labels that stay: a
-    class may be silent and still stand in how its neighbours answer.
+    class may be silent and still stand in how its neighbours answer. All models have all places, so
+    that what an edit took at the head alone is seen at the layer below it.
     """
     task.check_unchanged()
     head = copy_of_head(task.model) if edit is None else edit.edited_head(task.model)
@@ -30,7 +31,7 @@ def places(task: ForgetTask, edit: Edit | None = None) -> Places:
         found = hidden_states(task.model, task.notes, everyone, precision=task.precision)
     *_, last, _ = found
     if np.allclose(found[last], found[HEAD], rtol=1e-4, atol=1e-5):
-        del found[last]  # a head that reads the mean reads the same
+        found[last] = found[HEAD]  # a head that reads the mean reads the same: one array, read once
     features = torch.from_numpy(found[HEAD]).to(task.model.device)
     if edit is not None:
         task.remember(edit, features)  # whoever asks for them next need not read the notes again

@@ -9,13 +9,14 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 import torch
+from torch import nn
 
 from steu._errors import check_choice
 from steu.audits.merged import merged_model, with_model
 from steu.task import Edit, ForgetTask
 
-Grid = Literal["bf16", "int8", "int4"]
-LARGEST = {"int8": 127, "int4": 7}
+Grid = Literal["bf16", "int8", "int8 dynamic", "int4"]
+LARGEST = {"int8": 127, "int8 dynamic": 127, "int4": 7}
 
 
 @torch.no_grad()
@@ -24,7 +25,9 @@ def rounded(task: ForgetTask, edit: Edit | None = None, *, grid: Grid) -> Forget
 
     "bf16" keeps 8 bits of each number's significand. "int8" and "int4" divide each row of a matrix,
     the embedding table's too, by its largest magnitude over 127 or 7, and round; vectors, such as
-    biases, stay. That is weight-only quantisation with a scale a row.
+    biases, stay. That is weight-only quantisation with a scale a row. "int8 dynamic" rounds what
+    each linear layer is given as well, to 255 steps between its least and its largest value, batch
+    by batch, as dynamic quantisation does.
 
     Raises
     ------
@@ -35,6 +38,10 @@ def rounded(task: ForgetTask, edit: Edit | None = None, *, grid: Grid) -> Forget
     model = merged_model(task, edit)
     for parameter in model.parameters():
         parameter.copy_(on_grid(parameter, grid))
+    if grid == "int8 dynamic":
+        for module in model.modules():
+            if isinstance(module, nn.Linear):
+                module.register_forward_pre_hook(_given_in_steps)
     return with_model(task, model)
 
 
@@ -46,3 +53,11 @@ def on_grid(values: torch.Tensor, grid: Grid) -> torch.Tensor:
         return values
     step = values.abs().amax(dim=-1, keepdim=True).clamp(min=1e-12) / LARGEST[grid]
     return (values / step).round() * step
+
+
+def _given_in_steps(_: nn.Module, given: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+    """What a layer is given, in 255 steps that hold its range and 0."""
+    values, *others = given
+    low, high = values.amin().clamp(max=0), values.amax().clamp(min=0)
+    step = ((high - low) / 255).clamp(min=1e-12)
+    return (((values - low) / step).round() * step + low, *others)

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import logsumexp
 
 GAMMA = 2.0  # by how much a note has to beat others of the population
 
 
-def likelihood_ratios(own: np.ndarray, references: np.ndarray) -> np.ndarray:
-    """How much likelier each note's label is to the model than to its references, (n,).
+def log_ratios(own: np.ndarray, references: np.ndarray) -> np.ndarray:
+    """How much likelier each note's label is to the model than to its references, in nats, (n,).
+
+    In logarithms, so that answers that are sure of themselves do not all become 0 or 1.
 
     Parameters
     ----------
     own : array of shape (n,)
-        Probability that the model gives to the label that the note bears.
+        Log-probability that the model gives to the label that the note bears.
     references : array of shape (M, n)
-        The same of models that were not trained on that label.
+        The same of models that were not trained on the note.
     """
-    return own / np.maximum(references.mean(axis=0), 1e-12)
+    return own - (logsumexp(references, axis=0) - np.log(len(references)))
 
 
 def rmia_scores(asked: np.ndarray, population: np.ndarray, *, gamma: float = GAMMA) -> np.ndarray:
@@ -29,6 +32,6 @@ def rmia_scores(asked: np.ndarray, population: np.ndarray, *, gamma: float = GAM
     Parameters
     ----------
     asked, population : arrays of shape (n,) and (m,)
-        Of `likelihood_ratios`; the population was not trained on.
+        Of `log_ratios`; the population was not trained on.
     """
-    return (asked[:, None] >= gamma * population[None]).mean(axis=1)
+    return (asked[:, None] >= np.log(gamma) + population[None]).mean(axis=1)

@@ -178,6 +178,7 @@ def metric_records(
     labels: tuple[str, ...],
     weights: np.ndarray,
     thresholds: np.ndarray,
+    own_thresholds: np.ndarray | None = None,
     forget: int | None = None,
     decided: np.ndarray | None = None,
 ) -> list[dict[str, float | str | int | None]]:
@@ -186,7 +187,8 @@ def metric_records(
     ``f1``, ``auroc`` and ``auprc`` are given a label, ``macro_*`` are means over all labels; with
     `forget`, ``forget_*`` concern that class and ``retain_macro_*`` are means over the others.
     Means are taken in each bootstrap sample. ``*_tuned`` use `thresholds` (logits, fixed
-    beforehand), the plain ones `decided`: probability 0.5 unless they are given, (N, C) bool.
+    beforehand, the same for all methods), ``*_retuned`` those that were tuned for this method, if
+    they are given, the plain ones `decided`: probability 0.5 unless they are given, (N, C) bool.
 
     Parameters
     ----------
@@ -201,6 +203,9 @@ def metric_records(
         "auroc": [auroc(truth[:, c], logits[:, c], weights) for c in everyone],
         "auprc": [auprc(truth[:, c], logits[:, c], weights) for c in everyone],
     }
+    if own_thresholds is not None:
+        own = logits > own_thresholds
+        per_label["f1_retuned"] = [f1(truth[:, c], own[:, c], weights) for c in everyone]
     records = []
     for metric, columns in per_label.items():
         records += [
@@ -219,9 +224,10 @@ def metric_records(
 def metric_record(metric: str, values: np.ndarray, n: int, *, label: str | None = None) -> dict:
     """One tidy record of a metric under bootstrap weights: the estimate, then resamples.
 
-    `defined` is the share of resamples in which there is such a number: none without a positive.
+    `defined` is 1 if there is such a number in every resample, else 0: none without a positive.
+    The share of those that have one would tell how many patients the class has, where these are few.
     """
     value, low, high = interval(values)
-    defined = float(np.isfinite(values[1:]).mean()) if len(values) > 1 else 1.0
+    defined = float(np.isfinite(values[1:]).all())
     found = {"value": value, "low": low, "high": high, "n": n, "defined": defined}
     return {"metric": metric, "label": label, **found}

@@ -25,7 +25,7 @@ MARGIN = 0.05  # of AUROC: what is left may exceed the references' mean by less 
 SMALLEST = 1e-6  # probability that is told apart from 0
 FEWEST = 10  # patients with the class among the test notes, below which nothing is decided
 
-Outcome = Literal["more", "no more", "undecided"]
+Outcome = Literal["more", "no more", "undecided", "blind"]
 Verdict = Literal[
     "none",
     "not silenced",
@@ -119,7 +119,10 @@ def outcomes(audits: Mapping[str, Beside]) -> dict[str, Outcome]:
 
 @dataclass(frozen=True)
 class Decision:
-    """A verdict on one method, the audit that decides it, and what each audit said."""
+    """A verdict on one method, the audit that decides it, and what each audit said.
+
+    An audit by which the original itself is not caught is "blind" and has no vote.
+    """
 
     verdict: Verdict
     decided_by: str
@@ -131,15 +134,18 @@ def decide(
     forget_f1: tuple[float, float, float],
     suppressed: Mapping[str, tuple[float, float, float]],
     audits: Mapping[str, Beside],
+    blind: Sequence[str] = (),
+    needed: Sequence[str] = (),
 ) -> Decision:
     """The strongest verdict that the intervals bear out.
 
     - *not silenced* unless the whole interval of the forget F1 lies below `SILENT`;
     - *silenced* if no more is shown;
     - *suppressed in the representation* if the strongest reader finds the class less well than
-      in the original at some place: an interval of the difference, widened for the number of
-      places, lies below 0;
-    - *indistinguishable from the references under these audits* if every audit says "no more".
+      in the original in the states of some place: an interval of the difference, widened for the
+      number of places, lies below −`MARGIN`;
+    - *indistinguishable from the references under these audits* if every audit says "no more", and
+      none that is needed for this is blind: who cannot see has not looked.
 
     Parameters
     ----------
@@ -147,18 +153,26 @@ def decide(
     suppressed : dict of place to (value, low, high)
         Method minus original.
     audits : dict of name to Beside
+        Those with a vote.
+    blind, needed : sequences of str
+        Audits without a vote, and those that the highest verdict takes.
     """
-    said = outcomes(audits)
+    votes = outcomes(audits)
+    said: dict[str, Outcome] = votes | dict.fromkeys(blind, "blind")
+    lacking = [name for name in needed if name not in votes]
     if not forget_f1[2] < SILENT:
         return Decision("not silenced", "forget F1", said)
-    if said and all(one == "no more" for one in said.values()):
+    clean = bool(votes) and all(one == "no more" for one in votes.values())
+    if clean and not lacking:
         nearest = max(audits, key=lambda name: audits[name].high)
         return Decision("indistinguishable from the references under these audits", nearest, said)
-    less = [place for place, (_, _, high) in suppressed.items() if high < 0]
+    less = [place for place, (_, _, high) in suppressed.items() if high < -MARGIN]
     if less:
         deepest = min(less, key=lambda place: suppressed[place][0])
         return Decision("suppressed in the representation", deepest, said)
-    caught = [name for name, one in said.items() if one == "more"] or list(said)
+    if clean:
+        return Decision("silenced", f"{lacking[0]}, which is blind here", said)
+    caught = [name for name, one in votes.items() if one == "more"] or list(votes)
     worst = min(caught, key=lambda name: audits[name].p_more) if caught else "forget F1"
     return Decision("silenced", worst, said)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from steu.evaluation.metrics import auroc, macro, metric_record, metric_records
+from steu.evaluation.metrics import auroc, macro, metric_record, metric_records, tune_thresholds
 from steu.evaluation.probes import linear_probe
 from steu.models.outputs import decided
 from steu.models.outputs import log_odds as log_odds_of
@@ -27,7 +27,8 @@ def evaluate(task: ForgetTask, edit: Edit | None = None, *, split: str = "test")
     edit : SparseEdit or LayerEdit, optional
         None compares the original with the null edit alone.
     split : {"train", "validation", "test"}
-        Notes that are judged; thresholds were tuned on validation and stay fixed.
+        Notes that are judged. Thresholds were tuned on validation: those of ``*_tuned`` for the
+        original, those of ``*_retuned`` for each method.
 
     Returns
     -------
@@ -44,20 +45,34 @@ def evaluate(task: ForgetTask, edit: Edit | None = None, *, split: str = "test")
     0.0
     """
     index = task.index(split)
-    logits = task.logits(index)
-    found = {"original": logits, "null": null_logits(logits, task.forget)}
+    both = (index, task.validation)
+    found = {"original": [task.logits(i) for i in both]}
+    found["null"] = [null_logits(logits, task.forget) for logits in found["original"]]
     if edit is not None:
-        found["edit"] = task.logits(index, edit)
-    tables = [
-        pd.DataFrame(measure(task, log_odds_of(values, task.outputs), split=split)).assign(method=m)
-        for m, values in found.items()
-    ]
+        found["edit"] = [task.logits(i, edit) for i in both]
+    tables = []
+    for method, logits in found.items():
+        said, own = (log_odds_of(z, task.outputs) for z in logits)
+        records = measure(task, said, split=split, validation=own)
+        tables.append(pd.DataFrame(records).assign(method=method))
     table = pd.concat(tables, ignore_index=True)
     return table[["method", *[column for column in table if column != "method"]]]
 
 
-def measure(task: ForgetTask, log_odds: np.ndarray, *, split: str = "test") -> list[dict[str, Any]]:
+def measure(
+    task: ForgetTask,
+    log_odds: np.ndarray,
+    *,
+    split: str = "test",
+    validation: np.ndarray | None = None,
+) -> list[dict[str, Any]]:
     """Tidy records of every metric from a split's log-odds (n, C), intervals included.
+
+    Parameters
+    ----------
+    validation : array of shape (n, C), optional
+        Log-odds of the same model on the validation split. With them F1 is also taken at thresholds
+        that are tuned for it: what only shifted its answers gets back what the shift had cost.
 
     Raises
     ------
@@ -77,6 +92,9 @@ def measure(task: ForgetTask, log_odds: np.ndarray, *, split: str = "test") -> l
         forget=task.forget,
         weights=task.weights(split),
         thresholds=task.thresholds,
+        own_thresholds=None
+        if validation is None
+        else tune_thresholds(task.targets[task.validation], validation),
         decided=decided(log_odds, task.outputs),
     )
 

@@ -184,10 +184,17 @@ class Study(ForgetTask):
         return place_of(self.kept, **of_study, **made_from)
 
     def measure(
-        self, method: str, log_odds: np.ndarray, *, split: str = "test", **tags: Any
+        self,
+        method: str,
+        log_odds: np.ndarray,
+        *,
+        split: str = "test",
+        validation: np.ndarray | None = None,
+        **tags: Any,
     ) -> list[dict[str, Any]]:
         """Tagged records of every metric of one method; see `measure`."""
-        return self._tagged(measure(self, log_odds, split=split), method, split=split, **tags)
+        records = measure(self, log_odds, split=split, validation=validation)
+        return self._tagged(records, method, split=split, **tags)
 
     def probe(self, method: str, samples: np.ndarray, **tags: Any) -> list[dict[str, Any]]:
         """Tagged record of `probe_samples`."""

@@ -7,7 +7,7 @@ is on the wrong side. What lies across is undecided, however the mean falls.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -18,9 +18,12 @@ from steu.reporting.statements import STATEMENTS, Number, Statement
 
 Verdict = Literal["holds", "does not hold", "undecided", "mixed", "not tested here"]
 Values = dict[Number, tuple[float, float]]  # of one seed: value, standard error over patients
+Spreads = Mapping[str, tuple[float, int]]  # by metric: deviation between seeds, and its freedom
+Interval = tuple[float, float, float]  # value, low, high
 
 DRAWS = 2000  # of what other patients and seeds might have given
 NORMAL = 1.96  # half a 95 % interval in standard errors
+ERROR = 0.05  # of calling a statement one way or the other whose statistic lies at its limit
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,19 @@ class Claim:
     measured: str
     verdict: Verdict
     page: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What was measured on one dataset, backbone and class: seed by seed, and how seeds differ."""
+
+    seeds: list[Values]
+    spreads: Spreads
+
+    @classmethod
+    def of(cls, records: pd.DataFrame) -> Cell:
+        """From the records of the cell."""
+        return cls([_values(one) for _, one in records.groupby("seed")], spreads_of(records))
 
 
 def seed_summary(results: pd.DataFrame) -> pd.DataFrame:
@@ -64,7 +80,7 @@ def ledger(results: pd.DataFrame, statements: Iterable[Statement] = STATEMENTS) 
     """
     keys = ["dataset", "backbone", "forget_label"]
     cells = {
-        ", ".join(map(str, cell)): [_values(one) for _, one in records.groupby("seed")]
+        ", ".join(map(str, cell)): Cell.of(records)
         for cell, records in _measured(results).groupby(keys, sort=False)
     }
     claims: dict[str, Claim] = {}
@@ -96,20 +112,40 @@ def _values(records: pd.DataFrame) -> Values:
     return dict(zip(zip(last["method"], last["metric"], strict=True), numbers, strict=True))
 
 
-def _judge(statement: Statement, cells: dict[str, list[Values]]) -> Claim:
+def spreads_of(records: pd.DataFrame) -> dict[str, tuple[float, int]]:
+    """How far training seeds lie apart in each metric: standard deviation, degrees of freedom.
+
+    The median over the methods that ran with several seeds; where none did, that of the retrained
+    references, of which there are three at least. A metric that has neither is left out.
+    """
+    kinds = ["metric", "method", "n_tokens", "n_rows", "head", "label"]
+    by_method = records.groupby(kinds, dropna=False)["value"].agg(["std", "count"])
+    several = by_method[by_method["count"] > 1].groupby("metric")
+    retrained = records[records["method"].str.startswith("reference_", na=False)]
+    apart = retrained.groupby(["metric", "seed"])["value"].agg(["std", "count"])
+    models = apart[apart["count"] > 2].groupby("metric")
+    return {
+        metric: (float(part["std"].median()), int(part["count"].min()) - 1)
+        for found in (models, several)
+        for metric, part in found
+    }
+
+
+def _judge(statement: Statement, cells: Mapping[str, Cell]) -> Claim:
     """The statistic's interval in each cell beside the limit; the verdict is the cells' together.
 
     Seeds that lack one of the numbers do not count: some stages run with the first seed only.
     """
     measured, outcomes = [], set()
-    for cell, seeds in cells.items():
-        known = [seed for seed in seeds if all(number in seed for number in statement.needs)]
+    asked = (*statement.needs, *statement.against)
+    for name, cell in cells.items():
+        known = [seed for seed in cell.seeds if all(number in seed for number in asked)]
         if not known:
             continue
-        value, low, high = interval_of(statement, known)
+        outcome, (value, low, high) = _of_cell(statement, known, cell.spreads)
         note = "" if len(known) > 1 else " (one seed)"
-        measured.append(f"{cell}: {value:.3f} [{low:.3f}, {high:.3f}]{note}")
-        outcomes.add(_outcome(statement, low, high))
+        measured.append(f"{name}: {value:.3f} [{low:.3f}, {high:.3f}]{note}")
+        outcomes.add(outcome)
     return Claim(
         statement.key,
         statement.claim,
@@ -119,6 +155,38 @@ def _judge(statement: Statement, cells: dict[str, list[Values]]) -> Claim:
         _together(outcomes),
         statement.page,
     )
+
+
+def _of_cell(
+    statement: Statement, seeds: Sequence[Values], spreads: Spreads
+) -> tuple[Verdict, Interval]:
+    """What one cell says, and the interval beside the rival that bears the statement out least.
+
+    Beside several rivals it holds where it does beside each, which takes no correction, and does
+    not where it fails beside one, by an interval for all of them at once (Bonferroni).
+    """
+    several = max(len(statement.against), 1)
+    alone = [statement.needs] if not statement.against else []
+    numbers = alone + [(*statement.needs, rival) for rival in statement.against]
+    found = [interval_of(statement, seeds, of, spreads=spreads) for of in numbers]
+    wide = [
+        interval_of(statement, seeds, of, spreads=spreads, error=ERROR / several)
+        for of in numbers
+        if several > 1
+    ]
+    worst = (max if statement.below < np.inf else min)(found)
+    if len(seeds) == 1 and _unknown(numbers, seeds[0], spreads):
+        return "undecided", worst
+    if all(_outcome(statement, low, high) == "holds" for _, low, high in found):
+        return "holds", worst
+    if any(_outcome(statement, low, high) == "does not hold" for _, low, high in wide or found):
+        return "does not hold", worst
+    return "undecided", worst
+
+
+def _unknown(asked: Iterable[Sequence[Number]], seed: Values, spreads: Spreads) -> bool:
+    """Whether a number that is not exact could be another with another seed, nobody knows how."""
+    return any(seed[n][1] and n[1] not in spreads for numbers in asked for n in numbers)
 
 
 def _outcome(statement: Statement, low: float, high: float) -> Verdict:
@@ -138,41 +206,54 @@ def _together(outcomes: set[Verdict]) -> Verdict:
     return outcomes.pop() if outcomes else "not tested here"
 
 
-def interval_of(statement: Statement, seeds: Sequence[Values]) -> tuple[float, float, float]:
-    """The statistic's mean over seeds with its 95 % interval, over other patients and other seeds.
+def interval_of(
+    statement: Statement,
+    seeds: Sequence[Values],
+    numbers: Sequence[Number] = (),
+    *,
+    spreads: Spreads | None = None,
+    error: float = ERROR,
+) -> Interval:
+    """The statistic's mean over seeds with an interval over other patients and other seeds.
 
     Patients: each number that is needed moves by its standard error from the patient bootstrap, in
     all seeds together, for their test notes are the same. The numbers move independently of each
     other, which for a difference of two on the same patients claims too much error, never too
     little. Seeds: the mean of m statistics moves by s/√m times Student's t with m − 1 degrees of
-    freedom; one seed says nothing of others, so there the interval is of patients alone.
+    freedom. One seed says nothing of others: there each number moves by how far seeds lie apart
+    elsewhere in its metric (`spreads_of`), unless it is exact.
 
     A statement whose statistic lies at the limit is called one way or the other with a probability
     of 5 % at most; the tests simulate that.
+
+    Parameters
+    ----------
+    numbers : sequence of (method, metric)
+        What the statistic takes; default: what the statement needs.
+    error : float
+        What the interval leaves out.
     """
+    numbers, m = numbers or statement.needs, len(seeds)
     generator = np.random.default_rng(0)
-    shared = {number: generator.standard_normal(DRAWS) for number in statement.needs}
-    centre = np.array([_statistic(statement, seed, {}) for seed in seeds])
-    drawn = np.mean(
-        [
-            [
-                _statistic(statement, seed, {n: z[d] for n, z in shared.items()})
-                for d in range(DRAWS)
-            ]
-            for seed in seeds
-        ],
-        axis=0,
-    )
-    m = len(seeds)
+    moved = {n: generator.standard_normal(DRAWS) for n in numbers}
+    apart = dict.fromkeys(numbers, np.zeros(DRAWS))
+    if m == 1:
+        for number in numbers:
+            deviation, freedom = (spreads or {}).get(number[1], (0.0, 1))
+            exact = seeds[0][number][1] == 0
+            apart[number] = (not exact) * deviation * generator.standard_t(freedom, DRAWS)
+
+    def statistic(seed: Values, d: int | None) -> float:
+        given = (
+            seed[n][0] + (0.0 if d is None else moved[n][d] * seed[n][1] + apart[n][d])
+            for n in numbers
+        )
+        return statement.statistic(*given)
+
+    centre = np.array([statistic(seed, None) for seed in seeds])
+    drawn = np.mean([[statistic(seed, d) for d in range(DRAWS)] for seed in seeds], axis=0)
     if m > 1:
         drawn = drawn + centre.std(ddof=1) / np.sqrt(m) * generator.standard_t(m - 1, DRAWS)
-    low, high = np.percentile(drawn, [2.5, 97.5], method="nearest")  # a ratio may be infinite
+    tail = 100 * error / 2  # a ratio may be infinite: no mean of two draws is taken
+    low, high = np.percentile(drawn, [tail, 100 - tail], method="nearest")
     return float(centre.mean()), float(low), float(high)
-
-
-def _statistic(statement: Statement, seed: Values, moved: dict[Number, float]) -> float:
-    """Of one seed, each number moved by so many of its standard errors."""
-    numbers = (
-        seed[number][0] + moved.get(number, 0.0) * seed[number][1] for number in statement.needs
-    )
-    return statement.statistic(*numbers)

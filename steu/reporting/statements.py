@@ -24,10 +24,10 @@ DENSE = ("direct_suppression", "gradient_ascent", "influence_weighted")
 READINGS = ("relabelled", "dropped", "masked")
 COUNTED = ("log_odds", "chi2", "tfidf", "mutual_information")
 TOW, JS_RETAIN = "tow_relabelled", "js_retain_relabelled"
-READER = "reader_auroc_head"  # of the strongest reader, by which alone erasure is judged
+READER = "reader_auroc_head"  # of the strongest reader
+AUDITED = "told_from_references"  # of the verdict: 0 is no, 1 is yes, ½ [0, 1] is undecided
 
 Number = tuple[str, str]  # a measured one is found by its method and metric
-RETRAINED = tuple((f"reference_{reading}", READER) for reading in READINGS)
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,12 @@ class Statement:
     below: float = inf  # it holds where the statistic, as a mean over seeds, lies between these two
     above: float = -inf
     statistic: Callable[..., float] = float  # of what is needed, in this order, of one seed
+    against: tuple[Number, ...] = ()  # it holds only if it does beside each, which comes last then
 
     def __post_init__(self) -> None:
         if (self.below == inf) == (self.above == -inf):
             raise ValueError(f"statement {self.key!r}: give it one limit, below or above")
-        for method, metric in self.needs:
+        for method, metric in (*self.needs, *self.against):
             self._check(method, METHODS, what="method")
             self._check(metric, METRICS, what="metric")
 
@@ -71,11 +72,6 @@ def _times(value: float, of: float) -> float:
     if value == of:
         return 1.0
     return value / of if of else inf
-
-
-def _above_least(edited: float, *retrained: float) -> float:
-    """By how much an edit tells more than the reference that tells least."""
-    return edited - min(retrained)
 
 
 STATEMENTS = (
@@ -149,24 +145,22 @@ STATEMENTS = (
     ),
     Statement(
         key="as_retrained",
-        claim="beyond the paper: after STEU the strongest reader finds the class no better than in "
-        "whichever retrained model tells it least",
+        claim="beyond the paper: after STEU no audit finds more of the class than in models that "
+        "were retrained without it (the verdict is *indistinguishable*)",
         grade="–",
-        paper="readers and retrained models are not reported",
+        paper="audits and retrained models are not reported",
         page="notebooks/08_audit",
-        needs=(("steu_tuned", READER), *RETRAINED),
-        statistic=_above_least,
-        below=MARGIN,
+        needs=(("steu_tuned", AUDITED),),
+        below=0.5,
     ),
     Statement(
         key="steu_e_as_retrained",
-        claim="beyond the paper: after STEU-E, with as many rows, it finds it no better either",
+        claim="beyond the paper: after STEU-E, with as many rows, none finds more either",
         grade="–",
         paper="STEU-E is this book's",
         page="notebooks/08_audit",
-        needs=(("steu_e", READER), *RETRAINED),
-        statistic=_above_least,
-        below=MARGIN,
+        needs=(("steu_e", AUDITED),),
+        below=0.5,
     ),
     Statement(
         key="steu_e_keeps",
@@ -179,13 +173,33 @@ STATEMENTS = (
         above=-MARGIN,
     ),
     Statement(
+        key="steu_e_keeps_f1",
+        claim="beyond the paper: and their F1 (macro-F1)",
+        grade="–",
+        paper="STEU-E is this book's",
+        page="notebooks/05_baselines",
+        needs=(("steu_e", "retain_macro_f1"), ("original", "retain_macro_f1")),
+        statistic=sub,
+        above=-MARGIN,
+    ),
+    Statement(
+        key="steu_e_is_quick",
+        claim="beyond the paper: STEU-E takes at most twice as long as STEU",
+        grade="–",
+        paper="STEU-E is this book's",
+        page="notebooks/05_baselines",
+        needs=(("steu_e", "seconds"), ("steu_tuned", "seconds")),
+        statistic=_times,
+        below=2.0,
+    ),
+    Statement(
         key="rivals_silence",
         claim="every baseline that edits the encoder silences the class too",
         grade="D",
         paper="forget F1 0.0000 for all three",
         page="notebooks/05_baselines",
-        needs=tuple((rival, "forget_f1") for rival in DENSE),
-        statistic=lambda *rivals: max(rivals),
+        needs=(),
+        against=tuple((rival, "forget_f1") for rival in DENSE),
         below=SILENT,
     ),
     Statement(
@@ -194,11 +208,9 @@ STATEMENTS = (
         grade="D",
         paper="0.4766 against 0.4912 for direct suppression: the digest contradicts itself",
         page="notebooks/05_baselines",
-        needs=(
-            ("steu_tuned", "retain_macro_f1"),
-            *((rival, "retain_macro_f1") for rival in DENSE),
-        ),
-        statistic=lambda edited, *rivals: edited - max(rivals),
+        needs=(("steu_tuned", "retain_macro_f1"),),
+        against=tuple((rival, "retain_macro_f1") for rival in DENSE),
+        statistic=sub,
         above=MARGIN,
     ),
     Statement(
@@ -219,11 +231,9 @@ STATEMENTS = (
         grade="–",
         paper="no other score is reported",
         page="notebooks/06b_selectors",
-        needs=(
-            ("selector_pmi", "probe_auroc"),
-            *((f"selector_{rival}", "probe_auroc") for rival in COUNTED),
-        ),
-        statistic=lambda pmi, *rivals: min(rivals) - pmi,
+        needs=(("selector_pmi", "probe_auroc"),),
+        against=tuple((f"selector_{rival}", "probe_auroc") for rival in COUNTED),
+        statistic=lambda pmi, rival: rival - pmi,
         above=MARGIN,
     ),
     Statement(

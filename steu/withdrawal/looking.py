@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from steu.audits.battery import METRICS, audit_samples, verdicts
+from steu.audits.battery import AT_HAND, UNSEEN, audit_samples, verdicts
 from steu.audits.collateral import collateral
 from steu.audits.places import OTHERS, Places
 from steu.audits.probing import Probed, probe
@@ -191,10 +191,8 @@ def _holds(study: Study, probed: Mapping[str, Probed]) -> pd.DataFrame:
     for name, one in probed.items():
         for place, samples in one.samples.items():
             rows.append({"method": name, **metric_record(place, samples, len(study.test))})
-        for metric, audit in METRICS.items():
-            if metric in ("reader_auroc_unseen", "at_hand_auroc"):
-                samples = audit_samples(one)[audit]
-                rows.append({"method": name, **metric_record(audit, samples, len(study.test))})
+        for audit, samples in ((UNSEEN, one.unseen[HEAD]), (AT_HAND, one.at_hand)):
+            rows.append({"method": name, **metric_record(audit, samples, len(study.test))})
     return pd.DataFrame(rows).drop(columns="label", errors="ignore")
 
 
@@ -205,5 +203,6 @@ def _verdict(
     told: Mapping[str, Probed],
     delivered: str,
 ) -> Decision:
-    both = {name: probed[name] for name in ("original", delivered)}
-    return verdicts(study, both, silent, told)[delivered]
+    both = {name: audit_samples(probed[name]) for name in ("original", delivered)}
+    clean = {name: audit_samples(one) for name, one in told.items()}
+    return verdicts(study, both, silent, clean)[delivered]
