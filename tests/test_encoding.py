@@ -57,6 +57,16 @@ def test_the_second_encoding_is_the_file_of_the_first(tmp_path):
     assert len(list(tmp_path.iterdir())) == 3
 
 
+@pytest.mark.parametrize(("name", "lost"), [("ids.bin", 2), ("ids.bin", 1), ("offsets.bin", 8)])
+def test_a_folder_that_was_copied_in_part_is_refused(tmp_path, name, lost):
+    encode_notes(["a b c d", "e"], TOKENIZER, max_length=8, folder=tmp_path)
+    (folder,) = tmp_path.iterdir()
+    file = folder / name
+    file.write_bytes(file.read_bytes()[:-lost])
+    with pytest.raises(ValueError, match=r"ids.bin has [\d,]+ bytes; expected [\d,]+: a part of"):
+        encoding.map_notes(folder)
+
+
 def test_texts_with_a_name_are_streamed_and_read_once(tmp_path, monkeypatch):
     def never():
         pytest.fail("the encoding is there already")

@@ -167,17 +167,20 @@ def test_a_damaged_table_is_read_whole_or_refused(
         refusal(lambda: found.append(read(path)), path.name)
     for cohort in found:
         plain = gzip.decompress(content) if packed else content
-        assert plain.count(b'"') % 2 == 0  # a row without its end is not read as if it had one
         counted = len(cohort.frame) + sum(cohort.excluded.values())
         assert counted == _rows_by_another_reader(plain)
 
 
 def _rows_by_another_reader(content: bytes) -> int:
+    """Rows below the header; -1 where a quotation mark has no partner, and nothing may be read."""
     try:
-        rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True))
-    except (csv.Error, UnicodeDecodeError):
-        assume(False)  # the two readers differ on what is no table; there is nothing to compare
-    return sum(map(bool, rows)) - 1  # all but the header
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        assume(False)  # in a column that is not read
+    try:
+        return sum(map(bool, csv.reader(io.StringIO(text, newline=""), strict=True))) - 1
+    except csv.Error:
+        return -1
 
 
 # The publishers' tables

@@ -257,6 +257,24 @@ def test_eicu_renders_sections(eicu: Path, store: TextStore) -> None:
         assert written == {"ENDOCRINE", "GLUCOSE METABOLISM", "DIABETES MELLITUS", "TYPE II"}
 
 
+def test_eicu_drugs_are_told_by_flags_and_numbers_however_written(
+    eicu: Path, store: TextStore
+) -> None:
+    path = eicu / "medication.csv.gz"
+    header = "patientunitstayid,drugstartoffset,drugname,drughiclseqno,drugordercancelled"
+    rows = [[7, 30, "ASPIRIN", "0.0", "no"], [7, 31, "", "0.0", "N"], [7, 32, "", "2.0", ""]]
+    rows += [[8, 2, "LASIX", "2", "false"], [8, 1, "WARFARIN", "3", "yes"]]
+    write(path, header, [*rows, [8, 1, "HEPARIN", "4", "True"]])
+    with duckdb.connect() as connection:
+        read_eicu(connection, EICU, eicu, sections=["medication"])
+        texts = {stay: text for stay, (_, text) in documents(connection, store).items()}
+    assert texts == {"7": "Medications: aspirin; lasix.", "8": "Medications: lasix."}
+    write(path, header, [*rows, [8, 1, "HEPARIN", "4", "maybe"]])
+    said = "medication.csv.gz: column drugordercancelled holds 'maybe'; expected 0, false"
+    with duckdb.connect() as connection, pytest.raises(ValueError, match=said):
+        read_eicu(connection, EICU, eicu, sections=["medication"])
+
+
 def test_eicu_diagnoses_without_a_code_are_labelled_by_what_is_written(eicu: Path) -> None:
     labels = check_labels({"a": ["428"], "b": ["250"], "c": ["250", "diagnosis:diabetes mellitus"]})
     with duckdb.connect() as connection:

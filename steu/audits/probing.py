@@ -81,7 +81,9 @@ def probe(
     index = {"train": task.train, "validation": task.validation, "test": task.test}
     truth = {split: task.is_forget[index[split]] for split in ("train", "validation")}
     never = np.full(1 + task.n_bootstrap, 0.5)  # what never varies tells nothing
-    findings, samples, unseen = {}, {}, {}
+    findings: dict[str, Finding] = {}
+    samples: dict[str, np.ndarray] = {}
+    unseen: dict[str, np.ndarray] = {}
     for place in list(only) or list(found):
         if place in constant:
             samples[place] = unseen[place] = never

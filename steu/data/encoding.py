@@ -282,10 +282,17 @@ def _facts(tokenizer: PreTrainedTokenizerBase, max_length: int) -> dict[str, Any
 
 def map_notes(folder: Path) -> EncodedNotes:
     """The encoding that `encode_notes` left in `folder`, memory-mapped; no text is compared."""
-    facts = read_json(folder / "encoding.json")
+    facts, ids = read_json(folder / "encoding.json"), folder / "ids.bin"
+    offsets = np.fromfile(folder / "offsets.bin", dtype=np.int64)
+    expected = int(offsets[-1]) * np.dtype(facts["dtype"]).itemsize if len(offsets) else 0
+    if not expected or ids.stat().st_size != expected:
+        raise ValueError(
+            f"{ids} has {ids.stat().st_size:,} bytes; expected {expected:,}: a part of the folder "
+            "is missing: copy all of it, or delete it and run the page again"
+        )
     return EncodedNotes(
-        ids=np.memmap(folder / "ids.bin", dtype=facts["dtype"], mode="r"),
-        offsets=np.fromfile(folder / "offsets.bin", dtype=np.int64),
+        ids=np.memmap(ids, dtype=facts["dtype"], mode="r"),
+        offsets=offsets,
         vocab_size=facts["vocab_size"],
         pad_id=facts["pad_id"],
         special_ids=tuple(facts["special_ids"]),

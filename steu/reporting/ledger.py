@@ -125,7 +125,7 @@ def spreads_of(records: pd.DataFrame) -> dict[str, tuple[float, int]]:
     apart = retrained.groupby(["metric", "seed"])["value"].agg(["std", "count"])
     models = apart[apart["count"] > 2].groupby("metric")
     return {
-        metric: (float(part["std"].median()), int(part["count"].min()) - 1)
+        str(metric): (float(part["std"].median()), int(part["count"].min()) - 1)
         for found in (models, several)
         for metric, part in found
     }

@@ -192,7 +192,7 @@ def _tolerance(published: pd.DataFrame) -> pd.Series:
     by_method = flat[trained].groupby([*within, *settings])["value"]
     seeds = by_method.agg(lambda v: np.ptp(v) if len(v) > 1 else np.nan).rename("own")
     usual = seeds.groupby(level=within).median().rename("usual")
-    ranges = flat.join(seeds, on=seeds.index.names).join(usual, on=within)
+    ranges = flat.join(seeds, on=[*within, *settings]).join(usual, on=within)
     interval = (flat["high"] - flat["low"]) / 2
     allowed = ranges[["own", "usual"]].max(axis=1).fillna(interval).where(trained, 0.0)
     return pd.Series(allowed.to_numpy(), index=published.index)

@@ -109,7 +109,7 @@ def _tabulate(
         _check_options(layout, read_plain, options)
         names = read_plain(connection, path, labels, **options)
         store_documents(connection, store)
-        return names, _count_excluded(connection)
+        return names, _count_excluded(connection, unlabelled="without_label")
     check_choice(layout, [*LAYOUTS, "table"], what="layout")
     parsed = check_labels(labels)
     record = LAYOUTS[layout]
@@ -126,7 +126,7 @@ def _tabulate(
     connection.execute(
         f"CREATE TABLE indicators AS SELECT stay_id, {columns} FROM codes GROUP BY stay_id"
     )
-    return tuple(parsed), _count_excluded(connection)
+    return tuple(parsed), _count_excluded(connection, unlabelled="without_diagnosis")
 
 
 def store_documents(connection: duckdb.DuckDBPyConnection, store: TextStore) -> None:
@@ -156,10 +156,11 @@ def _check_options(layout: str, reader: Callable[..., Any], options: Mapping[str
         )
 
 
-def _count_excluded(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+def _count_excluded(connection: duckdb.DuckDBPyConnection, *, unlabelled: str) -> dict[str, int]:
     """Count the stays that a cohort leaves out, each by the first thing that it lacks.
 
-    That is a text, a diagnosis row, a patient to split by; and rows with a text but no id.
+    That is a text, a row of labels or diagnoses, a patient to split by; and rows that hold
+    something but no id, which are not of any stay.
 
     Leaves `written(subject_id, stay_id)`, the stays with a text, in the connection.
     """
@@ -172,7 +173,7 @@ def _count_excluded(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
         for table in ("stays", "pieces", "indicators")
         if table in tables
     )
-    without_text, without_diagnosis, without_patient = connection.execute(
+    without_text, without_labels, without_patient = connection.execute(
         f"""SELECT count(*) FILTER (written.stay_id IS NULL),
         count(*) FILTER (written.stay_id IS NOT NULL AND indicators.stay_id IS NULL),
         count(*) FILTER (indicators.stay_id IS NOT NULL AND written.stay_id IS NOT NULL
@@ -186,7 +187,7 @@ def _count_excluded(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
         without_id = connection.execute("SELECT count(*) FROM unnamed").fetchone()[0]
     return {
         "without_text": without_text,
-        "without_diagnosis": without_diagnosis,
+        unlabelled: without_labels,
         "without_patient": without_patient,
         "rows_without_id": without_id,
     }
@@ -208,7 +209,10 @@ def _assign_splits(
         WHERE subject_id IS NOT NULL GROUP BY subject_id ORDER BY subject_id"""
     ).df()
     if patients.empty:
-        raise ValueError("no stay has both a text and a diagnosis row; check that the tables match")
+        raise ValueError(
+            "no stay has both a text and a diagnosis row, or a cell for each label; check that the "
+            "tables match and the columns are filled"
+        )
     positives = patients.iloc[:, 1:].fillna(False).to_numpy(dtype=bool)  # (P, C)
     chosen = split_patients(positives, fractions=fractions, seed=seed)
     splits = pd.DataFrame(

@@ -14,8 +14,9 @@ import pandas as pd
 
 from steu.data.labels import parse_code
 from steu.data.readers import phrases
+from steu.data.readers.mending import FLAGS, mend_choice, mend_ids
 from steu.data.readers.sql import literal
-from steu.data.readers.tables import load, mend_ids, refuse_duplicates, require_table
+from steu.data.readers.tables import load, refuse_duplicates, require_table, set_apart
 
 
 @dataclass(frozen=True)
@@ -136,20 +137,26 @@ def read_eicu(
     path = require_table(folder, layout.stays, purpose="the patient of each stay")
     columns = stay | {"subject_id": "uniquepid"}
     load(connection, path, columns, into="stays")
-    mend_ids(connection, "stays", "stay_id")
+    mend_ids(connection, "stays", "stay_id", "subject_id")
+    set_apart(connection, "stays")
     mend = "expected one row a stay: use the publisher's file unchanged"
     refuse_duplicates(connection, "stays", "stay_id", path=path, columns=columns, mend=mend)
     path = require_table(folder, layout.diagnoses, purpose="the diagnosis codes")
     written = {"raw": "icd9code", "path": "diagnosisstring"}
     load(connection, path, stay | written, into="diagnoses")
     mend_ids(connection, "diagnoses", "stay_id")
+    set_apart(connection, "diagnoses")
     _eicu_codes(connection)
     connection.execute("CREATE TABLE paragraphs (stay_id VARCHAR, section INT, paragraph VARCHAR)")
     for rank, name in enumerate(sections):
         section = layout.sections[name]
         path = require_table(folder, section.table, purpose=f"the section {name}")
         load(connection, path, stay | dict(section.columns), into="entries")
-        mend_ids(connection, "entries", "stay_id")
+        mend_ids(connection, "entries", "stay_id", *{"hicl"} & section.columns.keys())
+        set_apart(connection, "entries")
+        if "cancelled" in section.columns:
+            name = section.columns["cancelled"]
+            mend_choice(connection, "entries", "cancelled", FLAGS, path=path, name=name)
         _eicu_paragraphs(connection, section, rank)
     connection.execute(
         """CREATE TABLE documents AS SELECT subject_id, stay_id,
@@ -205,7 +212,7 @@ def _eicu_paragraphs(connection: duckdb.DuckDBPyConnection, section: Section, ra
                 'reading': CASE WHEN regexp_full_match(reading, '-?[0-9.]+') AND reading <> value
                 THEN ' ' || reading ELSE '' END}}) AS first
             FROM entries JOIN phrases USING (path, value)
-            WHERE coalesce(cancelled, '') <> 'Yes' GROUP BY stay_id, phrase
+            WHERE coalesce(cancelled, '0') <> '1' GROUP BY stay_id, phrase
         )
         SELECT stay_id, {rank}, {literal(section.title)} || ': '
         || string_agg(phrase || first.reading, '; ' ORDER BY first.at, phrase) || '.'

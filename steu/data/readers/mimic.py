@@ -17,13 +17,8 @@ import duckdb
 
 from steu.data.readers import phrases
 from steu.data.readers.eicu import EICU, Eicu, read_eicu
-from steu.data.readers.tables import (
-    find_table,
-    load,
-    mend_ids,
-    refuse_duplicates,
-    require_table,
-)
+from steu.data.readers.mending import FLAGS, VERSIONS, mend_choice, mend_ids, mend_times
+from steu.data.readers.tables import find_table, load, refuse_duplicates, require_table, set_apart
 from steu.data.readers.text_store import TextStore
 
 __all__ = ["EICU", "LAYOUTS", "MIMIC_III", "MIMIC_IV", "Mimic", "read_eicu", "read_mimic"]
@@ -72,9 +67,7 @@ MIMIC_III = Mimic(
         "category": "category",
         "iserror": "iserror",
     },
-    # A note marked as an error was withdrawn by its author.
-    note_filter="trim(category) = 'Discharge summary' "
-    "AND coalesce(TRY_CAST(iserror AS DOUBLE), 0) <> 1",
+    note_filter="trim(category) = 'Discharge summary'",
     diagnoses="diagnoses_icd",
     code="icd9_code",
     version=None,
@@ -117,11 +110,14 @@ def read_mimic(
     path = require_table(folder, layout.diagnoses, purpose="the diagnosis codes")
     load(connection, path, columns, into="diagnoses")
     mend_ids(connection, "diagnoses", "subject_id", "stay_id")
-    system = "TRY_CAST(TRY_CAST(version AS DOUBLE) AS INTEGER)" if layout.version else "9"
+    set_apart(connection, "diagnoses", where="trim(raw) <> ''")
+    if layout.version:  # a row without a code says of a stay that it has none, in no version
+        connection.execute("UPDATE diagnoses SET version = '9' WHERE coalesce(trim(raw), '') = ''")
+    _mend_version(connection, layout, "diagnoses", path)
+    system = "CAST(version AS INTEGER)" if layout.version else "9"
     connection.execute(
         f"""CREATE TABLE codes AS SELECT subject_id, stay_id, {system} AS system,
-        upper(replace(trim(raw), '.', '')) AS code FROM diagnoses
-        WHERE stay_id IS NOT NULL"""
+        upper(replace(trim(raw), '.', '')) AS code FROM diagnoses"""
     )
     _refuse_lost_zeros(connection, path)
     if text_source == "orders":
@@ -143,12 +139,15 @@ def _mimic_notes(
         raise ValueError(f"{mend} (the table is missing)")
     columns = {"subject_id": "subject_id", "stay_id": "hadm_id", "text": "text"}
     columns |= layout.note_columns
-    where = f"stay_id IS NOT NULL AND {layout.note_filter}"
-    load(connection, path, columns, into="notes", where=where, store=store)
+    load(connection, path, columns, into="notes", where=layout.note_filter, store=store)
     if not connection.execute("SELECT EXISTS (FROM notes)").fetchone()[0]:
         raise ValueError(f"{mend} (the table has no discharge summaries)")
     mend_ids(connection, "notes", "subject_id", "stay_id", "order2")
-    _refuse_unread_times(connection, path, layout.note_columns["order1"])
+    if "iserror" in columns:  # such a note was withdrawn by its author
+        mend_choice(connection, "notes", "iserror", FLAGS, path=path, name=columns["iserror"])
+        connection.execute("DELETE FROM notes WHERE iserror = '1'")
+    set_apart(connection, "notes", where="size > 0")
+    mend_times(connection, "notes", "order1", path=path, name=columns["order1"])
     mend = "expected one row a note and one patient a stay: use the publisher's file unchanged"
     refuse_duplicates(connection, "notes", "order2", path=path, columns=columns, mend=mend)
     refuse_duplicates(
@@ -156,35 +155,33 @@ def _mimic_notes(
     )
     connection.execute(
         """CREATE TABLE pieces AS SELECT subject_id, stay_id, place, size, row_number() OVER (
-        PARTITION BY stay_id ORDER BY TRY_CAST(order1 AS TIMESTAMP), length(order2), order2
+        PARTITION BY stay_id ORDER BY order1, length(order2), order2
         ) AS nth FROM notes"""
     )
 
 
+def _mend_version(
+    connection: duckdb.DuckDBPyConnection, layout: Mimic, table: str, path: Path
+) -> None:
+    if layout.version:
+        mend_choice(connection, table, "version", VERSIONS, path=path, name=layout.version)
+
+
 def _refuse_lost_zeros(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     """ICD-9 codes that were numbers for a while have lost their zeros, and mean something else."""
-    distinct, with_zero = connection.execute(
-        """SELECT count(DISTINCT code), count(DISTINCT code) FILTER (starts_with(code, '0'))
+    distinct, with_zero, short = connection.execute(
+        """SELECT count(DISTINCT code), count(DISTINCT code) FILTER (starts_with(code, '0')),
+        min(code) FILTER (length(code) < 3)
         FROM codes WHERE system = 9 AND regexp_matches(code, '^[0-9]')"""
     ).fetchall()[0]
+    found = f"the ICD-9 code {short!r} has less than three digits" if short else ""
     if distinct >= MANY_CODES and not with_zero:
+        found = f"none of {distinct:,} ICD-9 codes begins with 0"
+    if found:
         raise ValueError(
-            f"{path}: none of {distinct:,} ICD-9 codes begins with 0, so leading zeros were lost "
+            f"{path}: {found}, so leading zeros were lost "
             "('0389', sepsis, becomes '389', hearing loss): use the publisher's file unchanged, or "
             "read codes as text when you save it"
-        )
-
-
-def _refuse_unread_times(connection: duckdb.DuckDBPyConnection, path: Path, column: str) -> None:
-    """Notes of a stay are put in order by their time; another way of writing it sorts as text."""
-    odd = connection.execute(
-        "SELECT any_value(order1) FROM notes WHERE order1 IS NOT NULL "
-        "AND TRY_CAST(order1 AS TIMESTAMP) IS NULL"
-    ).fetchall()[0][0]
-    if odd is not None:
-        raise ValueError(
-            f"{path}: column {column} holds {odd[:40]!r}; expected times such as "
-            "2150-10-02 14:00:00: use the publisher's file unchanged"
         )
 
 
@@ -192,21 +189,23 @@ def _mimic_orders(connection: duckdb.DuckDBPyConnection, layout: Mimic, folder: 
     purpose = "the orders that text_source='orders' renders"
     ids = {"subject_id": "subject_id", "stay_id": "hadm_id"}
     path = require_table(folder, layout.prescriptions, purpose=purpose)
-    load(connection, path, ids | {"path": "drug", "began": layout.started}, into="drugs")
+    drugs = ids | {"path": "drug", "began": layout.started}
+    load(connection, path, drugs, into="drugs")
     mend_ids(connection, "drugs", *ids)
+    mend_times(connection, "drugs", "began", path=path, name=layout.started)
     path = require_table(folder, layout.procedures, purpose=purpose)
     version = {"version": layout.version} if layout.version else {}
     load(connection, path, ids | {"code": layout.code, "began": "seq_num"} | version, into="done")
-    mend_ids(connection, "done", *ids)
+    mend_ids(connection, "done", *ids, "began")
+    _mend_version(connection, layout, "done", path)
+    for table in ("drugs", "done"):
+        set_apart(connection, table)
     titles = find_table(folder, layout.procedure_titles)
     connection.execute("CREATE TABLE titles (code VARCHAR, version VARCHAR, title VARCHAR)")
     if titles:
-        load(
-            connection,
-            titles,
-            {"code": layout.code, "title": "long_title"} | version,
-            into="titles",
-        )
+        columns = {"code": layout.code, "title": "long_title"} | version
+        load(connection, titles, columns, into="titles")
+        _mend_version(connection, layout, "titles", titles)
     if not layout.version:
         connection.execute("ALTER TABLE done ADD COLUMN version VARCHAR")
         connection.execute("ALTER TABLE titles ADD COLUMN IF NOT EXISTS version VARCHAR")
@@ -225,7 +224,7 @@ def _mimic_orders(connection: duckdb.DuckDBPyConnection, layout: Mimic, folder: 
         ), paragraphs AS (
             SELECT section, subject_id, stay_id, any_value(title) || ': '
             || string_agg(phrase, '; ' ORDER BY began, phrase) || '.' AS paragraph
-            FROM items WHERE stay_id IS NOT NULL GROUP BY section, subject_id, stay_id
+            FROM items GROUP BY section, subject_id, stay_id
         )
         SELECT subject_id, stay_id, string_agg(paragraph, chr(10) ORDER BY section) AS text
         FROM paragraphs GROUP BY subject_id, stay_id"""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from isal import igzip
 from pyarrow.csv import ConvertOptions, ParseOptions, ReadOptions, open_csv
+
+from steu.data.readers.quotes import CheckedQuotes
 
 ROWS = 1024  # of a Parquet file that are read at a time
 BLOCK = 2**23  # bytes of a block, of which Arrow unpacks up to 32 ahead; no row may be longer
@@ -29,7 +29,8 @@ def read_batches(
     Raises
     ------
     ValueError
-        If the file ends between quotation marks; Arrow would take that for the end of the value.
+        If a quotation mark has no partner; Arrow would take the end of the row for its partner, or
+        join rows.
     """
     parts = _csv(path, columns, delimiter) if delimiter else _parquet(path, columns)
     for part in parts:
@@ -46,9 +47,9 @@ def _parquet(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
 def _csv(path: Path, columns: list[str], delimiter: str) -> Iterator[pa.RecordBatch]:
     unpacked = igzip.open if path.suffix.lower() == ".gz" else open
     with unpacked(path, "rb") as file:
-        quotes = _Quotes(file)
+        checked = CheckedQuotes(file, path=path, delimiter=delimiter)
         with open_csv(
-            pa.PythonFile(quotes, mode="r"),
+            pa.PythonFile(checked, mode="r"),
             read_options=ReadOptions(block_size=BLOCK, use_threads=False),
             parse_options=ParseOptions(newlines_in_values=True, delimiter=delimiter),
             convert_options=ConvertOptions(
@@ -60,25 +61,3 @@ def _csv(path: Path, columns: list[str], delimiter: str) -> Iterator[pa.RecordBa
             ),
         ) as parts:
             yield from parts
-    if quotes.count % 2:
-        raise ValueError(
-            f"{path} cannot be read as a table: it ends between quotation marks, so a part is "
-            "missing; get the whole file again"
-        )
-
-
-class _Quotes(io.RawIOBase):
-    """Hands on what it reads and counts the quotes in it."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        super().__init__()
-        self._stream = stream
-        self.count = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        data = self._stream.read(size)
-        self.count += data.count(b'"')
-        return data

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from steu.data.labels import check_names, label_index
+from steu.data.readers.mending import mend_ids
 from steu.data.readers.sql import identifier, literal, stripped
-from steu.data.readers.table_files import ITEM
+from steu.data.readers.table_files import ITEM, kinds_of
 from steu.data.readers.tables import SUFFIXES, load, refuse_duplicates
 from steu.data.splits import SPLITS
 
@@ -35,7 +37,8 @@ def read_plain(
     Parameters
     ----------
     labels
-        Either {"columns": [...]}: one column of 0/1 or true/false a label; or {"column": name}:
+        Either {"columns": [...]}: one column of 0/1 or true/false a label, and a document for
+        which all cells of a label are blank is left out; or {"column": name}:
         one column naming the label of a row, or several with "delimiter"; "top_n" keeps the most
         frequent, "keep" the listed ones. Labels are called what the file calls them.
     text, id, subject
@@ -51,8 +54,8 @@ def read_plain(
     Raises
     ------
     ValueError
-        If a column is missing, an id comes twice without `group_by`, one group has two subjects,
-        one subject is in two splits, or no label is left.
+        If a column is missing or, but for labels, holds lists, an id comes twice without
+        `group_by`, one group has two subjects, one subject is in two splits, or no label is left.
     """
     unknown = sorted(set(labels) - set(_LABEL_KEYS))
     if unknown or ("columns" in labels) == ("column" in labels):
@@ -67,6 +70,9 @@ def read_plain(
     columns |= {f"label{i}": name for i, name in enumerate(label_columns)}
     columns |= {"split": split} if split else {}
     load(connection, path, columns, into="entries")
+    _refuse_lists(path, columns)
+    names = [ids for ids in ("id", "key", "subject") if columns[ids].lower() != text.lower()]
+    mend_ids(connection, "entries", *names)
     known = ", ".join(f"nullif({stripped(ids)}, '') AS {ids}" for ids in ("id", "key", "subject"))
     connection.execute(
         f"""CREATE TABLE keyed AS SELECT
@@ -99,13 +105,24 @@ def _only_table(path: Path) -> Path:
         return path
     if not path.is_dir():
         raise ValueError(f"{path} does not exist; expected a CSV or Parquet file, or its folder")
-    found = [entry for entry in sorted(path.iterdir()) if entry.name.lower().endswith(SUFFIXES)]
+    found = [p for p in sorted(path.iterdir()) if p.name.lower().endswith(SUFFIXES) and p.is_file()]
     if len(found) != 1:
         names = ", ".join(entry.name for entry in found) or "none"
         raise ValueError(
             f"{path}: expected one table ({', '.join(SUFFIXES)}), found {names}; name the file"
         )
     return found[0]
+
+
+def _refuse_lists(path: Path, columns: Mapping[str, str]) -> None:
+    kinds = {name.lower(): kind for name, kind in kinds_of(path).items()}
+    for alias, column in columns.items():
+        kind = kinds.get(column.lower(), pa.null())
+        if pa.types.is_nested(kind) and not alias.startswith("label"):
+            raise ValueError(
+                f"{path}: column {column} holds {kind}; expected one text or number in each row: "
+                "join or choose among them yourself"
+            )
 
 
 def _refuse_duplicates(
@@ -160,22 +177,26 @@ def _indicator_columns(
     check_names(names)
     for i, column in enumerate(columns):
         odd = connection.execute(
-            f"SELECT any_value(label{i}) FROM keyed WHERE label{i} IS NOT NULL "
+            f"SELECT any_value(label{i}) FROM keyed WHERE trim(label{i}) <> '' "
             f"AND TRY_CAST(label{i} AS DOUBLE) IS DISTINCT FROM 0 "
             f"AND TRY_CAST(label{i} AS DOUBLE) IS DISTINCT FROM 1 "
-            f"AND lower(label{i}) NOT IN ('true', 'false')"
+            f"AND lower(trim(label{i})) NOT IN ('true', 'false')"
         ).fetchone()[0]
         if odd is not None:
             raise ValueError(
                 f"{path}: column {column} holds {str(odd)[:40]!r}; expected 0, 1, true or false"
             )
+    cells = [f"nullif({stripped(f'label{i}')}, '')" for i in range(len(names))]
     picked = ", ".join(
-        f"bool_or(coalesce(lower(label{i}) = 'true' OR TRY_CAST(label{i} AS DOUBLE) = 1, false)) "
+        f"bool_or(coalesce(lower({cell}) = 'true' OR TRY_CAST({cell} AS DOUBLE) = 1, false)) "
         f"AS {identifier(name)}"
-        for i, name in enumerate(names)
+        for cell, name in zip(cells, names, strict=True)
     )
+    # A blank cell says neither yes nor no; a document may have the others of its rows.
+    told = " AND ".join(f"count({cell}) > 0" for cell in cells)
     connection.execute(
-        f"CREATE TABLE indicators AS SELECT key AS stay_id, {picked} FROM keyed GROUP BY key"
+        f"CREATE TABLE indicators AS SELECT key AS stay_id, {picked} FROM keyed "
+        f"GROUP BY key HAVING {told}"
     )
     return names
 

@@ -94,6 +94,7 @@ def as_text(column: str, kinds: dict[str, pa.DataType]) -> str:
     name, kind = identifier(column), kinds.get(column)
     if kind is not None and (pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
         return f"decode({name})"
-    if kind is not None and (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
+    lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    if kind is not None and any(is_such(kind) for is_such in lists):
         return f"array_to_string({name}, chr({ord(ITEM)}))"
     return f"CAST({name} AS VARCHAR)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -46,13 +47,24 @@ def scratch_database(folder: Path, *, memory: str = "1GB") -> Iterator[duckdb.Du
 
 
 def find_table(folder: Path, table: str) -> Path | None:
-    """Path of `table` ("hosp/diagnoses_icd") in `folder` in any case and known format, or None."""
+    """Path of `table` ("hosp/diagnoses_icd") in `folder` in any case and known format, or None.
+
+    Raises
+    ------
+    ValueError
+        If it is there more than once, since the two may differ.
+    """
     for part in table.split("/")[:-1]:
         # A table may also lie flat in `folder`, without the publisher's subfolder.
         folder = next((p for p in _entries(folder) if p.name.lower() == part), folder)
     names = {table.split("/")[-1].lower() + suffix for suffix in SUFFIXES}
-    files = (path for path in _entries(folder) if path.is_file())
-    return next((path for path in files if path.name.lower() in names), None)
+    found = [p for p in _entries(folder) if p.is_file() and p.name.lower() in names]
+    if len(found) > 1:
+        raise ValueError(
+            f"{folder}: expected the table {table} once; found "
+            f"{', '.join(path.name for path in found)}: move all but one away"
+        )
+    return found[0] if found else None
 
 
 def require_table(folder: Path, table: str, *, purpose: str) -> Path:
@@ -114,7 +126,7 @@ def load(
             picked = (f"{as_text(n, kinds)} AS {identifier(alias)}" for alias, n in wanted.items())
             connection.execute(
                 f"CREATE OR REPLACE TABLE {identifier(into)} AS SELECT * FROM "
-                f"(SELECT {', '.join(picked)} FROM read_parquet({literal(str(path))})) "
+                f"(SELECT {', '.join(picked)} FROM {_parquet(path)}) "
                 f"WHERE {where}"
             )
         else:
@@ -126,6 +138,11 @@ def load(
             else:
                 store.take(connection, ahead(parts), schema, into=identifier(into), where=where)
     return connection.execute(f"SELECT count(*) FROM {identifier(into)}").fetchall()[0][0]
+
+
+def _parquet(path: Path) -> str:
+    """One Parquet file in SQL: its name is no pattern, and folders above it add no columns."""
+    return f"read_parquet({literal(glob.escape(str(path)))}, hive_partitioning = false)"
 
 
 def _fill(
@@ -145,13 +162,14 @@ def _fill(
         connection.unregister("arrived")
 
 
-def mend_ids(connection: duckdb.DuckDBPyConnection, table: str, *columns: str) -> None:
-    """Whole numbers that went through a float, such as 900000.0, are read as what they were."""
-    for column in map(identifier, columns):
-        connection.execute(
-            f"UPDATE {identifier(table)} SET {column} = regexp_replace({column}, '\\.0*$', '') "
-            f"WHERE regexp_full_match({column}, '\\s*\\d+\\.0*\\s*')"
-        )
+def set_apart(
+    connection: duckdb.DuckDBPyConnection, table: str, *, key: str = "stay_id", where: str = "true"
+) -> None:
+    """Take the rows without a `key` out of a table; `unnamed` counts those that satisfy `where`."""
+    connection.execute("CREATE TABLE IF NOT EXISTS unnamed (source VARCHAR)")
+    without = f"FROM {identifier(table)} WHERE coalesce(trim({key}), '') = ''"
+    connection.execute(f"INSERT INTO unnamed SELECT {literal(table)} {without} AND {where}")
+    connection.execute(f"DELETE {without}")
 
 
 def refuse_duplicates(

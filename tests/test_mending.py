@@ -1,0 +1,212 @@
+"""Values that passed through other software: what is certain is mended, the rest refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import pytest
+
+from steu.data.cohort import Cohort
+from steu.data.readers.cohort_tables import build_cohort
+from steu.data.readers.mending import FLAGS, mend_choice, mend_ids
+
+N = 40  # stays
+LABELS = {"heart_failure": ["428"], "sepsis": ["038"]}
+TABLE = {"text": "body", "id": "id", "subject": "patient", "labels": {"columns": ["urgent"]}}
+
+
+def mimic_iii(folder: Path, **changes: dict[str, object]) -> Path:
+    """A note and three codes a stay, and its orders; `changes` are of columns of `notes`, …"""
+    folder.mkdir(exist_ok=True)
+    ids = pd.DataFrame({"subject_id": range(N), "hadm_id": range(100, 100 + N)})
+    notes = ids.assign(row_id=range(N), chartdate="2150-01-01", category="Discharge summary")
+    notes = notes.assign(iserror="", text=[f"note {i}" for i in range(N)])
+    codes = pd.concat([ids.assign(icd9_code="4019"), ids[::2].assign(icd9_code="4280")])
+    codes = pd.concat([codes, ids[::3].assign(icd9_code="0389")])
+    orders = ids.assign(startdate="2150-01-01", drug="Aspirin")
+    done = ids.assign(seq_num="1", icd9_code="9604")
+    tables = {"noteevents": notes, "diagnoses_icd": codes, "prescriptions": orders}
+    for name, table in (tables | {"procedures_icd": done}).items():
+        table = table.reset_index(drop=True).astype(object)
+        for column, values in changes.get(name, {}).items():
+            table.loc[: len(values) - 1, column] = values
+        table.to_csv(folder / f"{name}.csv", index=False)
+    return folder
+
+
+def mimic_iv(folder: Path, **changes: dict[str, object]) -> Path:
+    """The same under the names of MIMIC-IV."""
+    mimic_iii(folder, **changes)
+    for name in ("diagnoses_icd", "procedures_icd"):
+        table = pd.read_csv(folder / f"{name}.csv", dtype=str)
+        table = table.rename(columns={"icd9_code": "icd_code"})
+        table.assign(**{"icd_version": "9"} | changes.get(f"{name}_iv", {})).to_csv(
+            folder / f"{name}.csv", index=False
+        )
+    notes = pd.read_csv(folder / "noteevents.csv", dtype=str)
+    notes = notes.rename(columns={"row_id": "note_id", "chartdate": "charttime"})
+    notes.to_csv(folder / "discharge.csv", index=False)
+    orders = pd.read_csv(folder / "prescriptions.csv", dtype=str)
+    orders.rename(columns={"startdate": "starttime"}).to_csv(
+        folder / "prescriptions.csv", index=False
+    )
+    return folder
+
+
+def build(layout: str, folder: Path, **options: object) -> Cohort:
+    given = {"labels": LABELS, "name": "tiny", "restricted": False} | options
+    return build_cohort(layout, folder, **given)
+
+
+def reports(path: Path, **columns: object) -> Path:
+    """Sixty reports of twenty patients."""
+    frame = pd.DataFrame({"id": range(60), "patient": [i % 20 for i in range(60)]}).astype(str)
+    frame = frame.assign(
+        body=[f"report {i}" for i in range(60)], urgent=[i // 20 % 2 for i in range(60)]
+    )
+    frame.assign(**columns).to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        *[("7", "7"), ("7.0", "7"), (" 7.00 ", "7"), ("7 ", "7"), ("007.", "007")],
+        *[("7.5", "7.5"), ("a7.0", "a7.0"), ("002-1", "002-1"), ("7.0 8.0", "7.0 8.0")],
+    ],
+)
+def test_whole_numbers_are_read_without_their_point_and_blanks(written: str, read: str) -> None:
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE t AS SELECT ? AS id", [written])
+        mend_ids(connection, "t", "id")
+        assert connection.execute("FROM t").fetchall() == [(read,)]
+
+
+def test_two_exports_put_together_have_each_patient_once(tmp_path: Path) -> None:
+    halves = [f"{i % 20}" + ".0" * (i >= 30) for i in range(60)]
+    cohort = build("table", reports(tmp_path / "t.csv", patient=halves), **TABLE)
+    assert cohort.frame["subject_id"].nunique() == 20
+    visits = [f"{i // 2}" + ".0" * (i % 2) for i in range(60)]
+    path = reports(tmp_path / "t.csv", visit=visits, patient=[i // 2 for i in range(60)])
+    assert len(build("table", path, **TABLE, group_by="visit").frame) == 30
+
+
+def test_a_text_that_is_a_number_is_left_as_it_is(tmp_path: Path) -> None:
+    path = reports(tmp_path / "t.csv", body=[f"{i}.0" for i in range(60)])
+    cohort = build("table", path, text="body", labels={"columns": ["urgent"]})
+    assert set(cohort.frame["text"]) == {f"{i}.0" for i in range(60)}
+
+
+@pytest.mark.parametrize("yes", ["1", "1.0", "true", "T", "Y", " yes "])
+def test_a_withdrawn_note_is_left_out_however_it_is_marked(tmp_path: Path, yes: str) -> None:
+    folder = mimic_iii(tmp_path, noteevents={"iserror": [yes, "0", "no", "F", None]})
+    assert set(build("mimic_iii", folder).frame["stay_id"]) == {str(101 + i) for i in range(N - 1)}
+
+
+@pytest.mark.parametrize("layout", ["mimic_iii", "mimic_iv"])
+def test_rows_that_name_no_stay_are_counted(tmp_path: Path, layout: str) -> None:
+    missing = {"noteevents": {"hadm_id": ["", " "]}, "diagnoses_icd": {"hadm_id": [""]}}
+    folder = (mimic_iii if layout == "mimic_iii" else mimic_iv)(tmp_path, **missing)
+    cohort = build(layout, folder)
+    assert cohort.excluded["rows_without_id"] == 3
+    assert len(cohort.frame) + cohort.excluded["without_text"] == N
+
+
+def test_versions_are_read_however_they_are_written(tmp_path: Path) -> None:
+    plain = build("mimic_iv", mimic_iv(tmp_path / "a"))
+    written = ["9", "9.0", "ICD9", "icd-9 "] * 100
+    n = len(pd.read_csv(tmp_path / "a" / "diagnoses_icd.csv"))
+    other = build(
+        "mimic_iv", mimic_iv(tmp_path / "b", diagnoses_icd_iv={"icd_version": written[:n]})
+    )
+    assert other.fingerprint == plain.fingerprint
+
+
+def spoilt_version(folder: Path) -> None:
+    mimic_iv(folder, diagnoses_icd_iv={"icd_version": "ICD9CM"})
+
+
+def blank_version(folder: Path) -> None:
+    mimic_iv(folder, diagnoses_icd_iv={"icd_version": ""})
+
+
+def spoilt_flag(folder: Path) -> None:
+    mimic_iii(folder, noteevents={"iserror": ["perhaps"]})
+
+
+def lost_zero(folder: Path) -> None:
+    mimic_iii(folder, diagnoses_icd={"icd9_code": ["42"]})
+
+
+def spoilt_time(folder: Path) -> None:
+    mimic_iii(folder, prescriptions={"startdate": ["10/2/2150"]})
+
+
+@pytest.mark.parametrize(
+    ("spoil", "layout", "said"),
+    [
+        (spoilt_version, "mimic_iv", "diagnoses_icd.csv: column icd_version holds 'icd9cm'; exp"),
+        (blank_version, "mimic_iv", "diagnoses_icd.csv: column icd_version holds ''; expected 9,"),
+        (spoilt_flag, "mimic_iii", "noteevents.csv: column iserror holds 'perhaps'; expected 0,"),
+        (lost_zero, "mimic_iii", "diagnoses_icd.csv: the ICD-9 code '42' has less than three dig"),
+        (spoilt_time, "mimic_iii", "prescriptions.csv: column startdate holds '10/2/2150'; expec"),
+    ],
+)
+def test_what_could_mean_another_thing_is_refused(
+    tmp_path: Path, spoil: Callable[[Path], None], layout: str, said: str
+) -> None:
+    spoil(tmp_path)
+    options = {"text_source": "orders"} if spoil is spoilt_time else {}
+    with pytest.raises(ValueError, match=said):
+        build(layout, tmp_path, **options)
+
+
+def test_orders_are_in_order_and_titled_whatever_wrote_their_numbers(tmp_path: Path) -> None:
+    folder = mimic_iv(tmp_path, prescriptions={"startdate": ["2150-1-2", "2150-01-01"]})
+    orders = pd.read_csv(folder / "prescriptions.csv", dtype=str)
+    orders.loc[[0, 1], ["hadm_id", "drug"]] = [["100.0", "Senna"], ["100", "Aspirin"]]
+    orders.loc[1, "subject_id"] = "0"
+    orders.to_csv(folder / "prescriptions.csv", index=False)
+    titles = {"icd_code": ["9604"], "icd_version": ["9.0"], "long_title": ["Tube"]}
+    pd.DataFrame(titles).to_csv(folder / "d_icd_procedures.csv", index=False)
+    texts = build("mimic_iv", folder, text_source="orders").frame.set_index("stay_id")["text"]
+    assert texts["100"] == "Medications: aspirin; senna.\nProcedures: Tube."
+
+
+def test_a_choice_is_written_as_what_it_means() -> None:
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE t AS SELECT unnest(['Yes', ' y', NULL, '', 'F']) AS flag")
+        mend_choice(connection, "t", "flag", FLAGS, path=Path("t.csv"), name="Flag")
+        assert connection.execute("SELECT * FROM t ORDER BY 1").fetchall() == [
+            *[("0",)] * 3,
+            *[("1",)] * 2,
+        ]
+
+
+def test_a_blank_cell_of_a_label_is_no_no(tmp_path: Path) -> None:
+    urgent = [str(i // 20 % 2) for i in range(60)]
+    urgent[3:6] = ["", " ", ""]
+    path = reports(
+        tmp_path / "t.csv", urgent=urgent, body=["" if i == 3 else f"r {i}" for i in range(60)]
+    )
+    cohort = build("table", path, **TABLE)
+    assert cohort.excluded == {
+        "without_text": 1,  # and without a label: counted once
+        "without_label": 2,
+        "without_patient": 0,
+        "rows_without_id": 0,
+    }
+    assert len(cohort.frame) + 3 == 60
+    assert not set(cohort.frame["stay_id"]) & {"3", "4", "5"}
+
+
+def test_a_document_of_several_rows_may_say_a_label_once(tmp_path: Path) -> None:
+    urgent = [str(i // 20 % 2) if i % 2 else "" for i in range(60)]
+    path = reports(tmp_path / "t.csv", visit=[i // 2 for i in range(60)], urgent=urgent)
+    options = {"text": "body", "group_by": "visit", "labels": {"columns": ["urgent"]}}
+    cohort = build("table", path, **options)
+    assert (len(cohort.frame), cohort.excluded["without_label"]) == (30, 0)
+    assert cohort.frame["urgent"].sum() == 10
