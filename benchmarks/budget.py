@@ -19,6 +19,7 @@ from typing import Any
 import nbformat
 import torch
 from measure import RESULTS, Rows, in_child, kind_of_machine, report, row, take_turns
+from overhead import jobs_of
 from torch.utils.flop_counter import FlopCounterMode
 
 from steu._io import read_json
@@ -57,7 +58,7 @@ def measure(run: Path) -> Rows:
     fastest = rate()
     rows = [row([fastest / 1e9], setting="one thread", variant="matrices", quantity="GFLOP/s")]
     jobs: dict[str, list[dict[str, Any]]] = {}
-    for path in sorted(run.rglob("provenance.json")):
+    for path in jobs_of(run):
         record = read_json(path)
         jobs.setdefault(record["notebook"], []).append(record)
     for notebook, records in sorted(jobs.items()):
@@ -83,8 +84,8 @@ def measure(run: Path) -> Rows:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2 or not list(Path(sys.argv[1]).rglob("provenance.json")):
-        sys.exit("budget.py: expected the folder of a finished run, such as runs/demo")
+    if len(sys.argv) != 2 or not jobs_of(Path(sys.argv[1])):
+        sys.exit("budget.py: expected the folder of a profile's finished run, such as runs/demo")
     run = Path(sys.argv[1])
     facts = {"run": run.name, "seeds": len(list(run.glob("*/*/seed*")))}
     report("budget", measure(run), folder=RESULTS / kind_of_machine(), settings=facts)

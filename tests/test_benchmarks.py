@@ -16,6 +16,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from steu.reporting import cost_page
+from steu.workflow.profiles import load_profile
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -150,23 +151,33 @@ def test_what_a_gpu_would_measure_is_counted_alike_on_the_cpu(tmp_path: Path) ->
     assert module.peak_rate("NVIDIA L40S") is module.peak_rate("NVIDIA H100 PCIe") is None
 
 
-def test_overhead_is_what_is_not_work(tmp_path: Path) -> None:
-    module = import_module("overhead")
-    for i, (end, seconds, working) in enumerate([(100, 60, 50), (100, 40, 35), (140, 40, 38)]):
-        path = tmp_path / "run" / str(i) / "provenance.json"
+def asked_and_stale(run: Path) -> list[Path]:
+    """Results of three jobs that the profile `smoke` asks for, and of one that it does not."""
+    asked = load_profile("smoke")
+    folders = [run / folder for stage in asked.all_stages for folder in asked.folders_of(stage)]
+    return [folder / "metrics.json" for folder in [*folders[:3], run / "gone" / "cohort"]]
+
+
+def test_overhead_is_what_is_not_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(BENCHMARKS.parent)
+    module, run = import_module("overhead"), tmp_path / "smoke"
+    took = [(100, 60, 50), (100, 40, 35), (140, 40, 38), (900, 500, 500)]
+    for file, (end, seconds, working) in zip(asked_and_stale(run), took, strict=True):
+        path = file.with_name("provenance.json")
         path.parent.mkdir(parents=True)
         path.write_text(json.dumps({"seconds": seconds, "seconds_working": working}))
         os.utime(path, (end, end))
-    rows = checked(module.main(tmp_path / "run", tmp_path, jobs=2))
+    rows = checked(module.main(run, tmp_path, jobs=2))
     assert value(rows, "run", "share starting notebooks") == pytest.approx(17 / 200)
     assert value(rows, "run", "share between notebooks") == pytest.approx(60 / 200)
     assert value(rows, "run", "share not in work") == pytest.approx(77 / 200)
     with pytest.raises(ValueError, match=r"holds no provenance\.json; run a profile first"):
-        module.measure(tmp_path / "empty", jobs=2)
+        module.measure(tmp_path / "empty", jobs=2, profile="smoke")
 
 
 def test_the_budget_counts_the_matrix_products_of_a_notebook(tmp_path: Path, monkeypatch) -> None:
-    module = import_module("budget")
+    monkeypatch.chdir(BENCHMARKS.parent)
+    module, run = import_module("budget"), tmp_path / "smoke"
     parameters = new_code_cell("n: int = 4  # columns", metadata={"tags": ["parameters"]})
     work = "import torch\nx = torch.ones(8, 16, requires_grad=True) @ torch.ones(16, n)"
     cells = [parameters, new_code_cell(work), new_code_cell("x.sum().backward()")]
@@ -177,12 +188,11 @@ def test_the_budget_counts_the_matrix_products_of_a_notebook(tmp_path: Path, mon
 
     inline(module, monkeypatch)
     monkeypatch.setattr(module, "rate", lambda: forward / 2.0)
-    for seed, seconds in enumerate((8.0, 16.0)):
-        folder = tmp_path / "run" / f"seed{seed}"
-        folder.mkdir(parents=True)
+    for file, seconds in zip(asked_and_stale(run)[1:], (8.0, 16.0, 99.0), strict=True):
+        file.parent.mkdir(parents=True)
         record = {"notebook": notebook, "parameters": {"n": 5}, "seconds": seconds}
-        (folder / "provenance.json").write_text(json.dumps(record))
-    rows = module.measure(tmp_path / "run")
+        file.with_name("provenance.json").write_text(json.dumps(record))
+    rows = module.measure(run)
     assert value(rows, "one job", "seconds at the machine's rate") == pytest.approx(4.0)
     assert value(rows, "one job", "seconds") == 12.0
     assert value(rows, "one job", "share at the machine's rate") == pytest.approx((0.5 + 0.25) / 2)
@@ -282,6 +292,11 @@ def test_the_page_says_what_the_run_behind_the_book_took(tmp_path: Path) -> None
     )
     assert "| 04_unlearning | 3 | 30 | 90 |" in text
     assert "their sum: 92 s" in text and "Computed on: CPU, AVX2, fp32, 1 thread." in text
+    bare = [job | {"device": "cpu", "seconds": 1.0}]
+    other = [job | {"device": "H100, bf16", "seconds": 1.0}]
+    text = cost_page.page(tmp_path, [*jobs, *bare, *other])
+    assert "Computed on: CPU, AVX2, fp32, 1 thread; H100, bf16." in text
+    assert "Computed on: cpu." in cost_page.page(tmp_path, bare)
     assert "The run behind this book" not in cost_page.page(tmp_path)
 
 

@@ -36,8 +36,10 @@ forget_label: str | None = None  # class to withdraw, None | a label
 labels: dict = {"heart_failure": ["428", "I50"]}  # ICD prefixes"""
 PROFILE = """\
 datasets:
-  tiny: {layout: table, path: t.csv, restricted: true, forget_label: a, labels: {column: c}}
-  other: {layout: table, path: o.csv, restricted: true, forget_label: a, labels: {column: c}}
+  tiny: {layout: table, path: t.csv, restricted: false, forget_label: a, labels: {column: c},
+         options: {text: t}}
+  other: {layout: table, path: o.csv, restricted: false, forget_label: a, labels: {column: c},
+         options: {text: t}}
 backbones: {bert: {model: random-bert}, distilbert: {model: random-distilbert}}
 seeds: [1, 0]
 max_length: 16
@@ -286,6 +288,24 @@ def test_a_chapter_that_the_profile_does_not_run_leaves_the_contents(tmp_path: P
     assert "book/method" in pages
 
 
+def test_the_page_on_cost_counts_the_jobs_of_the_profile_alone(tmp_path: Path) -> None:
+    make_project(tmp_path)
+    made = [chapter.executed for chapter in chapters(tmp_path)][:2]
+    stale = tmp_path / "runs" / "demo" / "tiny" / "bert" / "seed7" / "classifier" / "notebook.ipynb"
+    stale.parent.mkdir(parents=True)
+    for file in (*made, stale):
+        record = {"notebook": "notebooks/02_classifier.ipynb", "seconds": 10.0, "device": "cpu"}
+        file.with_name("provenance.json").write_text(json.dumps(record))
+        file.with_name("metrics.json").touch()
+    told = {}
+    for name, measured in (("asked", [f.with_name("metrics.json") for f in made]), ("all", None)):
+        staged = tmp_path / name
+        book.stage([], root=tmp_path, run=tmp_path / "runs", staged=staged, measured=measured)
+        told[name] = (staged / "book" / "costs.md").read_text(encoding="utf-8")
+    assert "| 02_classifier | 2 | 10 | 20 |" in told["asked"]
+    assert "| 02_classifier | 3 | 10 | 30 |" in told["all"]
+
+
 def test_pruning_to_all_notebooks_changes_nothing() -> None:
     toc = book.read_toc(ROOT)
     assert book.prune_toc(toc, keep=set(book.toc_pages(toc))) == toc
@@ -361,6 +381,51 @@ def test_a_vocabulary_beside_its_model_is_not_read_and_what_cannot_be_is_named(
     (kept / "odd.log").write_bytes(b"\xff\xfe")
     with pytest.raises(ValueError, match=r"odd\.log is not UTF-8, so nobody can look for notes"):
         book.check_privacy(tmp_path / "run", folders=[tmp_path / "shown"])
+
+
+@pytest.mark.parametrize("name", ["p.js", "P.HTML", "p.tsv", "p.xml", "p.jsonl", "p.yml", "p"])
+def test_words_of_a_restricted_note_are_looked_for_in_every_text(tmp_path: Path, name: str) -> None:
+    restricted_cohort(tmp_path / "run", restricted=True)
+    page = tmp_path / "html" / name
+    page.parent.mkdir()
+    page.write_text(NOTE)
+    with pytest.raises(ValueError, match=rf"html/{name} shows words of note 0"):
+        book.check_privacy(tmp_path / "run", folders=[tmp_path / "html"])
+
+
+def test_what_sphinx_brings_and_pictures_of_dots_are_not_read(tmp_path: Path) -> None:
+    restricted_cohort(tmp_path / "run", restricted=True)
+    (tmp_path / "html" / "_static").mkdir(parents=True)
+    (tmp_path / "html" / "_static" / "theme.js").write_text(NOTE)
+    (tmp_path / "html" / "picture.PNG").write_bytes(b"\xff\xfe")
+    book.check_privacy(tmp_path / "run", folders=[tmp_path / "html"])
+
+
+def restricted_project(root: Path) -> Path:
+    """The run of a project whose profile says that the notes of `tiny` are restricted."""
+    run = make_project(root) / "runs" / "demo"
+    profile = PROFILE.replace("restricted: false", "restricted: true", 1)
+    (root / "profiles" / "demo.yaml").write_text(profile)
+    restricted_cohort(run, restricted=True)
+    return run
+
+
+@pytest.mark.parametrize("lost", ["cohort.json", "cohort.parquet"])
+def test_a_book_is_refused_where_its_restricted_notes_are_not_there(
+    tmp_path: Path, lost: str
+) -> None:
+    run = restricted_project(tmp_path)
+    (run / "tiny" / "cohort" / lost).unlink()
+    with pytest.raises(ValueError, match=r"tiny is restricted, but .*lacks .*put its files back"):
+        build(tmp_path)
+    assert not (tmp_path / "_build").exists()
+
+
+def test_a_book_is_refused_where_the_profile_was_mended_and_the_run_was_not(tmp_path: Path) -> None:
+    run = restricted_project(tmp_path)
+    restricted_cohort(run, restricted=False)
+    with pytest.raises(ValueError, match=r"says that it is open.* make it anew with 'steu work"):
+        build(tmp_path)
 
 
 LEAK = f"It reads: {NOTE}."

@@ -112,7 +112,7 @@ def test_slurm_is_asked_for_gpus_memory_and_time_and_again_for_more(
         assert all(mem >= 16000 * attempt for attempt, mem in attempts.items())
     for options in asked:  # a node starts this interpreter and learns which run it works for
         assert options["wrap"].startswith(f"{sys.executable} -m snakemake")
-        assert "--config 'profile=toy' 'data=' 'run='" in options["wrap"]
+        assert "--config 'grid=profile=toy&data=&run='" in options["wrap"]
 
 
 def test_slurm_would_run_every_job_of_the_paper(project: Path) -> None:

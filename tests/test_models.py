@@ -1,5 +1,7 @@
 import errno
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -205,3 +207,54 @@ def test_weights_that_git_lfs_did_not_fetch_are_named(tmp_path):
     (tmp_path / "model" / "model.safetensors").write_text(pointer)
     with pytest.raises(ValueError, match="holds no weights .*: get the file itself, with git lfs"):
         load_classifier(tmp_path / "model")
+
+
+LFS = "version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 12\n"
+OWN = {"model_type": "mine", "auto_map": {"AutoConfig": "own.Config"}}
+MECAB = {"tokenizer_class": "BertJapaneseTokenizer", "word_tokenizer_type": "mecab"}
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("saved") / "model"
+    save_classifier(*build_classifier("random-bert", LABELS), folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (
+            {"config.json": json.dumps(OWN)},
+            "a model of type 'mine' needs code of its own .* is never",
+        ),
+        ({"config.json": json.dumps({"model_type": "mine"})}, "its config does not open .*`mine`"),
+        ({"config.json": LFS}, "config.json is not valid JSON"),
+        ({"config.json": None}, "its config does not open .* `model_type` key in its config.json"),
+        (
+            {"config.json": None, "adapter_config.json": "{}"},
+            "an adapter and no model: merge the two",
+        ),
+        ({"tokenizer.json": LFS}, "its tokenizer does not open .* Git LFS that was not fetched"),
+        ({"tokenizer.json": "{}"}, "its tokenizer does not open .* Git LFS that was not fetched"),
+        (
+            {
+                "tokenizer.json": None,
+                "vocab.txt": "[UNK]",
+                "tokenizer_config.json": json.dumps(MECAB),
+            },
+            "its tokenizer needs a package that is lacking: .*fugashi",
+        ),
+    ],
+)
+def test_a_folder_that_does_not_open_is_named_and_runs_nothing(tmp_path, saved, files, message):
+    folder = Path(shutil.copytree(saved, tmp_path / "broken"))
+    (folder / "own.py").write_text("raise SystemExit('own code was run')")
+    for name, text in files.items():
+        if text is None:
+            (folder / name).unlink()
+        else:
+            (folder / name).write_text(text)
+    with pytest.raises(ValueError, match=message) as caught:
+        load_classifier(folder)
+    assert str(folder) in str(caught.value) and "\n" not in str(caught.value)

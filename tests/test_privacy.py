@@ -47,6 +47,35 @@ def test_notes_in_scripts_without_spaces_are_found(note: str) -> None:
     assert note_text_in({"name": note[:8]}, [note]) == []  # as short as a label
 
 
+ACCENTED = "Die Patientin klagt über Übelkeit, Schwäche, Müdigkeit und häufiges Erbrechen."
+RARE = "\U00020000\U00020001\U00020002\U00020003" * 4  # each is two halves in JSON
+
+
+@pytest.mark.parametrize(
+    ("note", "page"),
+    [
+        (CHINESE, json.dumps(CHINESE)),
+        (ACCENTED, json.dumps({"html": f"<p>{ACCENTED}</p>"})),
+        (ACCENTED, json.dumps(json.dumps(ACCENTED))),
+        (ACCENTED, ascii(ACCENTED)),
+        (RARE, json.dumps(RARE)),
+        (NOTE, NOTE.replace(" ", r"\u00a0")),
+        (NOTE, NOTE.replace(" ", r"\u003cbr\u003e")),
+        (NOTE, NOTE.replace(" ", "&lt;br&gt;")),
+        (NOTE, json.dumps(NOTE.replace(" ", "&lt;br&gt;"))),
+        (NOTE, json.dumps(NOTE.replace(" ", "\x1b[39m \x1b[31m"))),
+        (NOTE, NOTE.replace(" ", "\x1b[1;31m")),
+        (r"at bed\nno oedema\nno fever\nno pain at all", r"bed\nno oedema\nno fever\nno pain at"),
+    ],
+)
+def test_text_that_was_escaped_is_found(note: str, page: str) -> None:
+    assert [hit.note for hit in note_text_in({"page": page}, [OTHER, note])] == [1]
+
+
+def test_half_a_letter_and_what_only_looks_escaped_are_read_over() -> None:
+    assert note_text_in({"page": r"\ud83d \u12 \users \x \textbf"}, [NOTE]) == []
+
+
 def test_one_word_less_is_not_found() -> None:
     seven = "worsening dyspnoea & leg swelling since Tuesday night"
     assert note_text_in({"page": seven}, [NOTE]) == []
@@ -70,6 +99,14 @@ def test_small_cells_are_hidden_and_counted() -> None:
     again, more = suppress_small_cells(shown, ["patients", "notes"])
     assert more == 0
     pd.testing.assert_frame_equal(again, shown)
+
+
+def test_a_count_is_hidden_where_few_of_all_are_left() -> None:
+    with_label = [*range(190, 202), 9, 10]
+    frame = pd.DataFrame({"patients": [201] * 12 + [19, 20], "with_label": with_label})
+    shown = suppress_small_cells(frame, ["with_label"], of="patients").frame["with_label"]
+    assert shown.dropna().tolist() == [190, 191, 201, 10]  # 11, 10 and none are left; and 10
+    assert suppress_small_cells(frame, ["with_label"], of="patients", minimum=1).hidden == 0
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from toys import Toy
 
-from steu.audits.battery import audit_samples
 from steu.audits import probing
+from steu.audits.battery import audit_samples
 from steu.audits.places import OTHERS, places
 from steu.audits.probing import probe, probe_table
 from steu.evaluation.strongest_probe import read_class

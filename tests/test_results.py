@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from steu._io import atomic_path, read_json
-from steu.evaluation.metrics import f1, metric_record
+from steu.evaluation.metrics import f1, group_weights, metric_record
 from steu.evaluation.results import COLUMNS, collect, data_of, tagged, write_metrics
 from steu.reporting.glue import estimate, rests_on, wide
 
@@ -101,13 +101,19 @@ def test_a_table_keeps_the_order_of_methods_and_metrics():
     assert table.loc["c", "b"] == "–"
 
 
-def test_an_interval_of_few_resamples_says_so():
-    truth, weights = np.array([True, False]), np.array([[1.0, 1], [2, 0], [0, 2], [1, 1]])
-    record = metric_record("f1", f1(truth, truth, weights), 2)
-    assert record["defined"] == pytest.approx(2 / 3)  # one resample has no positive
-    assert estimate({"value": 0.5, "low": 0.4, "high": 0.7, "defined": 0.67}) == (
-        "0.50 [0.40, 0.70] (67 % of resamples)"
-    )
+@pytest.mark.parametrize("patients", range(1, 6))
+def test_an_interval_of_few_patients_says_so_and_not_of_how_many(patients: int) -> None:
+    """With k patients 1 − (1 − k/n)ⁿ ≈ 1 − e⁻ᵏ of the resamples have one: k could be read off."""
+    truth = np.arange(60) < patients
+    weights = group_weights(np.arange(60), n_bootstrap=1000)
+    record = metric_record("f1", f1(truth, truth, weights), 60)
+    assert record["defined"] == 0.0
+    assert metric_record("f1", np.ones(1001), 60)["defined"] == 1.0
+    told = estimate({**record, "low": 0.4, "high": 0.7})
+    assert told == "1.00 [0.40, 0.70] (undefined in some resamples)"
+
+
+def test_an_estimate_is_written_with_its_interval() -> None:
     assert estimate({"value": 0.5, "low": 0.4, "high": 0.7}) == "0.50 [0.40, 0.70]"
     assert estimate({"value": -0.0001, "low": -0.2, "high": 0.7}) == "0.00 [-0.20, 0.70]"
 

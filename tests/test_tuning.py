@@ -1,6 +1,7 @@
 """The search keeps what does best on validation, by one criterion for all."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from toys import open_study
@@ -11,9 +12,11 @@ from steu.experiments.rivals import (
     LAYERS_ONLY,
     RIVALS,
     Setting,
+    chosen_by,
+    chosen_in,
+    rival,
     rival_table,
     rivals_with,
-    tune_like,
     tune_rival,
     tune_rows,
 )
@@ -21,6 +24,7 @@ from steu.experiments.study import Trained
 from steu.experiments.tuning import tune
 from steu.reporting import display_names
 from steu.unlearning.baselines import LayerConfig, edit_layers
+from steu.unlearning.dense_edit import head_parameters
 from steu.unlearning.sparse import UnlearnConfig, unlearn
 
 
@@ -29,7 +33,8 @@ def test_other_tokens_are_trained_at_the_setting_that_a_search_chose(study_folde
     cue, other = (np.array([study.tokenizer.convert_tokens_to_ids(w)]) for w in ("insulin", "."))
     config = UnlearnConfig(epochs=1, learning_rate_rows=1e-3)
     _, searched = tune_rows(study, cue, config, factors=[1.0, 8.0], apart=True, widen=0)
-    made, row = tune_like(study, other, config, searched)
+    widely = {"factors": [1.0, 8.0], "apart": True, "widen": 2}  # asked for and not done
+    made, row = tune_rows(study, other, config, like=chosen_in(searched), **widely)
     assert made.edit.token_ids.tolist() == other.tolist()
     setting = ["rate", "head_rate"]
     assert row[setting].values.tolist() == searched.loc[searched["chosen"], setting].values.tolist()
@@ -163,8 +168,10 @@ def test_rivals_are_listed_with_the_papers_own_first():
     assert table["does"].iloc[1].endswith("head as it is")
     with pytest.raises(ValueError, match="no rival 'scrubs'; did you mean scrub"):
         rivals_with(["scrubs"])
-    with pytest.raises(ValueError, match="ssd trains no head, so there is no ssd_layers_only"):
-        rivals_with(["ssd_layers_only"])
+    with pytest.raises(
+        ValueError, match="leace edits no layers with their head: there is no leace_l"
+    ):
+        rivals_with(["leace_layers_only"])
 
 
 def test_dense_rivals_run_by_the_same_signature(study_folder):
@@ -176,3 +183,25 @@ def test_dense_rivals_run_by_the_same_signature(study_folder):
     costs = {row["metric"]: row["value"] for row in study.costs("x", trained)}
     memory = step_bytes(study, edit_layers, "gradient_ascent", config=config, n_layers=1)
     assert memory > costs["bytes_stored"] > 0
+
+
+@pytest.mark.parametrize("name", ["influence_weighted", "ssd", "direct_suppression"])
+def test_a_dense_rival_can_leave_the_head_as_it_is(study_folder, name):
+    study = open_study(study_folder)
+    none = np.empty(0, dtype=np.int64)
+    setting = Setting(LayerConfig(epochs=1), none, none, n_layers=1)
+    head = set(head_parameters(study.model))
+    for asked, moves in ((name, True), (f"{name}_layers_only", False)):
+        method, given, settings = rival(asked).call(setting, 1.0, 1.0)
+        values = method(study, *given, **settings).values
+        assert (head <= set(values)) is moves and set(values) - head
+
+
+def test_another_seed_takes_what_the_first_one_chose(tmp_path):
+    rows = [("steu", 1.0, 1.0, False), ("steu", 4.0, 2.0, True), ("lora", 0.5, 0.5, True)]
+    columns = ["method", "rate", "head_rate", "chosen"]
+    pd.DataFrame(rows, columns=columns).to_parquet(tmp_path / "trials.parquet")
+    assert chosen_by(str(tmp_path)) == {"steu": (4.0, 2.0), "lora": (0.5, 0.5)}
+    assert chosen_by("") == {}
+    with pytest.raises(ValueError, match="trials.parquet does not exist; name a folder that 05_b"):
+        chosen_by(str(tmp_path / "nowhere"))

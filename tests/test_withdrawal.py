@@ -27,12 +27,13 @@ from typer.testing import CliRunner
 
 from steu._io import read_json
 from steu.data.privacy import note_text_in
+from steu.models.loading import weights_files
 from steu.unlearning.sparse_edit import SparseEdit
 from steu.withdrawal import answering, artefacts
 from steu.withdrawal.page import render
 from steu.withdrawal.request import TRAINED, WORK, Request, claimed, open_study
 from steu.withdrawal.together import after, composed, shared_tokens, together
-from steu.withdrawal.weight_files import compare
+from steu.withdrawal.weight_files import compare, left_out
 from steu.workflow.cli import app
 
 COLUMNS = {"columns": list(LABELS)}
@@ -171,6 +172,22 @@ def test_applied_and_reverted_the_model_is_as_it_was_byte_by_byte(
     back = artefacts.apply(done, model=str(edited), output=tmp_path / "back", kind="inverse")
     for path in sorted((place / "model").iterdir()):
         assert (back / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_only_what_opens_the_model_is_handed_on(done: Path, place: Path, tmp_path: Path) -> None:
+    model = Path(shutil.copytree(place / "model", tmp_path / "model"))
+    beside = "train.csv predictions.txt last.ckpt rust_model.ot args.pkl x.npz MODEL.BIN own.py"
+    for name in beside.split():
+        (model / name).write_text("insulin")
+    (model / "checkpoint-5").mkdir()
+    edited = artefacts.apply(done, model=str(model), output=tmp_path / "edited")
+    before = {path.name for path in (place / "model").iterdir()}
+    assert {path.name for path in edited.iterdir()} == before
+    assert left_out(weights_files(str(model))) == sorted([*beside.split(), "checkpoint-5"])
+    record = read_json(done / answering.RECORD)
+    assert record["changed"]["left_out"] == [] and "Left out of" not in render(record)
+    record["changed"]["left_out"] = ["train.csv"]
+    assert "/model</code>: <code>train.csv</code>.</p>" in render(record)
 
 
 def refused(call: Callable[[], object]) -> str:
@@ -520,6 +537,22 @@ def test_a_mended_request_goes_to_the_same_folder(place: Path, tmp_path: Path) -
     assert "did you mean diabetes?" in refused(lambda: answering.withdraw(asked))
     with claimed(replace(asked, labels=("diabetes",))) as work:
         assert work.is_dir()
+
+
+def test_documents_that_were_corrected_are_read_again(place: Path, tmp_path: Path) -> None:
+    table = pd.read_csv(place / "reports.csv")
+    path = tmp_path / "reports.csv"
+    table.to_csv(path, index=False)
+    asked = request_of(place, tmp_path / "out", path=str(path))
+    with claimed(asked) as work:
+        first = open_study(asked, work).cohort
+        kept = (work / "cohort" / "cohort.parquet").stat().st_mtime_ns
+        assert open_study(asked, work).cohort.fingerprint == first.fingerprint
+        assert (work / "cohort" / "cohort.parquet").stat().st_mtime_ns == kept
+    table.assign(kidney=1 - table["kidney"]).to_csv(path, index=False)
+    with claimed(asked) as work:
+        again = open_study(asked, work).cohort
+    assert again.frame["kidney"].sum() == len(table) - first.frame["kidney"].sum()
 
 
 def test_references_give_the_audits_a_vote(place: Path, tmp_path: Path) -> None:

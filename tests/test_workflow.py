@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -14,12 +17,19 @@ from collections import namedtuple
 from functools import partial
 from pathlib import Path
 from threading import Timer
+from urllib.parse import parse_qsl
 
 import pytest
 from filelock import FileLock
+from snakemake.cli import parse_config
+from snakemake_interface_executor_plugins.utils import format_cli_value
 from stubs import COMMON, PROFILE, ROOT, STUBS, ran, steu, write_notebook, write_project
 
+from steu.data.readers.eicu import read_eicu
+from steu.data.readers.mimic import read_mimic
+from steu.data.readers.table import read_plain
 from steu.workflow.code_dependencies import PackageCode
+from steu.workflow.datasets import OPTIONS
 from steu.workflow.jobs import Grid
 from steu.workflow.launch import snakemake_command
 from steu.workflow.profiles import load_profile
@@ -256,6 +266,12 @@ def test_what_others_wait_for_begins_first_and_long_pages_before_short_ones(monk
     classifier, baselines = (
         next(s for s in order if s.name == n) for n in ("classifier", "baselines")
     )
+    assert made.parameters(baselines, first)["chosen"] == ""
+    another = first | {"seed": "1"}
+    searched = f"{made.folder(baselines, first)}"
+    assert made.parameters(baselines, another)["chosen"] == searched
+    assert f"{searched}/metrics.json" in made.inputs(baselines, another)
+    assert f"{searched}/metrics.json" not in made.inputs(baselines, first)
     later = made.priority(classifier, first | {"seed": "1"})
     assert made.priority(baselines, first) > later  # few wait for the other seeds
 
@@ -364,8 +380,22 @@ def test_each_profile_fits_the_notebooks(profile: str, tmp_path: Path, monkeypat
         (
             'labels: {a: ["428"]}',
             'labels: {NO: ["428"], a: ["428"]}',
-            "expected text, found False (bool); put it in quotes",
+            "expected a valid string, found False (bool); put it in quotes",
         ),
+        ("seeds: [0, 1]", "name: ../../../x\nseeds: [0, 1]", "name: '../../../x' is the name"),
+        ("seeds: [0, 1]", "seeds: [0]\nseeds: [0, 1]", "'seeds' is written twice: leave one out"),
+        ("  toy:", "  toy: {}\n  toy:", "'toy' is written twice: leave one out"),
+        ('["428"]', "428", "labels: a: expected a valid list, found 428 (int)"),
+        ('["428"]', "[428]", "labels: a: 0: expected a valid string, found 428 (int); put"),
+        ('["428"]', '["4-"]', "label 'a': '4-' is not an ICD prefix"),
+        ("n_stays: 9", "n_stays: 9, options: {seed: 3}", "options: seed: unknown key; known"),
+        ("n_stays: 9", "n_stays: 9, options: {text_source: x}", "text_source: expected 'notes'"),
+        ("n_stays: 9", "n_stays: 9, max_length: -5", "expected greater than or equal to 3"),
+        ("n_stays: 9", "n_stays: 0", "n_stays: expected greater than or equal to 1, found 0 (int)"),
+        ("max_length: 8", "max_length: 2", "max_length: expected greater than or equal to 3"),
+        ("model: random-bert", "model: random-bert, n_layers: 0", "n_layers: expected great"),
+        ("model: random-bert", "model: /no/bert", "/no/bert: no such folder, but the back"),
+        ("model: random-bert", "model: ./bert", "./bert: no such folder, but the back"),
         ("02_classifier", "02_clasifier", "no notebook '02_clasifier'; did you mean 02_class"),
         (
             "{epochs: 2}",
@@ -403,6 +433,110 @@ def test_a_wrong_profile_is_one_clear_line(
     with pytest.raises(ValueError) as caught:  # noqa: PT011
         Grid.of(str(path))
     assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+TABLE = "layout: table, path: t.csv, restricted: false, forget_label: a"
+
+
+@pytest.mark.parametrize(
+    ("labels", "options", "message"),
+    [
+        ("{column: 2024}", "{text: t}", "column: expected a valid string, found 2024 (int); put"),
+        ("{column: c}", "{text: 2024}", "text: expected a valid string, found 2024 (int); put"),
+        ("{column: c}", "{}", "options: text: missing; it is of type str"),
+        ("{column: c}", "{text: t, txet: u}", "options: txet: unknown key; did you mean text?"),
+        ("{column: c, delimiter: 1}", "{text: t}", "labels: delimiter: expected a valid"),
+        ("{column: c, top_n: '5'}", "{text: t}", "labels: top_n: expected a valid integer"),
+        ("{column: c, top_n: -1}", "{text: t}", "top_n: expected greater than or equal"),
+        ("{column: c, keep: a}", "{text: t}", "labels: keep: expected a valid list"),
+        ("{column: c, columns: [a]}", "{text: t}", "labels: column: unknown key; did"),
+        ("{columns: [a, 5]}", "{text: t}", "labels: columns: 1: expected a valid string"),
+        ("{delimiter: c}", "{text: t}", "labels: column: missing; it is of type str"),
+    ],
+)
+def test_what_a_table_is_told_is_checked_before_it_is_read(
+    tmp_path: Path, labels: str, options: str, message: str
+) -> None:
+    path = tmp_path / "wrong.yaml"
+    toy = PROFILE[PROFILE.index("layout") : PROFILE.index("}}")]
+    path.write_text(PROFILE.replace(toy, f"{TABLE}, options: {options}, labels: {labels[:-1]}"))
+    with pytest.raises(ValueError, match=re.escape(message)) as caught:
+        load_profile(str(path))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("reader", "layout"),
+    [
+        (read_plain, "table"),
+        (read_mimic, "mimic_iv"),
+        (read_mimic, "mimic_iii"),
+        (read_eicu, "eicu"),
+    ],
+)
+def test_a_profile_tells_a_reader_what_the_reader_can_be_told(reader, layout: str) -> None:
+    parameters = inspect.signature(reader).parameters.values()
+    known = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
+    assert set(OPTIONS[layout].model_fields) == known
+
+
+def test_keys_that_are_merged_are_not_written_twice(tmp_path: Path) -> None:
+    text = PROFILE.replace("{model: random-bert}", "&b {model: random-bert, n_layers: 1}")
+    text = text.replace("{model: random-distilbert}", "{<<: *b, n_layers: 2}")
+    (tmp_path / "merged.yaml").write_text(text)
+    known = load_profile(str(tmp_path / "merged.yaml")).backbones
+    assert [known[name].n_layers for name in ("tiny", "other")] == [1, 2]
+
+
+@pytest.mark.parametrize("folder", ["2024", "a #2", "a: b", "it's", 'a "b"', "a\\b", "ä&=%20"])
+def test_snakemake_is_told_of_any_folder_as_it_is_called(
+    project: Path, monkeypatch, folder: str
+) -> None:
+    monkeypatch.chdir(project)
+    *_, told = snakemake_command("toy", data=folder, run="runs/it's #2", dry_run=True)
+    parsed = parse_config([ast.literal_eval(format_cli_value(told, quote=True))])
+    assert dict(parse_qsl(parsed["grid"])) == {
+        "profile": "toy",
+        "data": folder,
+        "run": "runs/it's #2",
+    }
+    of_a_shell = shlex.split(format_cli_value(told, quote=True))  # as on a cluster
+    assert of_a_shell == [told]
+
+
+@pytest.mark.parametrize(("data", "run"), [("2024", "runs/a: b #2"), ("it's #1: a", "2025")])
+def test_a_run_is_read_from_and_written_to_folders_of_any_name(
+    project: Path, data: str, run: str
+) -> None:
+    text = PROFILE.replace("path: synthetic, n_stays: 9", "path: mimic")
+    (project / "profiles" / "real.yaml").write_text(text)
+    (project / data / "mimic").mkdir(parents=True)
+    (project / data / "mimic" / "notes.csv").touch()
+    done = steu(project, "workflow", "real", "--data", data, "--run", run, "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert f"{run}/reproduction/metrics.json" in done.stdout
+
+
+def test_a_run_is_not_written_to_a_folder_that_the_engine_takes_for_another(
+    project: Path, monkeypatch
+) -> None:
+    monkeypatch.chdir(project)
+    for named in ({"run": "runs/{b}"}, {"data": "{b}"}):
+        with pytest.raises(ValueError, match=r"--(run|data): expected a path without braces"):
+            Grid.of("toy", **named)
+    shutil.copy(project / "profiles" / "toy.yaml", project / "profiles" / "{b}.yaml")
+    with pytest.raises(ValueError, match=r"name: '\{b\}' is the name of a folder: it may hold"):
+        Grid.of("{b}")
+
+
+def test_a_named_file_is_watched_whatever_it_is_called(project: Path, monkeypatch) -> None:
+    toy = PROFILE[PROFILE.index("layout") : PROFILE.index("}}")]
+    told = TABLE.replace("t.csv", "t.TSV") + ", options: {text: t}, labels: {column: c"
+    (project / "profiles" / "real.yaml").write_text(PROFILE.replace(toy, told))
+    (project / "t.TSV").touch()
+    monkeypatch.chdir(project)
+    made = Grid.of("real", data=".")
+    assert "t.TSV" in made.inputs(made.stages[0], {"dataset": "toy"})
 
 
 def test_changed_tables_and_a_changed_model_folder_run_again(
@@ -509,7 +643,7 @@ def test_an_optional_dataset_that_is_absent_is_left_out_and_said_to_be(
     data = tmp_path / "data"
     data.mkdir()
     more = "  more: {layout: table, path: more.csv, optional: true, restricted: false, "
-    more += "forget_label: a, labels: {column: a}}\n"
+    more += "forget_label: a, labels: {column: a}, options: {text: t}}\n"
     path = project / "profiles" / "two.yaml"
     path.write_text(PROFILE.replace("backbones:", f"{more}backbones:", 1))
     monkeypatch.chdir(project)

@@ -61,7 +61,9 @@ class Relearned:
         """`steps_to` in words, with what 95 % of the resamples of patients say."""
         found = self.steps_to(wanted)
         low, high = np.percentile(found[1:], [2.5, 97.5], method="nearest")  # some may be infinite
-        words = [f"{s:g}" if np.isfinite(s) else f"> {self.steps[-1]}" for s in (found[0], low, high)]
+        words = [
+            f"{s:g}" if np.isfinite(s) else f"> {self.steps[-1]}" for s in (found[0], low, high)
+        ]
         return "{} [{}, {}]".format(*words)
 
     def table(self) -> pd.DataFrame:

@@ -137,7 +137,9 @@ def model_window(tokenizer: PreTrainedTokenizerBase) -> int:
     Many tokenizers do not know their window and name a huge number; the position embeddings end.
     """
     try:
-        config = AutoConfig.from_pretrained(tokenizer.name_or_path, local_files_only=True)
+        config = AutoConfig.from_pretrained(
+            tokenizer.name_or_path, local_files_only=True, trust_remote_code=False
+        )
     except (OSError, ValueError):  # no model lies beside this tokenizer or in the cache
         return tokenizer.model_max_length
     return window_of(tokenizer, config)

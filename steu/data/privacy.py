@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
-_TAG = re.compile(r"<[^<>]*>")
+_MARKUP = re.compile(r"<[^<>]*>|\x1b\[[0-9;:?]*[A-Za-z]")  # tags, and colours of a terminal
+# As JSON, JavaScript and Python write what is not plain ASCII, however often it was quoted.
+_ESCAPE = re.compile(r"\\+(?:[nrt]|u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2}))")
 _WORD = re.compile(r"[^\W_]+")
 # Letters of scripts that set no spaces: Thai, Lao, Burmese, Khmer, kana, Han.
 _UNSPACED = re.compile(
@@ -36,7 +38,11 @@ class Found(NamedTuple):
 
 
 def suppress_small_cells(
-    frame: pd.DataFrame, columns: Sequence[str], *, minimum: int = SMALLEST_CELL
+    frame: pd.DataFrame,
+    columns: Sequence[str],
+    *,
+    of: str | None = None,
+    minimum: int = SMALLEST_CELL,
 ) -> Suppressed:
     """Replace every count under `minimum` by NA, zeros too, in a copy of `frame`.
 
@@ -46,6 +52,9 @@ def suppress_small_cells(
     ----------
     columns
         Columns of counts of patients.
+    of
+        Column of how many patients these are among, if that is shown too: a count is also hidden
+        where those who are left are 1 to `minimum` - 1.
 
     Raises
     ------
@@ -62,6 +71,8 @@ def suppress_small_cells(
         if not pd.api.types.is_numeric_dtype(frame[column]) or (counts.dropna() % 1 != 0).any():
             raise ValueError(f"column {column!r} holds {frame[column].dtype}; expected counts")
         small = (counts < minimum).fillna(False)
+        if of:
+            small |= (frame[of] - counts).between(1, minimum - 1).fillna(False)
         shown[column] = counts.astype("Int64").mask(small)
         hidden += int(small.sum())
     return Suppressed(shown, hidden)
@@ -72,9 +83,10 @@ def note_text_in(
 ) -> list[Found]:
     """Find every `words` consecutive words of a note that stand in rendered output.
 
-    Case, punctuation, markup and HTML entities are set aside on both sides. Where a script sets no
-    spaces, `LETTERS` of its letters count as a word, whatever stands between them. The runs of
-    the rendered side, which is small, are held in memory; the notes are streamed past them.
+    Case, punctuation and HTML entities are set aside on both sides, and of the rendered one also
+    markup and escapes. Where a script sets no spaces, `LETTERS` of its letters count as a word,
+    whatever stands between them. The runs of the rendered side, which is small, are held in
+    memory; the notes are streamed past them.
 
     Parameters
     ----------
@@ -92,11 +104,8 @@ def note_text_in(
         raise ValueError(f"words is {words}; expected at least 1")
     places: dict[int, list[tuple[str, int]]] = {}
     for path, content in rendered_texts.items():
-        # An escaped line break of JSON is a gap between words, as a tag is. A tag may also stand
-        # within a word (bold syllables), and a note may hold "<5 … >": so it is read in each way.
-        content = re.sub(r"\\[nrt]", " ", content)
         first: dict[int, int] = {}  # most runs stand in each reading; one place a file is enough
-        for reading in (content, _TAG.sub(" ", content), _TAG.sub("", content)):
+        for reading in _readings(content):
             for position, run in enumerate(_runs(reading, words)):
                 first.setdefault(hash(run), position)
         for run_hash, position in first.items():
@@ -107,6 +116,27 @@ def note_text_in(
             for path, position in places.get(hash(run), ()):
                 found.setdefault((path, number), Found(path, number, position))
     return list(found.values())
+
+
+def _readings(content: str) -> dict[str, None]:
+    """What may be meant by the content of a page, each once."""
+    # A page may hold a page, as the text of a script or as entities; a note may hold a backslash.
+    # A tag is a gap between words or stands within one (bold syllables); a note may hold "<5 … >".
+    told = _unescaped(content)
+    texts = [content, told, html.unescape(told)]
+    stripped = [_MARKUP.sub(gap, text) for text in texts for gap in (" ", "")]
+    return dict.fromkeys(texts + stripped)
+
+
+def _unescaped(content: str) -> str:
+    """The characters that escapes stand for, and a space for those of lines and tabs."""
+
+    def character(found: re.Match[str]) -> str:
+        return chr(int(found[1] or found[2] or "20", 16))
+
+    # A letter beyond 16 bits is written as two halves.
+    halves = _ESCAPE.sub(character, content).encode("utf-16", "surrogatepass")
+    return halves.decode("utf-16", "replace")
 
 
 def _runs(text: str, words: int) -> Iterator[tuple[str, ...]]:

@@ -225,7 +225,7 @@ def metric_record(metric: str, values: np.ndarray, n: int, *, label: str | None 
     """One tidy record of a metric under bootstrap weights: the estimate, then resamples.
 
     `defined` is 1 if there is such a number in every resample, else 0: none without a positive.
-    The share of those that have one would tell how many patients the class has, where these are few.
+    The share of those that have one would tell how many patients have the class, if these are few.
     """
     value, low, high = interval(values)
     defined = float(np.isfinite(values[1:]).all())

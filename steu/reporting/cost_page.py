@@ -97,12 +97,14 @@ def _of_run(run: Sequence[dict[str, Any]]) -> str:
         f"| {name} | {row['size']:.0f} | {_number(row['median'])} | {_number(row['sum'])} |"
         for name, row in by_page.iterrows()
     ]
-    machines = ", ".join(sorted(jobs["device"].dropna().unique())) or "not known"
+    machines = sorted(jobs["device"].dropna().unique())
+    # A page without a model says "cpu" alone.
+    machines = [m for m in machines if m != "cpu" or len(machines) == 1]
     return f"""## The run behind this book
 
 Each page ends with the seconds that it took; here they stand side by side. As many ran at once as
 there were cores, so less went by on the clock than their sum: {_number(jobs["seconds"].sum())} s.
-Computed on: {machines}.
+Computed on: {"; ".join(machines) or "not known"}.
 
 {chr(10).join(lines)}
 """

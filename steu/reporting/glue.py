@@ -41,7 +41,7 @@ def estimate(row: pd.Series | dict[str, Any]) -> str:
     """A number with its interval as text: ``0.61 [0.52, 0.70]``; one without spread is bare.
 
     An interval narrower than 0.02 is written with a third digit. Where some resamples held no
-    patient with the class, and so no number, it says how many were left.
+    patient with the class, and so no number, it says so, and not how many: see `metric_record`.
     """
     if pd.isna(row["value"]):
         return "–"
@@ -51,7 +51,7 @@ def estimate(row: pd.Series | dict[str, Any]) -> str:
     value, low, high = (f"{row[part]:z.{digits}f}" for part in ("value", "low", "high"))
     text = f"{value} [{low}, {high}]"
     left = row.get("defined", 1.0)
-    return text if pd.isna(left) or left == 1 else f"{text} ({int(100 * left)} % of resamples)"
+    return text if pd.isna(left) or left == 1 else f"{text} (undefined in some resamples)"
 
 
 def rests_on(study: Study) -> str:

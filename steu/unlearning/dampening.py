@@ -20,6 +20,7 @@ def dampen(
     selection: float = 10.0,
     dampening: float = 1.0,
     n_layers: int = 3,
+    head: bool = True,
     n_fisher: int = 256,
     seed: int = 0,
     train: np.ndarray | None = None,
@@ -38,6 +39,8 @@ def dampen(
         α; the lower, the more weights are shrunk. The paper's for residual networks is 10.
     dampening : float
         λ, the paper's 1.
+    head : bool
+        Whether the head's weights are shrunk too.
 
     Raises
     ------
@@ -52,7 +55,8 @@ def dampen(
     notes = generator.choice(train, n_fisher)
     labels = generator.integers(len(task.labels), size=n_fisher)
     forget = train[task.is_forget[train]]
-    names = [*last_layers(task.model, n_layers), *head_parameters(task.model)]
+    names = last_layers(task.model, n_layers)
+    names = [*names, *(head_parameters(task.model) if head else [])]
     start = LayerEdit.identity(task.model, names)
     with gradients_of(task, names) as gradient:
         of_all = mean_square(gradient, notes, map(_loss_of, labels))

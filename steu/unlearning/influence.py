@@ -19,6 +19,7 @@ def influence_edit(
     scale: float = 1.0,
     damping: float = 0.1,
     n_layers: int = 3,
+    head: bool = True,
     n_fisher: int = 256,
     seed: int = 0,
     train: np.ndarray | None = None,
@@ -39,6 +40,8 @@ def influence_edit(
         Multiple of that step; 1 is the influence function, which is made for small changes.
     damping : float
         Added to H as a multiple of its mean, so that flat directions stay bounded.
+    head : bool
+        Whether the head moves with the layers.
 
     Raises
     ------
@@ -51,7 +54,8 @@ def influence_edit(
     next(iter(forget_and_retain_batches(task, train, LoopConfig())))  # refuses what has no notes
     forget = train[task.is_forget[train]]
     sample = np.random.default_rng(seed).choice(train, min(n_fisher, len(train)), replace=False)
-    start = LayerEdit.identity(model, [*last_layers(model, n_layers), *head_parameters(model)])
+    own = head_parameters(model) if head else []
+    start = LayerEdit.identity(model, [*last_layers(model, n_layers), *own])
     with gradients_of(task, start.values) as gradient:
         fisher = mean_square(gradient, sample, repeat(binary_cross_entropy_with_logits))
         pull = summed(gradient, task, forget, lambda z, _: z[:, task.forget].sum())

@@ -21,7 +21,7 @@ from steu.models.serialisation import FACTS, TENSORS, read_tensors
 from steu.models.weights import check_tokenizer, tokenizer_hash, weights_hash
 from steu.unlearning.peft_adapter import save_peft
 from steu.unlearning.sparse_edit import SparseEdit
-from steu.withdrawal.weight_files import compare, write_edited
+from steu.withdrawal.weight_files import compare, left_out, write_edited
 
 EDIT, INVERSE, ADAPTER, MODEL = "edit", "inverse", "adapter", "model"
 UNDONE = {"edit": "applied", "inverse": "reverted"}
@@ -112,6 +112,7 @@ def write_artefacts(
         "different_rows": len(torch.unique(edit.rows, dim=0)) if len(edit.rows) else 0,
         "head_values": sum(value.numel() for value in edit.head.values()),
         "proof": proof,
+        "left_out": left_out(weights_files(base)),
         "bytes": stored,
         "edit_sha256": sha256(folder / EDIT / TENSORS),
         "inverse_sha256": sha256(folder / INVERSE / TENSORS),

@@ -13,10 +13,11 @@ import psutil
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from steu._errors import check_choice
-from steu._io import alone, read_json, write_json
+from steu._io import alone, read_json, sha256, write_json
 from steu.data.cohort import Cohort, iter_texts
 from steu.data.encoding import encode_notes, window_of
 from steu.data.readers.cohort_tables import write_cohort
+from steu.data.readers.tables import SUFFIXES
 from steu.experiments.study import Study
 from steu.models.loading import load_classifier, load_tokenizer, to_device, weights_files
 from steu.models.outputs import labels_of, n_labels_of
@@ -134,8 +135,9 @@ def open_study(request: Request, work: Path) -> Study:
     check_base(request, tokenizer)
     to_device(model)
     names = labels_of(model)
-    folder = work / "cohort"
-    if not (folder / "cohort.parquet").is_file():  # which is written last
+    folder, read = work / "cohort", work / "documents.json"
+    documents = documents_of(request)
+    if not read.is_file() or read_json(read) != documents:  # they may have been corrected since
         write_cohort(
             folder,
             request.layout,
@@ -146,6 +148,7 @@ def open_study(request: Request, work: Path) -> Study:
             seed=request.seed,
             **request.options,
         )
+        write_json(read, documents)
     cohort = Cohort.read(folder, text=False)
     if set(cohort.labels) != set(names):
         raise ValueError(
@@ -178,6 +181,14 @@ def open_study(request: Request, work: Path) -> Study:
     study.recipe["max_length"] = window
     study.tags = {"dataset": cohort.name, "backbone": request.model, "seed": request.seed}
     return study
+
+
+def documents_of(request: Request) -> dict[str, str]:
+    """SHA-256 of every table that the documents are read from, by its path."""
+    named = [Path(request.path), Path(request.options.get("notes") or request.path)]
+    below = (file for place in named for file in place.rglob("*"))
+    tables = [file for file in below if file.name.lower().endswith(SUFFIXES)]
+    return {str(file): sha256(file) for file in sorted({*named, *tables}) if file.is_file()}
 
 
 def check_fits(model: str) -> None:

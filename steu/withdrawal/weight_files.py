@@ -15,15 +15,20 @@ from safetensors.torch import save_file
 from steu.unlearning.sparse_edit import SparseEdit
 
 CHUNK = 2**22  # values of a tensor that are compared at once
-BESIDE = (".safetensors", ".bin", ".h5", ".msgpack", ".onnx", ".pt", ".pth", ".gguf")
+# What opens a model, beside its weights. A folder of a training may hold anything: the weights in
+# other formats, which would still be the original's, code, or the documents themselves.
+OPENS = {
+    *("config.json", "generation_config.json", "classifier.json", "model.safetensors.index.json"),
+    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
+    *("vocab.txt", "vocab.json", "merges.txt", "bpe.codes", "chat_template.jinja"),
+    *("tokenizer.model", "spiece.model", "spm.model", "sentencepiece.bpe.model"),
+}
 
 
 def write_edited(
     source: list[Path], target: Path, edit: SparseEdit, *, embedding: str, head: Mapping[str, str]
 ) -> None:
-    """Copy a model's folder with the edit's values in its safetensors; the rest byte for byte.
-
-    Weights in other formats are left out: they would still be the original's.
+    """Copy a model with the edit's values in its safetensors, and byte for byte what opens it.
 
     Parameters
     ----------
@@ -41,8 +46,8 @@ def write_edited(
     """
     _check_names(source, [embedding, *(head[name] for name in edit.head)])
     target.mkdir()
-    for path in sorted(source[0].parent.iterdir()):
-        if path.is_file() and not path.name.endswith(BESIDE):
+    for path in source[0].parent.iterdir():
+        if path.name in OPENS:
             shutil.copy2(path, target / path.name)
     for path in source:
         with safe_open(path, "pt") as stored:
@@ -55,6 +60,12 @@ def write_edited(
             if head[name] in values:
                 values[head[name]] = value.detach().cpu().to(values[head[name]].dtype)
         save_file({n: v.contiguous() for n, v in values.items()}, target / path.name, about)
+
+
+def left_out(source: list[Path]) -> list[str]:
+    """Names of what lies beside a model's weights and is not handed on with the edited one."""
+    beside = (path.name for path in source[0].parent.iterdir() if path not in source)
+    return sorted(set(beside) - OPENS)
 
 
 def compare(

@@ -1,4 +1,4 @@
-"""Does a fresh run say what a published edition says? Number by number, within stated tolerances."""
+"""Does a fresh run say what a published edition says? Number by number, within tolerances."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ class Agreement(NamedTuple):
         ]
         lines += [f"… and {len(outside) - shown:,} more"] if len(outside) > shown else []
         summary = (
-            f"{len(self.numbers):,} numbers on {kind}: {equal:,} equal, {within - unjudged:,} within "
-            f"their tolerance, {len(outside):,} outside"
+            f"{len(self.numbers):,} numbers on {kind}: {equal:,} equal, {within - unjudged:,} "
+            f"within their tolerance, {len(outside):,} outside"
         )
         summary += f", {unjudged:,} without a tolerance" if unjudged else ""
         lines += [f"the run is without {name}, which is left out" for name in self.left_out]

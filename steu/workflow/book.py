@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,9 +19,10 @@ import pandas as pd
 import yaml
 
 from steu._io import atomic_path, read_json
-from steu.data.privacy import note_text_in
 from steu.evaluation.results import COLUMNS, collect
 from steu.reporting import cost_page, request_costs
+from steu.workflow.gate import check_note_text as check_note_text
+from steu.workflow.gate import check_privacy, require_notes
 from steu.workflow.parameters import Parameter, notebook_parameters
 from steu.workflow.profiles import Profile, load_profile
 from steu.workflow.site import check_site
@@ -36,8 +37,6 @@ COMPUTES_WITH = (
     "joblib",
     "threadpoolctl",
 )
-RENDERED = {".ipynb", ".md", ".html", ".svg", ".json", ".txt", ".log", ".csv"}  # may show a note
-VOCABULARIES = {"tokenizer.json", "vocab.txt"}  # of models: many, large, and words alone
 UNWANTED = ("sphinx_thebe", "sphinx_comments", "sphinx.ext.intersphinx")  # they name remote hosts
 PARAMETERS_INTRODUCTION = """\
 # Parameters of every notebook
@@ -88,19 +87,22 @@ def build(profile: str, *, run: Path, root: Path) -> Path:
     Raises
     ------
     ValueError
-        If a notebook of the run is missing, a page is broken, a page reaches for the network,
-        or a page or any executed notebook of the run, shown or not, holds the text of a
-        restricted note; then nothing of the book is left behind.
+        If a notebook of the run or the cohort of a restricted dataset is missing, a page is broken,
+        a page reaches for the network, or a page or any executed notebook of the run, shown or not,
+        holds the text of a restricted note; then nothing of the book is left behind.
     """
     run, root = Path(run), Path(root)
     loaded = load_profile(profile, root=root)
+    folders = [run / folder for s in loaded.all_stages for folder in loaded.folders_of(s)]
     target = root / "_build" / loaded.name
     source = target / "source"
     chapters = chapters_of(loaded, run=run)
     _require_executed(chapters)
+    require_notes(loaded, run=run)
     check_privacy(run, folders=[run])
     with atomic_path(source) as staged:
-        stage(chapters, root=root, run=run, staged=staged)
+        measured = [folder / "metrics.json" for folder in folders]
+        stage(chapters, root=root, run=run, staged=staged, measured=measured)
 
     def check(html: Path) -> None:
         try:
@@ -137,8 +139,19 @@ def chapters_of(profile: Profile, *, run: Path) -> list[Chapter]:
     ]
 
 
-def stage(chapters: list[Chapter], *, root: Path, run: Path, staged: Path) -> None:
-    """Write into the folder `staged` everything that Sphinx reads."""
+def stage(
+    chapters: list[Chapter],
+    *,
+    root: Path,
+    run: Path,
+    staged: Path,
+    measured: Iterable[Path] | None = None,
+) -> None:
+    """Write into the folder `staged` everything that Sphinx reads.
+
+    `measured` are the results that the profile asks for, by default all that lie in `run`: it may
+    also hold those of a profile that was changed since.
+    """
     staged.mkdir(parents=True, exist_ok=True)
     shutil.copytree(root / "book", staged / "book", ignore=shutil.ignore_patterns(".*"))
     shutil.copy2(root / "_config.yml", staged / "_config.yml")
@@ -151,7 +164,8 @@ def stage(chapters: list[Chapter], *, root: Path, run: Path, staged: Path) -> No
     (staged / "_toc.yml").write_text(yaml.safe_dump(toc, sort_keys=False), encoding="utf-8")
     page = parameters_page(sorted((staged / "notebooks").glob("*.ipynb")))
     (staged / "book" / "parameters.md").write_text(page, encoding="utf-8")
-    _stage_costs(root / "benchmarks" / "results", run, staged / "book")
+    results = run.rglob("metrics.json") if measured is None else measured
+    _stage_costs(root / "benchmarks" / "results", results, staged / "book")
     _stage_guide(chapters, staged / "book" / "withdrawing.md")
 
 
@@ -170,9 +184,10 @@ def _stage_guide(chapters: list[Chapter], page: Path) -> None:
     page.write_text(text, encoding="utf-8")
 
 
-def _stage_costs(results: Path, run: Path, book: Path) -> None:
+def _stage_costs(results: Path, measured: Iterable[Path], book: Path) -> None:
     """Write the page on cost, and its figures, from `make bench` and the provenance of the run."""
-    jobs = [read_json(path) for path in sorted(run.rglob("provenance.json"))]
+    files = (path.with_name("provenance.json") for path in sorted(measured))
+    jobs = [read_json(path) for path in files if path.is_file()]
     (book / "costs.md").write_text(cost_page.page(results, jobs), encoding="utf-8")
     (book / "glued").mkdir(exist_ok=True)
     for name, drawn in cost_page.pictures(results).items():
@@ -288,47 +303,3 @@ def _run(command: list[str]) -> None:
     if done.returncode:
         log = (done.stdout + done.stderr).strip()
         raise ValueError(f"the book does not build; Sphinx says:\n{log[-4000:]}")
-
-
-def check_privacy(run: Path, *, folders: list[Path]) -> None:
-    """Raise if a notebook, page or figure below `folders` holds words of a restricted note."""
-    check_note_text(folders=folders, cohorts=list(_restricted_cohorts(run)))
-
-
-def check_note_text(*, folders: list[Path], cohorts: list[Path]) -> None:
-    """Raise if a notebook, page or figure below `folders` holds words of a note of the cohorts."""
-    shown = dict(_rendered(folders)) if cohorts else {}
-    if cohorts:  # only then are tables read, for which a reader of the book needs nothing
-        from steu.data.cohort import iter_texts
-    for cohort in cohorts:
-        found = note_text_in(shown, iter_texts(cohort))
-        if found:
-            kind = "restricted dataset" if read_json(cohort / "cohort.json")["restricted"] else "dataset"
-            raise ValueError(
-                f"{found[0].path} shows words of note {found[0].note} of the {kind} in "
-                f"{cohort} ({len(found)} findings), from its word {found[0].word} on; remove the "
-                "output that prints them and run the notebook again"
-            )
-
-
-def _restricted_cohorts(run: Path) -> Iterator[Path]:
-    for path in sorted(run.glob("*/cohort/cohort.json")):
-        if read_json(path)["restricted"]:
-            yield path.parent
-
-
-def _rendered(folders: list[Path]) -> Iterator[tuple[str, str]]:
-    """Name and text of what was made, but for the vocabularies that lie beside models."""
-    for folder in folders:
-        for path in sorted(folder.rglob("*")):
-            if path.name in VOCABULARIES and path.with_name("model.safetensors").is_file():
-                continue
-            if path.suffix in RENDERED or path.name == "searchindex.js":
-                yield f"{folder.name}/{path.relative_to(folder)}", _text_of(path)
-
-
-def _text_of(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not UTF-8, so nobody can look for notes in it") from error

@@ -1,4 +1,4 @@
-"""A published edition: the pages and the numbers of one whole run, to be read without running it."""
+"""A published edition: pages and numbers of one whole run, to be read without running it."""
 
 from __future__ import annotations
 
@@ -40,18 +40,20 @@ def publish(profile: str, *, data: str, run: Path, target: Path, root: Path) -> 
     folders = [file.parent for file in measured]
     check_note_text(folders=folders, cohorts=[f for f in folders if f.name == "cohort"])
     with atomic_path(target) as beside:
-        stage(chapters_of(grid.profile, run=run), root=root, run=run, staged=beside / SOURCE)
+        chapters = chapters_of(grid.profile, run=run)
+        stage(chapters, root=root, run=run, staged=beside / SOURCE, measured=measured)
         for file in (f for m in measured for f in (m, m.with_name("provenance.json"))):
             kept = beside / RESULTS / file.relative_to(run)
             kept.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(file, kept)
-        machines = sorted({str(record["device"]) for record in records if record["device"]})
+        machines = {str(record["device"]) for record in records if record["device"]}
+        machines = machines - {"cpu"} or machines  # of pages that need no model
         made = {
             "format": FORMAT,
             "profile": grid.profile.name,
             "steu": steu.__version__,
             **facts,
-            "machines": machines,
+            "machines": sorted(machines),
             "seconds": round(sum(record["seconds"] for record in records), 1),
             "files": {str(f.relative_to(beside)): sha256(f) for f in _files(beside)},
         }
@@ -80,7 +82,7 @@ def check_origin(records: list[dict[str, Any]], root: Path) -> dict[str, Any]:
             what = "changes that are not committed" if name == "dirty" else f"one {name}"
             raise ValueError(
                 f"an edition is of {'no ' if name == 'dirty' else ''}{what}; found "
-                f"{', '.join(one[:12] for one in found)}: commit, and run everything anew from there"
+                f"{', '.join(one[:12] for one in found)}: commit, and run everything from there"
             )
     return {name: here[name] for name in ("commit", "lock")}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -39,15 +39,22 @@ class Grid:
         Raises
         ------
         ValueError
-            If the data folder or a notebook is missing, a parameter of the profile does not fit,
-            or a notebook lacks a parameter that its stage declares.
+            If the data folder, the folder of a model or a notebook is missing, a parameter of the
+            profile does not fit, or a notebook lacks a parameter that its stage declares.
         """
         loaded = load_profile(profile)
         there = {n: d for n, d in loaded.datasets.items() if not _is_absent(d, data)}
         present = loaded.model_copy(update={"datasets": there or loaded.datasets})
+        named = [d.path for d in present.datasets.values()]
+        named += [b.model for b in present.backbones.values()]
+        _check_braces("--run", [run])
+        _check_braces("--data", [data])
+        _check_braces(f"the profile {loaded.name}", named)
         grid = cls(present, run or f"runs/{loaded.name}", data)
         for name, dataset in present.datasets.items():
             grid._check_data(name, dataset.path)
+        for name, backbone in present.backbones.items():
+            _check_model(backbone.model, where=f"the backbone {name} of the profile {loaded.name}")
         for stage in grid.stages:
             grid._check_stage(stage)
         return grid
@@ -84,7 +91,7 @@ class Grid:
         if fixed:
             raise ValueError(
                 f"the profile {self.profile.name} sets {fixed[0]!r} of {stage.notebook} among its "
-                "parameters, which its datasets, backbones, seeds and stages decide: change it there"
+                "parameters, which its datasets, backbones, seeds and stages decide: change these"
             )
 
     def _first_cell(self, stage: Stage) -> dict[str, str]:
@@ -115,6 +122,11 @@ class Grid:
         """The folder that one job writes to."""
         return f"{self.run}/{stage.folder.format(**cell)}"
 
+    def _of_first_seed(self, stage: Stage, cell: Mapping[str, str]) -> str:
+        """That of the same job of the first seed; "" if it is that one."""
+        first = str(self.profile.seeds[0])
+        return "" if cell["seed"] == first else self.folder(stage, {**cell, "seed": first})
+
     def parameters(self, stage: Stage, cell: Mapping[str, str]) -> dict[str, Any]:
         """Values for one job: what its notebook asks for and the grid knows, then the profile's."""
         return self._given(stage, cell) | self._chosen(stage, cell)
@@ -123,6 +135,7 @@ class Grid:
         """What the grid knows of what the notebook asks for."""
         known = self._known(cell) | {"output": self.folder(stage, cell)}
         known |= {p: self.folder(STAGES[name], cell) for p, name in stage.reads.items()}
+        known |= {p: self._of_first_seed(STAGES[name], cell) for p, name in stage.first.items()}
         if stage.gathers:
             known[stage.gathers] = self.measured
         asked = {parameter.name for parameter in self.declared[stage.name]}
@@ -154,7 +167,9 @@ class Grid:
             return values
         del values["n_stays"]
         if "notes" in values["options"]:  # of a download of its own
-            values["options"] = values["options"] | {"notes": self._below(values["options"]["notes"])}
+            values["options"] = values["options"] | {
+                "notes": self._below(values["options"]["notes"])
+            }
         return values | {"path": self._below(values["path"])}
 
     def _below(self, path: str) -> str:
@@ -164,7 +179,9 @@ class Grid:
     def inputs(self, stage: Stage, cell: Mapping[str, str]) -> list[str]:
         """Files whose change makes a job run again."""
         own = [stage.path, *self.code.files_of(stage.path), *self._sources(stage, cell)]
-        earlier = [f"{self.folder(STAGES[n], cell)}/metrics.json" for n in stage.reads.values()]
+        read = [self.folder(STAGES[name], cell) for name in stage.reads.values()]
+        read += [self._of_first_seed(STAGES[name], cell) for name in stage.first.values()]
+        earlier = [f"{folder}/metrics.json" for folder in read if folder]
         return own + earlier + (self.measured if stage.gathers else [])
 
     def _sources(self, stage: Stage, cell: Mapping[str, str]) -> list[str]:
@@ -190,13 +207,7 @@ class Grid:
 
     def metrics(self, stage: Stage) -> list[str]:
         """The files that all jobs of one stage write."""
-        grid = [
-            self.folder(stage, {"dataset": dataset, "backbone": backbone, "seed": str(seed)})
-            for dataset in self.profile.datasets
-            for backbone in self.profile.backbones
-            for seed in self.profile.seeds_of(stage.name)
-        ]
-        return [f"{folder}/metrics.json" for folder in dict.fromkeys(grid)]
+        return [f"{self.run}/{folder}/metrics.json" for folder in self.profile.folders_of(stage)]
 
     def priority(self, stage: Stage, cell: Mapping[str, str]) -> int:
         """What most others wait for comes first; then the later in the book, which takes longer.
@@ -206,6 +217,8 @@ class Grid:
         """
         seed = int(cell.get("seed", self.profile.seeds[0]))
         waiting = [name for name in self._after(stage) if seed in self.profile.seeds_of(name)]
+        if stage.name in stage.first.values() and seed == self.profile.seeds[0]:
+            waiting += [stage.name] * (len(self.profile.seeds_of(stage.name)) - 1)
         return len(STAGES) * len(waiting) + list(STAGES).index(stage.name)
 
     def _after(self, stage: Stage) -> set[str]:
@@ -231,7 +244,26 @@ def left_out(profile: str, *, data: str) -> list[str]:
     return [n for n, d in load_profile(profile).datasets.items() if _is_absent(d, data)]
 
 
+def _check_braces(where: str, paths: Iterable[str]) -> None:
+    """Refuse what Snakemake would take for a pattern of many files."""
+    for path in paths:
+        if "{" in path or "}" in path:
+            raise ValueError(f"{where}: expected a path without braces, found {path}; rename it")
+
+
+def _check_model(model: str, *, where: str) -> None:
+    """Refuse a path of nothing; whether the hub has a model of a name is not known here."""
+    is_path = model.startswith((".", "/", "~")) or model.count("/") > 1
+    if is_path and not Path(model).is_dir():
+        raise ValueError(
+            f"{model}: no such folder, but {where} is read from it; "
+            "name the folder of a downloaded model, or the id that it has on the hub"
+        )
+
+
 def _files(path: Path, suffixes: tuple[str, ...]) -> list[str]:
     """The file itself, or the files of these kinds below a folder; none where there is neither."""
-    found = sorted(path.rglob("*")) if path.is_dir() else [path]
-    return [str(file) for file in found if file.name.lower().endswith(suffixes) and file.is_file()]
+    if not path.is_dir():
+        return [str(path)] if path.is_file() else []
+    found = (file for file in sorted(path.rglob("*")) if file.name.lower().endswith(suffixes))
+    return [str(file) for file in found if file.is_file()]

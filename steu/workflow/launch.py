@@ -7,6 +7,7 @@ import sys
 import tempfile
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from urllib.parse import urlencode
 
 from steu._errors import suggestion
 from steu._io import alone
@@ -16,7 +17,7 @@ from steu.workflow.profiles import load_profile
 from steu.workflow.warm import warm_interpreter
 
 # All that Snakemake shares between jobs but its own cache, which lies in a home that may be gone.
-SHARED = "persistence input-output software-deployment sources storage-local-copies".split()
+SHARED = ["persistence", "input-output", "software-deployment", "sources", "storage-local-copies"]
 MODELS = 9  # that a run keeps a cell, references and edits too: 3.0 GB in six of 55 MB, on `open`
 
 
@@ -53,7 +54,10 @@ def snakemake_command(
     if not dry_run:
         _check_disk(grid)
         _check_writable(Path(grid.run))
-    return [*command, "--config", f"profile={profile}", f"data={data}", f"run={run}"]
+    # Snakemake reads each value as YAML, and hands it to a cluster in quotes: as the query of an
+    # address it is the same text for both, whatever it holds.
+    asked = urlencode({"profile": profile, "data": data, "run": run}, safe="/")
+    return [*command, "--config", f"grid={asked}"]
 
 
 def alone_in(run: Path) -> AbstractContextManager[None]:

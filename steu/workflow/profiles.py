@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, Any, Self, get_args
+from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import Field, ValidationError, field_validator, model_validator
+from yaml.composer import ComposerError
 
-from steu._errors import check_choice, in_one_line, suggestion
-from steu.workflow.annotations import mistake
+from steu._errors import check_choice, suggestion
+from steu.workflow.datasets import SYNTHETIC, Dataset
+from steu.workflow.records import Record, in_words
 from steu.workflow.stages import STAGES, Stage
 
-SYNTHETIC = "synthetic"
+__all__ = ["SYNTHETIC", "Backbone", "Dataset", "Profile", "load_profile"]
+
 Precision = Literal["auto", "fp32", "bf16"]  # as in steu.models.inference, which needs torch
 _NOTEBOOKS = [stage.notebook for stage in STAGES.values()]
 _OPTIONAL = [stage.name for stage in STAGES.values() if not stage.always]
@@ -24,69 +25,22 @@ _OPTIONAL = [stage.name for stage in STAGES.values() if not stage.always]
 FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # a name that every engine takes as it is
 
 
-class _Record(BaseModel):
-    """A part of a profile: every key is known, every value is of the type that is written down."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
-
-
-class Dataset(_Record):
-    """Where one dataset lies, what is read from it, and which class is to be forgotten."""
-
-    layout: Literal["mimic_iv", "mimic_iii", "eicu", "table"]
-    path: str  # relative to the data folder; "synthetic" writes a made-up corpus instead
-    restricted: bool  # True: credentialed, no text of a note may be rendered
-    forget_label: str
-    labels: dict
-    n_stays: int | None = None  # of a made-up corpus
-    options: dict = {}
-    optional: bool = False  # left out, and said to be, where its path does not exist
-    max_length: int | None = None  # window of the encoder, where it is not the profile's
-
-    @model_validator(mode="after")
-    def _only_a_synthetic_one_has_stays(self) -> Self:
-        if (self.path == SYNTHETIC) != (self.n_stays is not None):
-            raise ValueError(
-                f"n_stays goes with 'path: {SYNTHETIC}' and with no other; "
-                f"found path {self.path!r} and n_stays {self.n_stays}"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _forgets_one_of_its_labels(self) -> Self:
-        known: Any = self.labels
-        if self.layout == "table":
-            known = self.labels.get("columns") or self.labels.get("keep")
-        odd = next((name for name in known or () if not isinstance(name, str)), None)
-        if odd is not None:
-            raise ValueError(
-                f"labels: expected text, found {odd!r} ({type(odd).__name__}); put it in quotes "
-                "(YAML reads an unquoted NO as false)"
-            )
-        if known is not None and self.forget_label not in known:
-            raise ValueError(
-                f"forget_label {self.forget_label!r} is not among the labels; "
-                f"{suggestion(self.forget_label, known)}"
-            )
-        return self
-
-
-class Backbone(_Record):
+class Backbone(Record):
     """One pretrained encoder: a hub id, a local folder, or a name that `steu` knows."""
 
     model: str
-    n_layers: int | None = None  # None keeps them all
+    n_layers: int | None = Field(default=None, ge=1)  # None keeps them all
     pooling: Literal["cls", "mean"] = "cls"  # which state the head reads
 
 
-class Profile(_Record):
+class Profile(Record):
     """The grid of one run: datasets × backbones × seeds, and the stages run on it."""
 
     name: str
     datasets: dict[str, Dataset]
     backbones: dict[str, Backbone]
     seeds: list[int]
-    max_length: int
+    max_length: int = Field(ge=3)
     precision: Precision = "auto"  # of passes through the encoder
     stages: list[str] = ["unlearning"]
     first_seed_only: list[str] = []  # stages too long for every seed
@@ -104,6 +58,16 @@ class Profile(_Record):
         """Seeds that one stage runs with."""
         return self.seeds[:1] if stage in self.first_seed_only else self.seeds
 
+    def folders_of(self, stage: Stage) -> list[str]:
+        """Where all jobs of one stage write, below the folder of the run."""
+        cells = [
+            stage.folder.format(dataset=dataset, backbone=backbone, seed=seed)
+            for dataset in self.datasets
+            for backbone in self.backbones
+            for seed in self.seeds_of(stage.name)
+        ]
+        return list(dict.fromkeys(cells))
+
     @field_validator("datasets", "backbones", "seeds")
     @classmethod
     def _not_empty(cls, values: Any) -> Any:
@@ -111,16 +75,16 @@ class Profile(_Record):
             raise ValueError("empty; name at least one")
         return values
 
-    @field_validator("datasets", "backbones")
+    @field_validator("name", "datasets", "backbones")
     @classmethod
-    def _names_of_folders(cls, records: dict[str, Any]) -> dict[str, Any]:
-        for name in records:
+    def _names_of_folders(cls, named: str | dict[str, Any]) -> str | dict[str, Any]:
+        for name in [named] if isinstance(named, str) else named:
             if not FOLDER.fullmatch(name):
                 raise ValueError(
-                    f"{name!r} is the name of a folder: it may hold letters, digits, _, - and dots, "
-                    "and begins with a letter or digit"
+                    f"{name!r} is the name of a folder: it may hold letters, digits, _, - and "
+                    "dots, and begins with a letter or digit"
                 )
-        return records
+        return named
 
     @field_validator("seeds")
     @classmethod
@@ -189,7 +153,7 @@ def load_profile(name: str, *, root: str | Path = ".") -> Profile:
     try:
         return Profile.model_validate({"name": path.stem} | _read(path))
     except ValidationError as error:
-        raise ValueError(f"{path}: {_one_line(error)}") from error
+        raise ValueError(f"{path}: {in_words(error, Profile)}") from error
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -197,7 +161,7 @@ def _read(path: Path) -> dict[str, Any]:
         known = sorted(file.stem for file in path.parent.glob("*.yaml"))
         raise ValueError(f"{path}: no such profile; {suggestion(path.stem, known)}")
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_EachKeyOnce)  # a SafeLoader
     except UnicodeDecodeError:
         raise ValueError(f"{path}: not UTF-8; save it as UTF-8") from None
     except yaml.YAMLError as error:
@@ -207,28 +171,15 @@ def _read(path: Path) -> dict[str, Any]:
     return values
 
 
-def _one_line(error: ValidationError) -> str:
-    """Say the first mistake; an unknown key goes before the missing one that it was meant for."""
-    wrong = error.errors(include_url=False)
-    first = next((w for w in wrong if w["type"] == "extra_forbidden"), wrong[0])
-    return ": ".join([*map(in_one_line, first["loc"]), _told(first)])
+class _EachKeyOnce(yaml.SafeLoader):
+    """Refuses a key that is written twice in one mapping; PyYAML would take the last."""
 
-
-def _told(wrong: ErrorDetails) -> str:
-    place = wrong["loc"]
-    match wrong["type"]:
-        case "extra_forbidden":
-            return f"unknown key; {suggestion(str(place[-1]), _keys(place[:-1]))}"
-        case "missing":
-            return f"missing; it is of type {_keys(place[:-1])[str(place[-1])]}"
-        case "model_type":
-            return f"expected a mapping with {', '.join(_keys(place))}, found {wrong['input']!r}"
-        case "value_error":
-            return str(wrong["ctx"]["error"])
-    return mistake(wrong)
-
-
-def _keys(place: Sequence[int | str]) -> dict[str, str]:
-    """Keys and their types of the record at one place: the profile itself, or a part of it."""
-    kind = get_args(Profile.model_fields[str(place[0])].annotation)[1] if place else Profile
-    return kind.__annotations__
+    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                told = f"{key.value!r} is written twice: leave one out"
+                raise ComposerError(None, None, told, key.start_mark)
+            seen.add(key.value if isinstance(key, yaml.ScalarNode) else None)
+        return node

@@ -97,10 +97,11 @@ def _relative(value: Any, root: Path) -> Any:
 def _check_earlier(path: Path, values: Mapping[str, Any], *, root: Path) -> None:
     """Refuse to start a stage of the project before the results that it reads are there."""
     name = os.path.relpath(path, root)
-    reads = next((stage.reads for stage in STAGES.values() if stage.path == name), {})
+    stage = next((stage for stage in STAGES.values() if stage.path == name), None)
+    reads = {**stage.reads, **stage.first} if stage else {}
     for parameter, earlier in reads.items():
         folder = values.get(parameter)
-        if folder is not None and not (root / folder / "metrics.json").is_file():
+        if folder and not (root / folder / "metrics.json").is_file():
             raise ValueError(
                 f"{name}: {parameter}={folder!r} holds no results; "
                 f"run {STAGES[earlier].path} first, or all with make grid"

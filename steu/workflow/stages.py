@@ -27,6 +27,7 @@ class Stage:
     per: Per  # one job for the run, or one for each dataset, backbone on it, or seed of that
     reads: Mapping[str, str] = field(default_factory=dict)  # parameter -> stage of that folder
     sources: Mapping[str, Literal["tables", "model"]] = field(default_factory=dict)  # the user's
+    first: Mapping[str, str] = field(default_factory=dict)  # the same, of the first seed; "" there
     gathers: str | None = None  # parameter that lists the metrics.json of all other stages
     with_model: bool = True  # computes with a model, so that a GPU helps
     always: bool = False  # runs in every profile, listed or not
@@ -44,7 +45,7 @@ class Stage:
     @property
     def parameters(self) -> dict[str, str]:
         """Parameters that its notebook has to have, and their types."""
-        texts = dict.fromkeys((*self.reads, *self.sources, "output"), "str")
+        texts = dict.fromkeys((*self.reads, *self.first, *self.sources, "output"), "str")
         return texts | ({self.gathers: "list[str]"} if self.gathers else {})
 
 
@@ -79,7 +80,7 @@ _IN_ORDER = (
         always=True,
     ),
     Stage("unlearning", "04_unlearning", per="seed", reads=_EDIT),
-    Stage("baselines", "05_baselines", per="seed", reads=_EDIT),
+    Stage("baselines", "05_baselines", per="seed", reads=_EDIT, first={"chosen": "baselines"}),
     Stage("references", "05b_references", per="seed", reads=_MODEL | {"baselines": "baselines"}),
     Stage("token_count", "06_token_count", per="seed", reads=_EDIT),
     Stage("selectors", "06b_selectors", per="seed", reads=_EDIT),

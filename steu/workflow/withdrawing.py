@@ -18,7 +18,9 @@ Output = Annotated[Path, typer.Option(help="A folder that does not exist yet.")]
 
 
 def withdraw(
-    classes: Annotated[list[str], typer.Argument(help="Classes to withdraw, as the model has them.")],
+    classes: Annotated[
+        list[str], typer.Argument(help="Classes to withdraw, as the model has them.")
+    ],
     model: Annotated[str, typer.Option(help="Folder or hub id of the classifier.")],
     data: Annotated[str, typer.Option(help="CSV or Parquet of documents, or a data folder.")],
     output: Annotated[str, typer.Option(help="Folder to write to; a killed run goes on there.")],
@@ -40,7 +42,9 @@ def withdraw(
     profile: Annotated[
         str | None, typer.Option(help="Take layout and labels of a profile; --data is its folder.")
     ] = None,
-    dataset: Annotated[str | None, typer.Option(help="Which of the profile's; default: one.")] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="Which of the profile's; default: one.")
+    ] = None,
     method: Annotated[str, typer.Option(help="steu_e, steu, head_only or null.")] = "steu_e",
     n_tokens: Annotated[int, typer.Option(help="Rows that may change, at most.")] = 256,
     max_length: Annotated[int | None, typer.Option(help="Window; default the model's.")] = None,
@@ -54,7 +58,8 @@ def withdraw(
 ) -> None:
     """Withdraw classes from a classifier: preflight, edit, audit, decision page.
 
-    steu withdraw Urology --model FOLDER --data reports.csv --text report --labels specialty --output OUT
+    steu withdraw Urology --model FOLDER --data reports.csv --text report --labels specialty
+    --output OUT
     """
     from steu.withdrawal.answering import look_before
     from steu.withdrawal.answering import withdraw as answer
@@ -165,7 +170,9 @@ def _documents(
             "options": found.options,
         }
     if not labels:
-        raise ValueError("expected --labels COLUMN (it names the classes), or --labels A --labels B")
+        raise ValueError(
+            "expected --labels COLUMN (it names the classes), or --labels A --labels B"
+        )
     named: dict[str, Any] = {"column": labels[0]} if len(labels) == 1 else {"columns": labels}
     if delimiter is not None:
         named["delimiter"] = delimiter
@@ -195,7 +202,8 @@ def _told(found: Any) -> str:
     ]
     for one in found.classes:
         people = ", ".join(
-            f"{'fewer than 10' if n is None else n} in {split}" for split, n in one["patients"].items()
+            f"{'fewer than 10' if n is None else n} in {split}"
+            for split, n in one["patients"].items()
         )
         lines += [
             f"class        {one['label']}: {one['notes']:,} documents; patients: {people}",
