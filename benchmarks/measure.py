@@ -68,16 +68,13 @@ def seconds(function: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def take_turns(
-    variants: Mapping[str, Callable[[], object]], *, rounds: int, warm: bool = True
-) -> pd.DataFrame:
+def take_turns(variants: Mapping[str, Callable[[], object]], *, rounds: int) -> pd.DataFrame:
     """Seconds of every variant in every round, A B A B …, (rounds, variants).
 
-    With `warm` each is called once before: the first call allocates, loads and compiles.
+    Each is called once before: the first call allocates, loads and compiles.
     """
-    if warm:
-        for function in variants.values():
-            function()
+    for function in variants.values():
+        function()
     turns = [{name: seconds(f) for name, f in variants.items()} for _ in range(rounds)]
     return pd.DataFrame(turns)
 
@@ -139,7 +136,7 @@ def machine() -> dict[str, Any]:
     """What it ran on: processor, cores, memory, threads and versions; never a host's name."""
     import torch  # slow to import, and large: the children that are watched must not hold it
 
-    from steu.models.inference import has_fast_bf16
+    from steu.models.hardware import has_fast_bf16
 
     facts = Path("/proc/cpuinfo")
     named = re.search(r"model name\s*:\s*(.+)", facts.read_text()) if facts.is_file() else None

@@ -30,8 +30,9 @@ from steu.data.encoding import EncodedNotes, encode_notes
 from steu.data.labels import DEFAULT_LABELS
 from steu.data.readers.cohort_tables import build_cohort
 from steu.models.fine_tuning import TrainConfig, fine_tune
+from steu.models.hardware import Precision
 from steu.models.heads import head_of
-from steu.models.inference import Precision, features_of, frozen, predict
+from steu.models.inference import features_of, frozen, predict
 from steu.models.loading import build_classifier
 from steu.selection.ranking import rank_tokens
 from steu.synthetic.corpus import write_corpus

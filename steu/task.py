@@ -17,8 +17,9 @@ from steu.data.splits import SPLITS, check_groups, splits_of
 from steu.evaluation.metrics import group_weights, retained, tune_thresholds
 from steu.models.checks import check_embedding, check_precision, check_vocabulary
 from steu.models.edits import Edit as Edit  # named here by whoever takes a task and an edit
+from steu.models.hardware import Precision
 from steu.models.heads import copy_of_head, head_of
-from steu.models.inference import Precision, check_head, extract_features
+from steu.models.inference import check_head, extract_features
 from steu.models.origin import Origin
 from steu.models.outputs import in_order, log_odds, name_outputs, read_targets
 from steu.models.teacher import Teacher

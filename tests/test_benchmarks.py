@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from steu.reporting import cost_page
+from steu.reporting import cost_figures, cost_page
 from steu.workflow.profiles import load_profile
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -235,8 +235,8 @@ def test_the_page_shows_what_was_measured_and_says_what_was_not(
 ) -> None:
     rows = [
         measure.row([1, 1.5, 2], setting="BERT-base, bf16", variant=variant, quantity=quantity)
-        for quantity in cost_page.PICTURE
-        for variant in cost_page.VARIANTS
+        for quantity in cost_figures.PICTURE
+        for variant in cost_figures.VARIANTS
     ]
     rows.append(measure.row([6], setting="here", variant="full", quantity="bytes stored"))
     few = next(r for r in rows if (r["variant"], r["quantity"]) == ("steu", "parameters trained"))
@@ -250,10 +250,10 @@ def test_the_page_shows_what_was_measured_and_says_what_was_not(
     assert "trains 1.0% of the parameters" in text
     assert "takes 1 times as long" in text
     assert text.count("Not measured for this copy of the book.") == len(cost_page.TITLES) - 1
-    drawn = cost_page.pictures(tmp_path)
+    drawn = cost_figures.pictures(tmp_path)
     assert set(drawn) == {"costs"}
     labels = [tick.get_text() for tick in drawn["costs"].axes[0].get_yticklabels()]
-    assert labels == [*cost_page.VARIANTS.values()]
+    assert labels == [*cost_figures.VARIANTS.values()]
 
 
 def test_the_page_says_what_each_measure_brings(measure: ModuleType, tmp_path: Path) -> None:
@@ -332,6 +332,6 @@ def test_growth_is_drawn_against_the_number_of_notes(measure: ModuleType, tmp_pa
     settings = {"rounds": 1, "characters": 10_000}
     measure.report("scaling", rows, folder=tmp_path, settings=settings)
     assert "glued/growth.svg" in cost_page.page(tmp_path)
-    lines = cost_page.pictures(tmp_path)["growth"].axes[0].get_lines()
+    lines = cost_figures.pictures(tmp_path)["growth"].axes[0].get_lines()
     assert [list(line.get_xdata()) for line in lines] == [[1_000, 30_000]] * 2
     assert [list(line.get_ydata()) for line in lines] == [[1, 30]] * 2

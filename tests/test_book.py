@@ -24,6 +24,7 @@ import steu as package
 from steu import __version__
 from steu.data.cohort import Cohort
 from steu.workflow import book
+from steu.workflow.parameters_page import parameters_page
 from steu.workflow.pdf import find_browser
 from steu.workflow.profiles import load_profile
 from steu.workflow.site import check_site, external
@@ -254,7 +255,7 @@ def test_provenance_stands_last_and_small_on_every_chapter(site: Path) -> None:
 def test_the_parameters_page_repeats_the_parameters_cell(tmp_path: Path) -> None:
     path = tmp_path / "04_unlearning.ipynb"
     nbformat.write(executed("04"), path)
-    page = book.parameters_page([path])
+    page = parameters_page([path])
     assert "## 04_unlearning" in page
     assert "| `` n_tokens `` | `` int `` | `` 256 `` | word pieces to edit |" in page
     assert "`` str \\| None ``" in page

@@ -8,15 +8,14 @@ import torch
 from sklearn.metrics import roc_auc_score
 from toys import make_toy
 
+from steu.models.hardware import autocast, has_fast_bf16
 from steu.models.inference import (
     SCORES,
-    autocast,
     extract_features,
     fast_attention,
     fastest_kernel,
     features_from_ids,
     features_of,
-    has_fast_bf16,
     length_batches,
     length_groups,
     predict,

@@ -12,7 +12,8 @@ from transformers import AutoModelForSequenceClassification
 from transformers.utils import logging
 
 from steu.models.checks import check_embedding
-from steu.models.inference import autocast, predict
+from steu.models.hardware import autocast
+from steu.models.inference import predict
 from steu.models.loading import (
     build_classifier,
     load_classifier,

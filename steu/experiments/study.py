@@ -20,7 +20,7 @@ from steu.evaluation.results import tagged
 from steu.experiments.kept import place_of
 from steu.experiments.measures import cost_records, measure, probe_between, probe_record
 from steu.experiments.stored import read_edit, write_edit
-from steu.models.inference import Precision, machine
+from steu.models.hardware import Precision, machine
 from steu.models.loading import load_classifier, to_device
 from steu.models.teacher import Teacher
 from steu.task import Edit, ForgetTask

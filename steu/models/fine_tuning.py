@@ -16,15 +16,9 @@ from transformers import PreTrainedModel
 from steu._errors import check_choice, check_losses
 from steu.data.encoding import EncodedNotes
 from steu.evaluation.metrics import macro_auroc
+from steu.models.hardware import Precision
 from steu.models.heads import head_of
-from steu.models.inference import (
-    Precision,
-    extract_features,
-    features_of,
-    length_batches,
-    on_device,
-    predict,
-)
+from steu.models.inference import extract_features, features_of, length_batches, on_device, predict
 from steu.models.probe_start import start_from_probe
 
 

@@ -12,8 +12,9 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from steu.data.encoding import EncodedNotes
+from steu.models.hardware import Precision, autocast
 from steu.models.heads import head_of
-from steu.models.inference import Precision, autocast, frozen, length_batches, on_device
+from steu.models.inference import frozen, length_batches, on_device
 from steu.models.layers import encoder_layers
 
 HEAD = "what the head reads"

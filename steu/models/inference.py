@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Literal
+from contextlib import contextmanager
 
 import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from steu._errors import check_choice
 from steu.data.encoding import EncodedNotes
+from steu.models.hardware import Precision, autocast
 from steu.models.heads import copy_of_head, head_name, head_of
-
-Precision = Literal["auto", "fp32", "bf16"]
 
 # Bytes of one layer's attention scores in a group of notes on a CPU. The C library hands larger
 # blocks back to the system after every use, and to get them anew takes longer than to fill them.
 SCORES = 2**25
 NEARLY = 0.75  # shortest note of a group, as a share of its longest
-WITH_BF16 = ("AVX512_CORE_BF16", "AVX512_CORE_FP16", "AVX512_CORE_AMX", "AVX10")  # oneDNN's names
 HAND_ON = ("bert", "distilbert", "roberta", "electra", "camembert", "xlm-roberta")
 KERNELS = ("sdpa", "eager")  # attention kernels that are chosen between; others are left alone
 
@@ -191,13 +186,6 @@ def hides_any(mask: torch.Tensor) -> bool:
     return not bool(mask.numpy().all())
 
 
-def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[Any]:
-    """bf16 autocast where asked for, or where ``"auto"`` finds the hardware to do it fast."""
-    check_choice(precision, ("auto", "fp32", "bf16"), what="precision")
-    enabled = precision == "bf16" or (precision == "auto" and has_fast_bf16(device))
-    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
-
-
 @contextmanager
 def fast_attention(model: PreTrainedModel, ids: torch.Tensor) -> Iterator[None]:
     """While open, the attention kernel that is fastest for a batch (B, T) as things stand."""
@@ -225,30 +213,6 @@ def fastest_kernel(device: torch.device, batch: tuple[int, ...], *, heads: int) 
     in_bf16 = torch.is_autocast_enabled(device.type) and torch.is_grad_enabled()
     small = batch[1] <= 256 and 4 * heads * batch[0] * batch[1] ** 2 <= SCORES
     return "eager" if device.type == "cpu" and in_bf16 and small else "sdpa"
-
-
-def has_fast_bf16(device: torch.device) -> bool:
-    """Whether the device multiplies bf16 matrices in hardware, and its libraries may use that.
-
-    The processor does not know that ``ONEDNN_MAX_CPU_ISA`` holds the matrix library to less.
-    """
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    held_to = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
-    if held_to.startswith(("SSE", "AVX")) and not held_to.startswith(WITH_BF16):
-        return False
-    return bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
-
-
-def machine(device: torch.device, precision: Precision) -> str:
-    """What decides the last bits of what is computed there, in words."""
-    with autocast(device, precision):
-        in_bf16 = torch.is_autocast_enabled(device.type)
-    passes = "bf16" if in_bf16 else "fp32"
-    if device.type == "cuda":
-        return f"{torch.cuda.get_device_name(device)}, {passes}"
-    threads, instructions = torch.get_num_threads(), torch.backends.cpu.get_cpu_capability()
-    return f"CPU, {instructions}, {passes}, {threads} thread{'s' * (threads > 1)}"
 
 
 def length_batches(

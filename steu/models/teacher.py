@@ -7,8 +7,9 @@ import torch
 from transformers import PreTrainedModel
 
 from steu.data.encoding import EncodedNotes
+from steu.models.hardware import Precision
 from steu.models.heads import copy_of_head
-from steu.models.inference import Precision, extract_features
+from steu.models.inference import extract_features
 
 
 class Teacher:

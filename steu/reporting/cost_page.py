@@ -1,4 +1,4 @@
-"""The page on cost: what `make bench` measured, as one MyST page and one picture."""
+"""The page on cost: what `make bench` measured, as one MyST page."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
-from steu._io import read_json
-from steu.reporting import figures
+from steu.reporting.cost_figures import PICTURE, VARIANTS, of_one_setting, results_of
 
 TITLES = {
     "step": "One training step",
@@ -53,20 +51,6 @@ machine down slowed all of it. A number stands with the least and the largest of
 page is made from what the programs in `benchmarks/` wrote and from nothing else; where nothing was
 written, it says so.
 """
-PICTURE = {  # quantity of the benchmark of a step → title of its panel
-    "times the floor": "time,\ntimes the floor",
-    "peak bytes of a step": "memory at its peak,\nbytes",
-    "bytes stored": "on disk,\nbytes",
-    "parameters trained": "parameters\ntrained",
-}
-VARIANTS = {
-    "head": "head alone",
-    "steu": "STEU",
-    "peft_tokens": "STEU by PEFT",
-    "masked_dense": "STEU, masked table",
-    "last_three_layers": "last three layers",
-    "full": "everything",
-}
 
 
 def page(folder: Path, run: Sequence[dict[str, Any]] = ()) -> str:
@@ -76,7 +60,7 @@ def page(folder: Path, run: Sequence[dict[str, Any]] = ()) -> str:
     """
     parts = [INTRODUCTION, *([_of_run(run)] if run else [])]
     for name, title in TITLES.items():
-        results = _results(folder, name)
+        results = results_of(folder, name)
         if not results:
             parts.append(f"## {title}\n\nNot measured for this copy of the book.\n")
             continue
@@ -110,69 +94,10 @@ Computed on: {"; ".join(machines) or "not known"}.
 """
 
 
-def pictures(folder: Path) -> dict[str, Figure]:
-    """The figures of the page by name, as far as their benchmarks were run."""
-    figures.look()
-    made = {"costs": ("step", _step_picture), "growth": ("scaling", _growth_picture)}
-    return {
-        name: draw(results[0])
-        for name, (benchmark, draw) in made.items()
-        if (results := _results(folder, benchmark))
-    }
-
-
-def _results(folder: Path, name: str) -> list[dict[str, Any]]:
-    """What one benchmark found on each kind of machine; on AVX2, which most have, first."""
-    return [read_json(path) for path in sorted(folder.rglob(f"{name}.json"))]
-
-
-def _step_picture(result: dict[str, Any]) -> Figure:
-    """Time, memory, disk and parameters of a step of each method, side by side, on log scales."""
-    rows = _of_one_setting(result)
-    rows = rows[rows["method"].isin(VARIANTS)]
-    rows["method"] = rows["method"].map(VARIANTS)
-    drawn = Figure(figsize=(8.6, 3))
-    axes = drawn.subplots(1, len(PICTURE), sharey=True)
-    for ax, (quantity, title) in zip(axes, PICTURE.items(), strict=True):
-        figures.intervals(rows[rows["quantity"] == quantity], ax)
-        ax.set_xscale("log")
-        ax.set_title(title, fontsize=10)
-    axes[0].axvline(1, color="#888888", linewidth=1, linestyle=":")
-    return drawn
-
-
-def _growth_picture(result: dict[str, Any]) -> Figure:
-    """Seconds of every stage against the number of notes, both on log scales."""
-    rows = pd.DataFrame(result["rows"])
-    rows = rows[rows["quantity"] == "seconds"]
-    rows["notes"] = rows["setting"].str.replace(",", "").str.extract(r"(\d+)")[0].astype(int)
-    drawn = Figure(figsize=(6.4, 3.4))
-    ax = drawn.subplots()
-    stages = rows.groupby("variant", sort=False)
-    for colour, (stage, part) in zip(figures.COLOURS, stages, strict=False):
-        ax.plot(part["notes"], part["median"], "o-", markersize=4, color=colour, label=stage)
-        ax.fill_between(part["notes"], part["min"], part["max"], color=colour, alpha=0.15)
-    ax.set(xscale="log", yscale="log", xlabel="notes", ylabel="seconds")
-    ax.legend(frameon=False)
-    return drawn
-
-
-def _of_one_setting(result: dict[str, Any]) -> pd.DataFrame:
-    """The rows of the largest model at its shortest length, in bf16 where it was measured."""
-    rows = pd.DataFrame(result["rows"])
-    settings = list(dict.fromkeys(rows["setting"]))
-    wanted = [s for s in settings if "BERT-base" in s] or settings
-    fast = [s for s in wanted if "bf16" in s] or wanted
-    rows = rows[rows["setting"] == fast[0]]
-    return rows.rename(
-        columns={"variant": "method", "median": "value", "min": "low", "max": "high"}
-    )
-
-
 def _answer(results: list[dict[str, Any]]) -> str:
     """The picture and the sentence under it, both made from the rows of a step."""
     result = results[0]
-    rows = _of_one_setting(result)
+    rows = of_one_setting(result)
     _require(rows)
     at = rows.set_index(["quantity", "method"])["value"]
     share = at["parameters trained", "steu"] / at["parameters trained", "last_three_layers"]

@@ -16,6 +16,7 @@ from steu.reporting.display_names import name
 
 # Okabe and Ito's colours: told apart by most colour-blind readers.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#666666")
+NAMED = 12  # tokens that a map of scores names
 MARKERS = "osD^v"  # one each time the colours have been gone through
 
 
@@ -217,7 +218,7 @@ def training(history: pd.DataFrame, ax: Axes, *, x: str, columns: dict[str, str]
     return ax
 
 
-def score_map(tokens: pd.DataFrame, ax: Axes, *, annotate: int = 12) -> Axes:
+def score_map(tokens: pd.DataFrame, ax: Axes) -> Axes:
     """Every token seen in a forget note: how often against how typical, the selected in colour.
 
     Columns token, n_forget, pmi (bits), selected (bool), score.
@@ -228,7 +229,7 @@ def score_map(tokens: pd.DataFrame, ax: Axes, *, annotate: int = 12) -> Axes:
     ):
         part = tokens[tokens["selected"] == selected]
         ax.scatter(part["n_forget"], part["pmi"], s=8, color=colour, label=label, rasterized=True)
-    best = tokens.nlargest(annotate, "score").sort_values("n_forget")
+    best = tokens.nlargest(NAMED, "score").sort_values("n_forget")
     for place, row in zip(np.linspace(0.04, 0.92, len(best)), best.itertuples(), strict=True):
         ax.annotate(  # names in a row above the points, so that none hides another
             str(row.token),

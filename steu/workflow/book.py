@@ -20,10 +20,10 @@ import yaml
 
 from steu._io import atomic_path, read_json
 from steu.evaluation.results import COLUMNS, collect
-from steu.reporting import cost_page, request_costs
+from steu.reporting import cost_figures, cost_page, request_costs
 from steu.workflow.gate import check_note_text as check_note_text
 from steu.workflow.gate import check_privacy, require_notes
-from steu.workflow.parameters import Parameter, notebook_parameters
+from steu.workflow.parameters_page import parameters_page
 from steu.workflow.profiles import Profile, load_profile
 from steu.workflow.site import check_site
 
@@ -38,13 +38,6 @@ COMPUTES_WITH = (
     "threadpoolctl",
 )
 UNWANTED = ("sphinx_thebe", "sphinx_comments", "sphinx.ext.intersphinx")  # they name remote hosts
-PARAMETERS_INTRODUCTION = """\
-# Parameters of every notebook
-
-This page is made from the notebooks' own `parameters` cells whenever the book is built. Set any of
-them with `-p name value`; an unknown name or a value of the wrong type is refused before anything
-runs. {doc}`rerunning` shows how.
-"""
 # Some extensions say how their nodes look on one single page, and then those that say it of HTML in
 # general are no longer asked.
 SETUP = """
@@ -190,7 +183,7 @@ def _stage_costs(results: Path, measured: Iterable[Path], book: Path) -> None:
     jobs = [read_json(path) for path in files if path.is_file()]
     (book / "costs.md").write_text(cost_page.page(results, jobs), encoding="utf-8")
     (book / "glued").mkdir(exist_ok=True)
-    for name, drawn in cost_page.pictures(results).items():
+    for name, drawn in cost_figures.pictures(results).items():
         drawn.savefig(book / "glued" / f"{name}.svg", metadata={"Date": None})
 
 
@@ -251,26 +244,6 @@ def prune_toc(toc: dict[str, Any], *, keep: set[str]) -> dict[str, Any]:
 
 def _stays(page: str, keep: set[str]) -> bool:
     return not page.startswith("notebooks/") or page in keep
-
-
-def parameters_page(notebooks: list[Path]) -> str:
-    """MyST text that lists the ``parameters`` cell of every notebook, in order."""
-    lines = [PARAMETERS_INTRODUCTION]
-    for path in notebooks:
-        lines += [f"## {path.stem}\n", f"The page: {{doc}}`../notebooks/{path.stem}`.\n"]
-        lines += _parameter_table(notebook_parameters(path))
-    return "\n".join(lines) + "\n"
-
-
-def _parameter_table(parameters: list[Parameter]) -> list[str]:
-    rows = [["name", "type", "default", "meaning"], ["---"] * 4]
-    rows += [[_code(p.name), _code(p.type), _code(repr(p.default)), p.meaning] for p in parameters]
-    lines = ["| " + " | ".join(c.replace("|", "\\|") for c in row) + " |" for row in rows]
-    return ["```{table}", ":class: parameters", "", *lines, "```", ""]
-
-
-def _code(text: str) -> str:
-    return f"`` {text} ``"
 
 
 def sphinx(source: Path, html: Path, *, builder: Literal["html", "singlehtml"]) -> None:
