@@ -203,5 +203,5 @@ def test_another_seed_takes_what_the_first_one_chose(tmp_path):
     pd.DataFrame(rows, columns=columns).to_parquet(tmp_path / "trials.parquet")
     assert chosen_by(str(tmp_path)) == {"steu": (4.0, 2.0), "lora": (0.5, 0.5)}
     assert chosen_by("") == {}
-    with pytest.raises(ValueError, match="trials.parquet does not exist; name a folder that 05_b"):
+    with pytest.raises(ValueError, match="trials.parquet does not exist; name a folder that a sea"):
         chosen_by(str(tmp_path / "nowhere"))

@@ -260,7 +260,7 @@ def chosen_by(folder: str) -> dict[str, Chosen]:
         return {}
     file = Path(folder, "trials.parquet")
     if not file.is_file():
-        raise ValueError(f"{file} does not exist; name a folder that 05_baselines wrote, or ''")
+        raise ValueError(f"{file} does not exist; name a folder that a search wrote, or ''")
     return {str(name): chosen_in(one) for name, one in pd.read_parquet(file).groupby("method")}
 
 
