@@ -5,17 +5,21 @@ from __future__ import annotations
 import errno
 import io
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from toys import Toy
 
     from steu.task import ForgetTask
+
+Once = Callable[[str, Callable[[Path], object]], Path]
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -83,8 +87,27 @@ def task(toy: Toy) -> ForgetTask:
 
 
 @pytest.fixture(scope="session")
-def study_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """Call it with a name and what fills a folder: all workers get one folder, filled once."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+    def filled(name: str, fill: Callable[[Path], object]) -> Path:
+        folder, done = shared / name, shared / f"{name}.done"
+        with FileLock(shared / f"{name}.lock"):
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # of one that failed
+                folder.mkdir()
+                fill(folder)
+                done.touch()
+        return folder
+
+    return filled
+
+
+@pytest.fixture(scope="session")
+def study_folder(once: Once) -> Path:
     """A small cohort and a classifier that knows its cues, on disk; nothing writes there."""
     from toys import write_study  # here: only tests that ask for it wait for torch
 
-    return write_study(tmp_path_factory.mktemp("study"))
+    return once("study", write_study)

@@ -17,6 +17,7 @@ import nbformat
 import pandas as pd
 import pytest
 import yaml
+from conftest import Once
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from stubs import steu
 
@@ -104,9 +105,10 @@ def build(root: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def site(once: Once) -> Path:
     """The HTML folder of one whole build of the real pages around stub notebooks."""
-    return build(make_project(tmp_path_factory.mktemp("project"))).parent
+    root = once("site", lambda folder: build(make_project(folder)))
+    return root / "_build" / "demo" / "html"
 
 
 def test_every_page_of_the_contents_is_in_the_site(site: Path) -> None:

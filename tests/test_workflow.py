@@ -20,6 +20,7 @@ from threading import Timer
 from urllib.parse import parse_qsl
 
 import pytest
+from conftest import Once
 from filelock import FileLock
 from snakemake.cli import parse_config
 from snakemake_interface_executor_plugins.utils import format_cli_value
@@ -40,11 +41,12 @@ PROFILES = sorted(path.stem for path in (ROOT / "profiles").glob("*.yaml"))
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = write_project(tmp_path_factory.mktemp("project"))
-    done = steu(root, "workflow", "toy", "--cores", "2")
-    assert done.returncode == 0, done.stderr
-    return root
+def finished(once: Once) -> Path:
+    def run(root: Path) -> None:
+        done = steu(write_project(root), "workflow", "toy", "--cores", "2")
+        assert done.returncode == 0, done.stderr
+
+    return once("finished", run)
 
 
 @pytest.fixture
