@@ -27,7 +27,9 @@ EXPLAINED = {
     "else; no edit of embedding rows can do without it.",
     "whole": "*plain* is the objective written down in the plainest way: float32, notes padded to "
     "the window, the original model asked at every step, the gradient of the whole table with a "
-    "mask. Each way to its right has one measure more; the last is `steu.unlearn`.",
+    "mask. Each way to its right has one measure more; the last is `steu.unlearn`. To ask the "
+    "original once for all notes is a pass over all of them, which two epochs over the notes with "
+    "the class do not win back; a search, which trains many edits of one task, does.",
     "encoding": "Beside the bare `tokenizers` library on the same text, with the same ids.",
     "counting": "Beside scikit-learn's `CountVectorizer`, with the same counts.",
     "reading": "MIMIC-IV, from `csv.gz` to a cohort, beside a bare DuckDB scan of the files.",
