@@ -94,6 +94,8 @@ def test_an_audit_that_does_not_catch_the_original_has_no_vote_and_is_called_bli
     assert battery.voting(ORIGINAL, REFERENCES) == votes
     said = decided(clean=audit_samples(probed(0.8, below=0.8, seed=70)))["clean"].said
     assert said == dict.fromkeys(votes, "no more") | {OTHERS: "blind"}
+    table = battery.verdict_table(decided(clean=audit_samples(probed(0.8, below=0.8, seed=70))))
+    assert list(table) == ["method", "verdict", "decided by", *votes]
 
 
 def test_each_model_gets_the_verdict_that_its_states_bear_out() -> None:

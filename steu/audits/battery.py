@@ -169,9 +169,10 @@ def as_records(found: Mapping[str, Decision]) -> dict[str, dict[str, Any]]:
 
 
 def verdict_table(found: Mapping[str, Decision]) -> pd.DataFrame:
-    """A row a method: verdict, what decides it, and what each audit said."""
+    """A row a method: verdict, what decides it, and what each audit said that is not blind."""
     rows = [
-        {"method": method, "verdict": one.verdict, "decided by": one.decided_by, **one.said}
+        {"method": method, "verdict": one.verdict, "decided by": one.decided_by}
+        | {audit: outcome for audit, outcome in one.said.items() if outcome != "blind"}
         for method, one in found.items()
     ]
     return pd.DataFrame(rows)
