@@ -111,3 +111,11 @@ def study_folder(once: Once) -> Path:
     from toys import write_study  # here: only tests that ask for it wait for torch
 
     return once("study", write_study)
+
+
+@pytest.fixture(scope="session")
+def layouts(once: Once) -> Path:
+    """A project with one finished run on two layouts; what writes there writes the same again."""
+    from stubs import run_on_layouts
+
+    return once("layouts", run_on_layouts)

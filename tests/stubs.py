@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import nbformat
+import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -94,6 +95,21 @@ def write_project(root: Path) -> Path:
     (root / "profiles").mkdir()
     (root / "profiles" / "toy.yaml").write_text(PROFILE)
     return root
+
+
+def run_on_layouts(root: Path) -> None:
+    """Run the real notebooks on made-up tables in two layouts; the smoke run reads MIMIC-IV's."""
+    copy_project(root)
+    profile = yaml.safe_load((root / "profiles" / "smoke.yaml").read_text())
+    (dataset,) = profile["datasets"].values()
+    profile |= {
+        "datasets": {layout: {**dataset, "layout": layout} for layout in ("mimic_iii", "eicu")},
+        "backbones": {"random_distilbert": {"model": "random-distilbert"}},
+        "stages": ["unlearning", "baselines"],
+    }
+    (root / "profiles" / "layouts.yaml").write_text(yaml.safe_dump(profile))
+    done = steu(root, "workflow", "layouts", "--cores", "2")
+    assert done.returncode == 0, done.stderr[-3000:]
 
 
 def steu(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

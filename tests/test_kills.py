@@ -1,4 +1,4 @@
-"""Each stage, killed at random moments: nothing half-written is taken for whole. `make nightly`."""
+"""A stage killed at random moments leaves nothing half; `make nightly` tries each fifty times."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -22,62 +24,87 @@ from stubs import ROOT, copy_project, steu
 
 from steu.workflow.agreement import COSTS
 from steu.workflow.jobs import Grid
+from steu.workflow.warm import THREADS, warm_interpreter
 
 NIGHTLY = settings().max_examples > 100  # hypothesis's profile says how much is tried
-KILLS = 50
-RUN = Path("runs/smoke")
-STAGES = yaml.safe_load((ROOT / "profiles" / "smoke.yaml").read_text())["stages"]
-pytestmark = pytest.mark.skipif(not NIGHTLY, reason="make nightly kills each stage 50 times")
+SMOKE = yaml.safe_load((ROOT / "profiles" / "smoke.yaml").read_text())["stages"]
+nightly = pytest.mark.skipif(not NIGHTLY, reason="make nightly kills each stage 50 times")
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def smoke(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole run that nobody has disturbed."""
     root = copy_project(tmp_path_factory.mktemp("kills"))
     done = steu(root, "workflow", "smoke", "--cores", "2")
     assert done.returncode == 0, done.stderr[-3000:]
     return root
 
 
-@pytest.mark.parametrize("name", ["cohort", "classifier", "pmi", *STAGES, "reproduction"])
+@pytest.fixture(scope="module")
+def environment() -> Iterator[dict[str, str]]:
+    """What a stage of a run finds: kernels are forked from one interpreter."""
+    with warm_interpreter(threads=1) as warm:
+        yield os.environ | warm | dict.fromkeys(THREADS, "1") | {"PYTHONPATH": str(ROOT)}
+
+
+@nightly
+@pytest.mark.parametrize("name", ["cohort", "classifier", "pmi", *SMOKE, "reproduction"])
 def test_a_killed_stage_leaves_nothing_half_and_ends_as_if_it_had_not_been(
-    undisturbed: Path, name: str, monkeypatch: pytest.MonkeyPatch
+    smoke: Path, name: str, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(undisturbed)
-    grid = Grid.of("smoke")
+    monkeypatch.chdir(smoke)
+    moments = Random(name)
+    kill_and_go_on("smoke", name, [moments.random() for _ in range(50)], environment)
+
+
+@pytest.mark.parametrize("name", ["cohort", "unlearning"])
+def test_a_stage_that_is_killed_now_and_then_ends_as_if_it_had_not_been(
+    layouts: Path, name: str, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(layouts)
+    kill_and_go_on("layouts", name, [0.4, 0.8], environment)
+
+
+def kill_and_go_on(
+    profile: str, name: str, moments: Sequence[float], environment: Mapping[str, str]
+) -> None:
+    """Kill a stage of a finished run at these shares of the time it takes, then let it end."""
+    grid = Grid.of(profile)
+    run = Path(grid.run)
     stage = next(stage for stage in grid.stages if stage.name == name)
     cell = grid._first_cell(stage)
     folder = Path(grid.folder(stage, cell))
     before = contents(folder)
     command = [sys.executable, "-m", "steu.workflow.cli", "run", stage.path]
     command += ["--parameters", grid.command(stage, cell)]
-    forget_what_was_trained()
+    whole_run = partial(
+        subprocess.run, command, check=True, env=environment, stdout=subprocess.DEVNULL
+    )
+    forget_what_was_trained(run)
     started = time.monotonic()
-    subprocess.run(command, check=True, env=environment(), stdout=subprocess.DEVNULL)
+    whole_run()
     lasting = time.monotonic() - started
-    moments, whole = Random(name), 0
-    for _ in range(KILLS):
-        if moments.random() < 0.2:
-            forget_what_was_trained()
+    assert contents(folder) == before  # nothing of it is chance
+    whole = 0
+    for number, moment in enumerate(moments):
+        if number % 5 == 0:
+            forget_what_was_trained(run)
         process = subprocess.Popen(
-            command, env=environment(), stdout=subprocess.DEVNULL, start_new_session=True
+            command, env=environment, stdout=subprocess.DEVNULL, start_new_session=True
         )
-        time.sleep(moments.uniform(0, lasting))
+        time.sleep(moment * lasting)
         whole += process.poll() is not None
         os.killpg(process.pid, signal.SIGKILL) if process.poll() is None else None
         process.wait()
-        check_whole(RUN)
-    print(f"\n{name}: {KILLS} kills within {lasting:.1f} s; {whole} runs were done before")
-    subprocess.run(command, check=True, env=environment(), stdout=subprocess.DEVNULL)
+        check_whole(run)
+    print(f"\n{name}: {len(moments)} kills within {lasting:.1f} s; {whole} had ended before")
+    whole_run()
     assert contents(folder) == before
 
 
-def environment() -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": str(ROOT)}
-
-
-def forget_what_was_trained() -> None:
+def forget_what_was_trained(run: Path) -> None:
     """So that a stage has to train again, and may be killed while it does."""
-    for place in RUN.glob("*/*/trained"):
+    for place in run.glob("*/*/trained"):
         shutil.rmtree(place, ignore_errors=True)
 
 
