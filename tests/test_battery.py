@@ -85,6 +85,12 @@ def test_the_untouched_original_is_caught_and_no_reference_is() -> None:
     caught = [set(one.values()) for one in battery.held_out(REFERENCES).values()]
     assert len(caught) == 4
     assert not any("more" in one for one in caught)
+    blind = battery.blind_audits(ORIGINAL, REFERENCES)
+    out = battery.held_out(REFERENCES, blind)
+    assert {name for name, said in out.items() if battery.cleared(said)} < set(REFERENCES)
+    assert battery.cleared({HEAD: "no more", OTHERS: "blind"})
+    assert not battery.cleared({HEAD: "no more", OTHERS: "undecided"})
+    assert not battery.cleared(dict.fromkeys(blind, "blind"))  # who saw nothing clears nobody
     three = dict(list(REFERENCES.items())[:3])
     assert battery.held_out(three) == {}  # beside two there is no saying how far they lie apart
 
@@ -95,7 +101,16 @@ def test_an_audit_that_does_not_catch_the_original_has_no_vote_and_is_called_bli
     said = decided(clean=audit_samples(probed(0.8, below=0.8, seed=70)))["clean"].said
     assert said == dict.fromkeys(votes, "no more") | {OTHERS: "blind"}
     table = battery.verdict_table(decided(clean=audit_samples(probed(0.8, below=0.8, seed=70))))
-    assert list(table) == ["method", "verdict", "decided by", *votes]
+    assert list(table) == ["method", "verdict", "decided by", "value", "low", "high", *votes]
+
+
+def test_a_class_that_an_edit_wrote_into_a_neighbours_answers_is_caught() -> None:
+    """There the original tells no more than the references, so the audit is blind for it."""
+    assert OTHERS in battery.blind_audits(ORIGINAL, REFERENCES)
+    leaking = decided(leaking=audit_samples(probed(0.80, below=0.80, others=0.99, seed=70)))
+    assert leaking["leaking"].said[OTHERS] == "more"
+    assert leaking["leaking"].verdict == "suppressed in the representation"
+    assert battery.told_apart(leaking["leaking"])["value"] == 1.0
 
 
 def test_each_model_gets_the_verdict_that_its_states_bear_out() -> None:

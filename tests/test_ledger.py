@@ -78,6 +78,7 @@ def test_a_stage_of_the_first_seed_only_is_judged_by_that_seed():
         **GOOD,
         ("random_tokens", "reader_auroc_head"): [0.9],
         ("steu_tuned", "reader_auroc_head"): [0.8],
+        ("original", "reader_auroc_head"): [0.9, 0.9],  # seeds do not differ in it
     }
     claim = ledger(results(first))["pmi_beats_random"]
     assert claim.verdict == "holds"
@@ -114,8 +115,8 @@ def test_no_statement_of_erasure_rests_on_one_probe_but_the_choice_of_scores():
     ],
 )
 def test_nearness_to_retraining_is_held_against_the_original(original, edited, verdict):
-    near = {("original", "js_retain_relabelled"): [original]}
-    near |= {("steu_tuned", "js_retain_relabelled"): [edited]}
+    near = {("original", "js_retain_relabelled"): [original] * 2}
+    near |= {("steu_tuned", "js_retain_relabelled"): [edited] * 2}
     assert ledger(results(near))["others_near_retrained"].verdict == verdict
 
 
@@ -141,6 +142,17 @@ def test_one_seed_is_as_unsure_as_seeds_are_elsewhere():
     assert verdict_of(found | far, "pmi_beats_random") == "undecided"
     several = {("head_only", READ): [0.70, 0.71, 0.72]}  # seeds themselves say it better
     assert verdict_of(found | far | several, "pmi_beats_random") == "holds"
+
+
+def test_only_what_no_seed_can_change_is_sure_with_one() -> None:
+    once = {("steu_e", "seconds"): [1.9], ("steu_tuned", "seconds"): [1.0]}
+    assert verdict_of(once, "steu_e_is_quick", error=0) == "undecided"  # timed once
+    silent = {("null", "forget_f1"): [0.0], ("steu", "forget_f1"): [0.0]}
+    assert verdict_of(silent, "one_bias_silences", error=0) == "undecided"
+    left = {("selector_pmi", "lexical_remainder_auroc"): [0.9]}  # words alone, and no model
+    assert verdict_of(left, "nothing_left_in_note", error=0.02) == "does not hold"
+    few = {("steu", "parameters_share"): [0.0019]}
+    assert verdict_of(few, "small_share", error=0) == "holds"
 
 
 def verdict_of(values, key, error=0.005):

@@ -42,6 +42,11 @@ def test_the_divergence_is_between_none_and_one_bit():
     there, back = bernoulli_js(*values), bernoulli_js(*values[::-1])
     assert there == pytest.approx(back)
     assert (there >= 0).all() and (there <= 1).all()
+    assert bernoulli_js(np.array([[-np.inf]]), np.array([[-np.inf]])) == 0  # as the null edit's
+    values[0, 7, 2] = np.nan
+    for pair in (values, values[::-1]):
+        with pytest.raises(ValueError, match="1 answers are not a number, first that to note 7"):
+            bernoulli_js(*pair)
 
 
 def test_means_follow_the_weights():

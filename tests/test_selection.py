@@ -299,5 +299,7 @@ def test_random_tokens_are_as_frequent_as_the_best_and_none_of_them():
     assert abs(found.mean() - rare.mean()) < 0.3 < abs(other.mean() - rare.mean())
     assert not np.array_equal(drawn, matched_tokens(ranked, 50, occurrences, seed=2))
     assert np.array_equal(drawn, matched_tokens(ranked, 50, occurrences, seed=1))
+    two = [matched_tokens(ranked, 50, occurrences, seed=(seed, 0)) for seed in (0, 1)]
+    assert not np.array_equal(*two)  # a training seed draws its own
     with pytest.raises(ValueError, match="found 400 beside 600: lower n_tokens"):
         matched_tokens(ranked, 600, occurrences, seed=0)

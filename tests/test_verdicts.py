@@ -9,11 +9,15 @@ from scipy.stats import t as student
 
 from steu.evaluation.metrics import auroc, group_weights
 from steu.evaluation.verdicts import (
+    ERROR,
+    FEWEST,
+    MARGIN,
     Beside,
     beside_references,
     decide,
     lower_for_all,
     outcomes,
+    recall_not_excluded,
 )
 
 
@@ -25,13 +29,20 @@ def samples(value: float, spread: float = 0.0, n: int = 4000, seed: int = 0) -> 
 def test_the_interval_is_that_of_patients_and_of_one_more_draw() -> None:
     told = [samples(v) for v in (0.78, 0.80, 0.82)]  # a spread of 0.02 and no luck of patients
     found = beside_references(samples(0.9), told)
-    around = student(2).ppf(0.975) * 0.02 * np.sqrt(1 + 1 / 3)
+    around = student(2).ppf(0.95) * 0.02 * np.sqrt(1 + 1 / 3)
     assert found.value == pytest.approx(0.1)
     assert (found.low, found.high) == pytest.approx((0.1 - around, 0.1 + around))
     assert found.p_more == pytest.approx(student(2).sf(0.1 / (0.02 * np.sqrt(4 / 3))), rel=1e-3)
     alone = beside_references(samples(0.85, 0.03), [samples(0.8)] * 3)  # luck of patients alone
     assert alone.p_more == pytest.approx(norm.sf(0.05 / 0.03), rel=0.1)
-    assert alone.high == pytest.approx(0.05 + 1.96 * 0.03, abs=0.005)
+    assert alone.high == pytest.approx(0.05 + 1.645 * 0.03, abs=0.005)
+
+
+@pytest.mark.parametrize("value", [0.80, 0.815, 0.825, 0.83, 0.84])
+def test_the_interval_that_is_shown_is_the_one_that_decides(value: float) -> None:
+    told = [samples(v, 0.01, seed=i) for i, v in enumerate((0.795, 0.80, 0.805, 0.80))]
+    found = beside_references(samples(value, 0.01, seed=9), told)
+    assert (found.p_margin < ERROR) == (found.high < MARGIN)
 
 
 def test_less_than_the_references_is_no_more_than_they_hold() -> None:
@@ -59,6 +70,53 @@ def test_a_reference_held_out_is_caught_no_more_often_than_is_stated() -> None:
         caught += "more" in outcomes(audits).values()
     # 120 trials at the stated rate catch 11 or fewer in 97 of 100 cases
     assert caught <= 11
+
+
+@pytest.mark.parametrize("positives", [FEWEST, 20])
+def test_what_lies_just_at_the_margin_is_called_no_more_often_than_is_stated(
+    positives: int,
+) -> None:
+    """Cleared with `MARGIN` more than the references; suppressed with `MARGIN` less somewhere."""
+    generator = np.random.default_rng(positives)
+    truth = np.arange(220) < positives
+    weights = group_weights(np.arange(220), n_bootstrap=60, seed=0)
+    own, trials, cleared, suppressed = 0.5, 100, 0, 0
+
+    def model(patients: np.ndarray, auroc_: float, apart: float) -> np.ndarray:
+        """Samples of a model whose AUROC is this on average, training apart."""
+        spread = np.sqrt(2 * (1 + own**2) + apart**2)
+        tells = generator.normal(norm.ppf(auroc_) * spread, apart)
+        return auroc(truth, patients + own * generator.normal(size=220) + truth * tells, weights)
+
+    for _ in range(trials):
+        patients = generator.normal(size=220)
+        references = [model(patients, 0.77, 0.2) for _ in range(4)]
+        beside = beside_references(model(patients, 0.77 + MARGIN, 0.2), references)
+        cleared += outcomes({"probe": beside}) == {"probe": "no more"}
+        original = {place: model(patients, 0.85, 0.0) for place in "abc"}
+        edited = {place: model(patients, 0.85, 0.0) for place in "bc"}
+        edited["a"] = model(patients, 0.85 - MARGIN, 0.0)
+        found = lower_for_all(edited, original)
+        suppressed += any(high < -MARGIN for _, _, high in found.values())
+    # 100 trials at the stated rate give 10 or fewer in 99 of 100 cases
+    assert cleared <= 10 and suppressed <= 10
+
+
+def test_silence_on_few_patients_leaves_open_what_it_says() -> None:
+    for patients in (10, 40, 115):
+        recall = recall_not_excluded(patients)
+        assert (1 - recall) ** patients == pytest.approx(0.05)
+    assert recall_not_excluded(22) == pytest.approx(0.127, abs=0.001)
+
+
+def test_a_blind_audit_clears_nobody_and_catches_all_the_same() -> None:
+    same, more = Beside(0.0, -0.02, 0.02, 0.5, 0.001), Beside(0.2, 0.1, 0.3, 0.001, 0.99)
+    assert outcomes({"a": same, "b": same}, blind=["b"]) == {"a": "no more", "b": "blind"}
+    assert outcomes({"a": same, "b": more}, blind=["b"]) == {"a": "no more", "b": "more"}
+    silent = (0.0, 0.0, 0.0)
+    caught = decide(forget_f1=silent, suppressed={}, audits={"a": same, "b": more}, blind=["b"])
+    assert (caught.verdict, caught.decided_by) == ("silenced", "b")
+    assert (caught.value, caught.low, caught.high) == (0.2, 0.1, 0.3)
 
 
 def test_a_model_that_holds_more_is_caught() -> None:
@@ -90,6 +148,7 @@ def test_verdicts_rise_with_what_the_intervals_bear_out() -> None:
     blind = decide(
         forget_f1=silent, suppressed=not_less, audits=same, blind=["unseen"], needed=["unseen"]
     )
+    assert (found.value, found.low, found.high) == less["head"]
     assert (blind.verdict, blind.decided_by) == ("silenced", "unseen, which is blind here")
     assert blind.said == {"probe": "no more", "unseen": "blind"}
 

@@ -24,6 +24,7 @@ from steu.evaluation.verdicts import (
     decide,
     lower_for_all,
     outcomes,
+    recall_not_excluded,
 )
 from steu.models.hidden_states import HEAD
 from steu.task import ForgetTask
@@ -74,8 +75,9 @@ def verdicts(
     """A verdict on every method of `found` but "original", beside the references.
 
     There is none on a class that fewer than `FEWEST` patients of the test notes have. An audit by
-    which the original itself is not caught is blind on these notes: it has no vote. Without any
-    reference none votes, and no verdict goes further than *suppressed in the representation*.
+    which the original itself is not caught is blind on these notes: it clears nobody, and catches
+    all the same. Without any reference none votes, and no verdict goes further than *suppressed in
+    the representation*.
 
     Parameters
     ----------
@@ -92,24 +94,33 @@ def verdicts(
     """
     original = found["original"]
     methods = [method for method in found if method != "original"]
-    patients = len(np.unique(task.groups[task.test[task.is_forget[task.test]]]))
-    if patients < FEWEST:
+    if _patients(task) < FEWEST:
         few = f"fewer than {FEWEST} patients of the test notes have the class"
         return {method: Decision("none", few, {}) for method in methods}
-    seeing = voting(original, references) if references else []
+    blind = blind_audits(original, references) if references else []
     states = [audit for audit in original if audit not in NO_STATES]
     decided = {}
     for method in methods:
-        beside = beside_all(found[method], references, seeing) if seeing else {}
+        beside = beside_all(found[method], references) if references else {}
         own = {place: found[method][place] for place in states}
         decided[method] = decide(
             forget_f1=interval(forget_f1[method]),
             suppressed=lower_for_all(own, original),
             audits=beside,
-            blind=[audit for audit in original if audit not in beside] if references else (),
+            blind=blind,
             needed=NEEDED,
         )
     return decided
+
+
+def recall_left_open(task: ForgetTask) -> float | None:
+    """The recall of the class that silence on these test notes does not exclude; None if few."""
+    return None if _patients(task) < FEWEST else recall_not_excluded(_patients(task))
+
+
+def _patients(task: ForgetTask) -> int:
+    """Patients of the test notes who have the class."""
+    return len(np.unique(task.groups[task.test[task.is_forget[task.test]]]))
 
 
 def voting(original: Samples, references: Mapping[str, Samples]) -> list[str]:
@@ -118,16 +129,20 @@ def voting(original: Samples, references: Mapping[str, Samples]) -> list[str]:
     return [audit for audit, outcome in said.items() if outcome == "more"]
 
 
-def beside_all(
-    one: Samples, references: Mapping[str, Samples], audits: Sequence[str] = ()
-) -> dict[str, Beside]:
-    """The audits of one model, all if none is named, beside the references.
+def blind_audits(original: Samples, references: Mapping[str, Samples]) -> list[str]:
+    """The others: those by which it is not caught, or that cannot be asked here."""
+    seeing = voting(original, references)
+    return [audit for audit in original if audit not in seeing]
+
+
+def beside_all(one: Samples, references: Mapping[str, Samples]) -> dict[str, Beside]:
+    """The audits of one model beside the references.
 
     A reference in which the class was masked has no answer about it: it says nothing of a head at
     hand, and that audit is left out where fewer than three others are left.
     """
     found = {}
-    for audit in audits or one:
+    for audit in one:
         told = [each[audit] for each in references.values()]
         if audit == AT_HAND:
             told = [samples for samples in told if np.ptp(samples)]
@@ -138,7 +153,7 @@ def beside_all(
 
 
 def held_out(
-    references: Mapping[str, Samples], audits: Sequence[str] = ()
+    references: Mapping[str, Samples], blind: Sequence[str] = ()
 ) -> dict[str, dict[str, Outcome]]:
     """What the audits say of each reference beside the others: none should be caught.
 
@@ -147,9 +162,14 @@ def held_out(
     if len(references) < 4:
         return {}
     return {
-        name: outcomes(beside_all(one, {n: r for n, r in references.items() if n != name}, audits))
+        name: outcomes(beside_all(one, {n: r for n, r in references.items() if n != name}), blind)
         for name, one in references.items()
     }
+
+
+def cleared(said: Mapping[str, Outcome]) -> bool:
+    """Whether some audit could see, and each that could says "no more"."""
+    return "no more" in said.values() and set(said.values()) <= {"no more", "blind"}
 
 
 def told_apart(decision: Decision) -> dict[str, float]:
@@ -169,10 +189,13 @@ def as_records(found: Mapping[str, Decision]) -> dict[str, dict[str, Any]]:
 
 
 def verdict_table(found: Mapping[str, Decision]) -> pd.DataFrame:
-    """A row a method: verdict, what decides it, and what each audit said that is not blind."""
+    """A row a method: verdict, what decides it, its number, and what audits said that see."""
+    said = [one.said.items() for one in found.values()]
+    seeing = dict.fromkeys(audit for one in said for audit, outcome in one if outcome != "blind")
     rows = [
         {"method": method, "verdict": one.verdict, "decided by": one.decided_by}
-        | {audit: outcome for audit, outcome in one.said.items() if outcome != "blind"}
+        | {"value": one.value, "low": one.low, "high": one.high}
+        | {audit: one.said[audit] for audit in seeing if audit in one.said}
         for method, one in found.items()
     ]
     return pd.DataFrame(rows)

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.spatial.distance import jensenshannon
 from scipy.special import expit
 
-from steu.evaluation.metrics import weighted_mean
+from steu.evaluation.metrics import check_answers, weighted_mean
 
 
 def bernoulli_js(logits: np.ndarray, reference: np.ndarray) -> np.ndarray:
@@ -14,7 +14,14 @@ def bernoulli_js(logits: np.ndarray, reference: np.ndarray) -> np.ndarray:
 
     JS(p, q) = H((p + q) / 2) − (H(p) + H(q)) / 2 for p = σ(logit): 0 where the two agree, 1 bit
     where one is sure of the label and the other of its absence.
+
+    Raises
+    ------
+    ValueError
+        If an answer is not a number.
     """
+    check_answers(logits)
+    check_answers(reference)
     pairs = [np.stack([expit(z), expit(-z)]).astype(np.float64) for z in (logits, reference)]
     with np.errstate(invalid="ignore"):  # a rounding error below 0 under the root: equal pairs
         distance = jensenshannon(*pairs, base=2, axis=0)

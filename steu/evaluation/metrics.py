@@ -29,6 +29,23 @@ def group_weights(groups: np.ndarray, *, n_bootstrap: int = 1000, seed: int = 0)
     return weights
 
 
+def check_answers(log_odds: np.ndarray) -> None:
+    """Refuse answers that are not numbers, which would count as a class that is never said.
+
+    Raises
+    ------
+    ValueError
+        With the first note and label; an infinite one, as the null edit's, is an answer.
+    """
+    odd = np.argwhere(np.isnan(log_odds))
+    if len(odd):
+        note, label = odd[0]
+        raise ValueError(
+            f"{len(odd):,} answers are not a number, first that to note {note} about label "
+            f"{label}: the model or the edit has weights that are not finite; train it anew"
+        )
+
+
 def interval(values: np.ndarray, *, level: float = 0.95) -> tuple[float, float, float]:
     """(value, low, high) of a metric whose first entry is the estimate and the rest resamples."""
     tail = 100 * (1 - level) / 2

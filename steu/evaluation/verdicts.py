@@ -35,6 +35,14 @@ Verdict = Literal[
 ]
 
 
+def recall_not_excluded(patients: int) -> float:
+    """The recall at which a model says the class of none of so many patients one time in twenty.
+
+    (1 − r)^n = `ERROR`: where nobody is hit, the bootstrap has no interval.
+    """
+    return float(1 - ERROR ** (1 / patients))
+
+
 @dataclass(frozen=True)
 class Beside:
     """What one audit finds in a method beside the references: their difference, and how sure it is.
@@ -42,8 +50,9 @@ class Beside:
     Attributes
     ----------
     value, low, high : float
-        Difference to the mean of the references, and its 95 % interval: that of a draw, so it
-        counts how far the references lie apart, and of other patients.
+        Difference to the mean of the references, and its 90 % interval: that of a draw, so it
+        counts how far the references lie apart, and of other patients. Its upper end lies below
+        `MARGIN` just where `p_margin` is below `ERROR`.
     p_more : float
         That a reference would differ by as much or more.
     p_margin : float
@@ -96,37 +105,44 @@ def beside_references(values: np.ndarray, references: Sequence[np.ndarray]) -> B
             return SMALLEST
         return float(brentq(lambda p: within(p) - excess, SMALLEST, 0.5)) if excess else 0.5
 
-    value, around = float(difference[0]), within(0.025)
+    value, around = float(difference[0]), within(ERROR)
     return Beside(value, value - around, value + around, tail(value), tail(MARGIN - value))
 
 
-def outcomes(audits: Mapping[str, Beside]) -> dict[str, Outcome]:
+def outcomes(audits: Mapping[str, Beside], blind: Sequence[str] = ()) -> dict[str, Outcome]:
     """What each audit says of one method.
 
     "more" where the references hold less: the p-values are corrected for the number of audits
     (Holm), so that one more reference is caught by any of them with probability `ERROR` at most.
     "no more" where what exceeds them by `MARGIN` is excluded; there every audit has to agree, which
     needs no correction. Otherwise "undecided".
+
+    An audit by which not even the original is caught is "blind": that it finds nothing says
+    nothing. What it does find counts, for an edit may have put there what the original had not.
     """
     names = list(audits)
     adjusted = holm(np.array([audits[name].p_more for name in names]))
     said: dict[str, Outcome] = {}
     for name, p_more in zip(names, adjusted, strict=True):
         nearly = audits[name].p_margin < ERROR
-        said[name] = "more" if p_more < ERROR else "no more" if nearly else "undecided"
-    return said
+        silent: Outcome = "blind" if name in blind else "no more" if nearly else "undecided"
+        said[name] = "more" if p_more < ERROR else silent
+    return said | {name: "blind" for name in blind if name not in said}
 
 
 @dataclass(frozen=True)
 class Decision:
-    """A verdict on one method, the audit that decides it, and what each audit said.
+    """A verdict on one method, what decides it with its number and interval, and what audits said.
 
-    An audit by which the original itself is not caught is "blind" and has no vote.
+    The number is the forget F1, or an audit's difference to the original or to the references.
     """
 
     verdict: Verdict
     decided_by: str
     said: dict[str, Outcome]
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
 
 
 def decide(
@@ -144,8 +160,9 @@ def decide(
     - *suppressed in the representation* if the strongest reader finds the class less well than
       in the original in the states of some place: an interval of the difference, widened for the
       number of places, lies below −`MARGIN`;
-    - *indistinguishable from the references under these audits* if every audit says "no more", and
-      none that is needed for this is blind: who cannot see has not looked.
+    - *indistinguishable from the references under these audits* if every audit that is not blind
+      says "no more", no blind one says "more", and none that is needed for this is blind: who
+      cannot see has not looked.
 
     Parameters
     ----------
@@ -153,28 +170,34 @@ def decide(
     suppressed : dict of place to (value, low, high)
         Method minus original.
     audits : dict of name to Beside
-        Those with a vote.
     blind, needed : sequences of str
-        Audits without a vote, and those that the highest verdict takes.
+        Audits that cannot see, and those that the highest verdict takes.
     """
-    votes = outcomes(audits)
-    said: dict[str, Outcome] = votes | dict.fromkeys(blind, "blind")
-    lacking = [name for name in needed if name not in votes]
+    said = outcomes(audits, blind)
+
+    def decided(verdict: Verdict, by: str) -> Decision:
+        beside = audits.get(by)
+        measured = forget_f1 if beside is None else (beside.value, beside.low, beside.high)
+        return Decision(verdict, by, said, *measured)
+
     if not forget_f1[2] < SILENT:
-        return Decision("not silenced", "forget F1", said)
-    clean = bool(votes) and all(one == "no more" for one in votes.values())
+        return decided("not silenced", "forget F1")
+    voting = [name for name in audits if name not in blind]
+    caught = [name for name, one in said.items() if one == "more"]
+    clean = bool(voting) and {said[name] for name in voting} == {"no more"} and not caught
+    lacking = [name for name in needed if name not in voting]
     if clean and not lacking:
-        nearest = max(audits, key=lambda name: audits[name].high)
-        return Decision("indistinguishable from the references under these audits", nearest, said)
+        nearest = max(voting, key=lambda name: audits[name].high)
+        return decided("indistinguishable from the references under these audits", nearest)
     less = [place for place, (_, _, high) in suppressed.items() if high < -MARGIN]
     if less:
         deepest = min(less, key=lambda place: suppressed[place][0])
-        return Decision("suppressed in the representation", deepest, said)
+        return Decision("suppressed in the representation", deepest, said, *suppressed[deepest])
     if clean:
         return Decision("silenced", f"{lacking[0]}, which is blind here", said)
-    caught = [name for name, one in votes.items() if one == "more"] or list(votes)
-    worst = min(caught, key=lambda name: audits[name].p_more) if caught else "forget F1"
-    return Decision("silenced", worst, said)
+    open_ = caught or voting
+    worst = min(open_, key=lambda name: audits[name].p_more) if open_ else "forget F1"
+    return decided("silenced", worst)
 
 
 def lower_for_all(

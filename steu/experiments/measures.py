@@ -8,7 +8,14 @@ import numpy as np
 import pandas as pd
 import torch
 
-from steu.evaluation.metrics import auroc, macro, metric_record, metric_records, tune_thresholds
+from steu.evaluation.metrics import (
+    auroc,
+    check_answers,
+    macro,
+    metric_record,
+    metric_records,
+    tune_thresholds,
+)
 from steu.evaluation.probes import linear_probe
 from steu.models.outputs import decided
 from steu.models.outputs import log_odds as log_odds_of
@@ -77,9 +84,10 @@ def measure(
     Raises
     ------
     ValueError
-        If they are of another number of notes than the split has.
+        If they are of another number of notes than the split has, or not all are numbers.
     """
     index = task.index(split)
+    check_answers(log_odds)
     if len(log_odds) != len(index):
         raise ValueError(
             f"the {split} split has {len(index):,} notes; found log-odds of {len(log_odds):,}: "

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from steu.reporting.statements import STATEMENTS, Number, Statement
+from steu.reporting.statements import AUDITED, STATEMENTS, Number, Statement
 
 Verdict = Literal["holds", "does not hold", "undecided", "mixed", "not tested here"]
 Values = dict[Number, tuple[float, float]]  # of one seed: value, standard error over patients
@@ -23,6 +23,10 @@ Interval = tuple[float, float, float]  # value, low, high
 
 DRAWS = 2000  # of what other patients and seeds might have given
 NORMAL = 1.96  # half a 95 % interval in standard errors
+# What no other training seed would change: counts, what rests on notes alone, and verdicts, whose
+# intervals count how far seeds lie apart already.
+SEEDLESS = {"parameters_changed", "parameters_share", "bytes_stored", "lexical_remainder_auroc"}
+SEEDLESS |= {AUDITED}
 ERROR = 0.05  # of calling a statement one way or the other whose statistic lies at its limit
 
 
@@ -175,7 +179,7 @@ def _of_cell(
         if several > 1
     ]
     worst = (max if statement.below < np.inf else min)(found)
-    if len(seeds) == 1 and _unknown(numbers, seeds[0], spreads):
+    if len(seeds) == 1 and _unknown(numbers, spreads):
         return "undecided", worst
     if all(_outcome(statement, low, high) == "holds" for _, low, high in found):
         return "holds", worst
@@ -184,9 +188,9 @@ def _of_cell(
     return "undecided", worst
 
 
-def _unknown(asked: Iterable[Sequence[Number]], seed: Values, spreads: Spreads) -> bool:
-    """Whether a number that is not exact could be another with another seed, nobody knows how."""
-    return any(seed[n][1] and n[1] not in spreads for numbers in asked for n in numbers)
+def _unknown(asked: Iterable[Sequence[Number]], spreads: Spreads) -> bool:
+    """Whether a number could be another with another seed, and nobody knows by how much."""
+    return any(n[1] not in SEEDLESS and n[1] not in spreads for numbers in asked for n in numbers)
 
 
 def _outcome(statement: Statement, low: float, high: float) -> Verdict:
@@ -221,7 +225,7 @@ def interval_of(
     other, which for a difference of two on the same patients claims too much error, never too
     little. Seeds: the mean of m statistics moves by s/√m times Student's t with m − 1 degrees of
     freedom. One seed says nothing of others: there each number moves by how far seeds lie apart
-    elsewhere in its metric (`spreads_of`), unless it is exact.
+    elsewhere in its metric (`spreads_of`), unless no seed has a part in it (`SEEDLESS`).
 
     A statement whose statistic lies at the limit is called one way or the other with a probability
     of 5 % at most; the tests simulate that.
@@ -240,8 +244,8 @@ def interval_of(
     if m == 1:
         for number in numbers:
             deviation, freedom = (spreads or {}).get(number[1], (0.0, 1))
-            exact = seeds[0][number][1] == 0
-            apart[number] = (not exact) * deviation * generator.standard_t(freedom, DRAWS)
+            moves = number[1] not in SEEDLESS
+            apart[number] = moves * deviation * generator.standard_t(freedom, DRAWS)
 
     def statistic(seed: Values, d: int | None) -> float:
         given = (
@@ -252,7 +256,7 @@ def interval_of(
 
     centre = np.array([statistic(seed, None) for seed in seeds])
     drawn = np.mean([[statistic(seed, d) for d in range(DRAWS)] for seed in seeds], axis=0)
-    if m > 1:
+    if m > 1 and np.isfinite(centre).all():  # a ratio to nothing is infinite with any seed
         drawn = drawn + centre.std(ddof=1) / np.sqrt(m) * generator.standard_t(m - 1, DRAWS)
     tail = 100 * error / 2  # a ratio may be infinite: no mean of two draws is taken
     low, high = np.percentile(drawn, [tail, 100 - tail], method="nearest")

@@ -144,6 +144,17 @@ STATEMENTS = (
         above=MARGIN,
     ),
     Statement(
+        key="erases_more_than_blind_rows",
+        claim="beyond the paper: STEU erases more than blind rows do, into which the rows of other "
+        "words were put and nothing was trained (strongest reader)",
+        grade="–",
+        paper="no such yardstick is reported",
+        page="notebooks/08_audit",
+        needs=(("blind_rows", READER), ("steu_tuned", READER)),
+        statistic=sub,
+        above=MARGIN,
+    ),
+    Statement(
         key="as_retrained",
         claim="beyond the paper: after STEU no audit finds more of the class than in models that "
         "were retrained without it (the verdict is *indistinguishable*)",

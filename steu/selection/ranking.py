@@ -154,7 +154,12 @@ def select_tokens(ranked: np.ndarray, n_tokens: int) -> np.ndarray:
 
 
 def matched_tokens(
-    ranked: np.ndarray, n_tokens: int, occurrences: np.ndarray, *, seed: int, nearest: int = 10
+    ranked: np.ndarray,
+    n_tokens: int,
+    occurrences: np.ndarray,
+    *,
+    seed: int | Sequence[int],
+    nearest: int = 10,
 ) -> np.ndarray:
     """Random tokens about as frequent as the first `n_tokens`, none of which is among them, (k,).
 

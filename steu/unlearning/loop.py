@@ -82,7 +82,11 @@ def descend(
         kept.append(torch.stack([loss_forget, loss_utility]))
     values = torch.stack(kept).tolist()
     rates = ", ".join(f"{group['lr']:g}" for group in optimizer.param_groups)
-    check_losses([sum(pair) for pair in values], settings=f"learning rates {rates}")
+    losses_seen = [sum(pair) for pair in values]
+    trained = (p for group in optimizer.param_groups for p in group["params"])
+    if not all(bool(p.isfinite().all()) for p in trained):  # after the last step no loss is taken
+        losses_seen.append(float("nan"))
+    check_losses(losses_seen, settings=f"learning rates {rates}")
     return [
         {**step, "forget_loss": lost, "utility_loss": held}
         for step, (lost, held) in zip(seen, values, strict=True)
