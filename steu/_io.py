@@ -7,7 +7,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -105,6 +105,22 @@ def alone(lock: Path, *, otherwise: str, wait: bool = False) -> Iterator[None]:
         yield
     finally:
         held.release()
+
+
+def check_replaceable(folder: str | Path, own: Collection[str]) -> None:
+    """Refuse to put a folder in the place of one that holds anything but the files `own`.
+
+    Raises
+    ------
+    ValueError
+        If it does, or there is a file of that name.
+    """
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is a file; name a folder")
+    others = sorted({path.name for path in folder.glob("*")} - set(own))
+    if others:
+        raise ValueError(f"{folder} holds {others[0]}, which would be lost; name another folder")
 
 
 def write_json(path: str | Path, value: Any) -> None:

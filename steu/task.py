@@ -13,7 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from steu._errors import check_choice
 from steu.data.encoding import EncodedNotes, check_window, encode_in_memory, window_of
-from steu.data.splits import SPLITS, check_groups, splits_of
+from steu.data.splits import SPLITS, read_groups, splits_of
 from steu.evaluation.metrics import group_weights, retained, tune_thresholds
 from steu.models.checks import check_embedding, check_precision, check_vocabulary
 from steu.models.edits import Edit as Edit  # named here by whoever takes a task and an edit
@@ -114,11 +114,10 @@ class ForgetTask:
             texts = encode_in_memory(texts, tokenizer, max_length=window)
         self.notes = texts
         _check_length("texts", len(self.notes), len(self.targets))
-        given = np.arange(len(self.targets)) if groups is None else np.asarray(groups)
-        _check_length("groups", len(given), len(self.targets))
-        check_groups(given, splits)
-        self.groups = given
-        self.splits = splits_of(self.targets, given, splits, fractions=FRACTIONS, seed=seed)
+        groups = range(len(self.targets)) if groups is None else groups
+        _check_length("groups", len(groups), len(self.targets))
+        self.groups = read_groups(groups, splits)
+        self.splits = splits_of(self.targets, self.groups, splits, fractions=FRACTIONS, seed=seed)
         self.precision, self.n_bootstrap, self.seed = precision, n_bootstrap, seed
         self._weights: dict[str, np.ndarray] = {}
         self._read: dict[int, tuple[Edit, torch.Tensor, np.ndarray]] = {}
@@ -211,6 +210,7 @@ class ForgetTask:
     @cached_property
     def teacher(self) -> Teacher:
         """Features and logits of the original model for every note, computed once."""
+        self.check_unchanged()
         return Teacher.of(self.model, self.notes, precision=self.precision)
 
     @cached_property
@@ -273,6 +273,7 @@ class ForgetTask:
     @torch.no_grad()
     def logits(self, index: np.ndarray, edit: Edit | None = None) -> np.ndarray:
         """Logits of the notes at `index` under the edit, (n, C)."""
+        self.check_unchanged()
         head = copy_of_head(self.model) if edit is None else edit.edited_head(self.model)
         return head(self.features(index, edit)).cpu().numpy()
 

@@ -19,8 +19,10 @@ from steu.models.loading import (
     load_classifier,
     load_tokenizer,
     save_classifier,
+    weights_files,
 )
 from steu.models.outputs import labels_of
+from steu.models.pooling import reads_plainly
 
 
 @pytest.fixture(scope="module", params=["random-bert", "random-distilbert"])
@@ -259,3 +261,37 @@ def test_a_folder_that_does_not_open_is_named_and_runs_nothing(tmp_path, saved, 
     with pytest.raises(ValueError, match=message) as caught:
         load_classifier(folder)
     assert str(folder) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_weights_on_a_hub_are_found_in_one_file_in_several_and_not_at_all(tmp_path, monkeypatch):
+    def hub(**files):
+        def cached(name, file, **_):
+            if file in files:
+                (tmp_path / file).write_text(files[file])
+                return str(tmp_path / file)
+            return None
+
+        monkeypatch.setattr("steu.models.loading.cached_file", cached)
+
+    hub(**{"config.json": "{}", "model.safetensors": ""})
+    assert [path.name for path in weights_files("a/b")] == ["model.safetensors"]
+    parts = {"x": "model-1.safetensors", "y": "model-2.safetensors", "z": "model-1.safetensors"}
+    index = {"model.safetensors.index.json": json.dumps({"weight_map": parts})}
+    hub(**{"config.json": "{}", **index, **dict.fromkeys(parts.values(), "")})
+    assert [path.name for path in weights_files("a/b")] == sorted(set(parts.values()))
+    hub(**{"config.json": "{}", "pytorch_model.bin": ""})
+    with pytest.raises(ValueError, match=r"a/b has no model\.safetensors; convert its weights"):
+        weights_files("a/b")
+
+
+@pytest.mark.parametrize(("pooling", "width"), [("cls", 0), ("mean", 0), ("cls", 8)])
+def test_it_is_known_whether_transformers_alone_reads_the_same(toy, tmp_path, pooling, width):
+    model, tokenizer = build_classifier(
+        "random-bert", ["a", "b"], pooling=pooling, head_width=width, seed=3
+    )
+    save_classifier(model, tokenizer, tmp_path / "model")
+    theirs = AutoModelForSequenceClassification.from_pretrained(tmp_path / "model").eval()
+    ids, mask = toy.notes.batch(range(4))
+    with torch.no_grad():
+        same = torch.equal(theirs(ids, mask).logits, model(ids, mask).logits)
+    assert same == reads_plainly(model) == (pooling == "cls" and not width)

@@ -127,3 +127,26 @@ def test_peft_loads_the_rows_and_says_the_same_bits(tmp_path, backbone):
         save_peft(
             for_model(toy, torch.empty(0, dtype=torch.int64)), tmp_path / "none", model=toy.model
         )
+
+
+def test_saving_an_edit_replaces_an_edit_and_nothing_else(toy, tmp_path):
+    edit = for_model(toy, [2000])
+    edit.save_pretrained(tmp_path / "edit")
+    edit.save_pretrained(tmp_path / "edit", again=True)
+    save_peft(edit, tmp_path / "adapter", model=toy.model)
+    save_peft(edit, tmp_path / "adapter", model=toy.model)
+    with pytest.raises(ValueError, match=r"edit holds edit\.json, which would be lost"):
+        save_peft(edit, tmp_path / "edit", model=toy.model)
+    (tmp_path / "edit" / "thesis.txt").write_text("x")
+    with pytest.raises(ValueError, match=r"holds thesis\.txt, which would be lost; name another"):
+        edit.save_pretrained(tmp_path / "edit")
+    with pytest.raises(ValueError, match=r"thesis\.txt is a file; name a folder"):
+        edit.save_pretrained(tmp_path / "edit" / "thesis.txt")
+    assert SparseEdit.from_pretrained(tmp_path / "edit", model=toy.model)
+
+
+def test_a_model_in_half_precision_is_told_what_to_do(toy, tmp_path):
+    for_model(toy, [2000]).save_pretrained(tmp_path / "edit")
+    half = copy.deepcopy(toy.model).to(torch.bfloat16)
+    with pytest.raises(ValueError, match=r"in torch\.bfloat16; call model\.float\(\) first"):
+        SparseEdit.from_pretrained(tmp_path / "edit", model=half)

@@ -6,6 +6,7 @@ import numpy as np
 import peft
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch.utils._python_dispatch import TorchDispatchMode
 from toys import make_toy
 
@@ -171,3 +172,23 @@ def test_misfits_are_named(toy, edit):
     wide = SparseEdit(edit.token_ids, edit.rows, {"bias": torch.zeros(9)})
     with pytest.raises(ValueError, match=r"'bias' \(9,\); this model has"):
         wide.merge(toy.model)
+
+
+def test_what_is_saved_while_an_edit_is_attached_is_edited(toy, edit, tmp_path):
+    with edit.attached(toy.model):
+        toy.model.save_pretrained(tmp_path / "model")
+    merged = copy.deepcopy(toy.model)
+    edit.merge(merged)
+    stored = load_file(tmp_path / "model" / "model.safetensors")
+    assert all(torch.equal(stored[name], value) for name, value in merged.state_dict().items())
+    toy.model.save_pretrained(tmp_path / "after")
+    stored = load_file(tmp_path / "after" / "model.safetensors")
+    assert all(torch.equal(stored[name], value) for name, value in toy.model.state_dict().items())
+
+
+def test_edits_that_come_off_in_the_wrong_order_are_noticed(toy, edit):
+    one, two = edit.attached(toy.model), edit.attached(toy.model)
+    one.__enter__()
+    two.__enter__()
+    with pytest.raises(RuntimeError, match="not taken off in the reverse order"):
+        one.__exit__(None, None, None)

@@ -20,6 +20,7 @@ from steu.models.inference import extract_features
 from steu.models.outputs import decided
 from steu.unlearning.baselines import LayerConfig, edit_layers
 from steu.unlearning.dense_edit import last_layers
+from steu.unlearning.loop import descend
 
 TOKENIZER = word_tokenizer()
 TEXTS, TARGETS = write_notes(60)
@@ -101,8 +102,45 @@ def test_a_model_that_changed_under_a_task_is_noticed() -> None:
     for asked in (lambda: task.aimed_at("lung"), lambda: steu.unlearn(task, [1])):
         with pytest.raises(ValueError, match="changed or moved .*: make a new ForgetTask"):
             asked()
+    for asked in (lambda: steu.evaluate(task), lambda: steu.evaluate(task, edit)):
+        with pytest.raises(ValueError, match="changed or moved .*: make a new ForgetTask"):
+            asked()
     inverse.merge(task.model)
     assert task.aimed_at("lung").forget == 2
+    other = make_task()
+    with edit.attached(other.model), pytest.raises(ValueError, match="changed or moved"):
+        steu.evaluate(other)
+
+
+def test_a_model_that_is_silent_already_is_watched_all_the_same() -> None:
+    model = make()
+    steu.null_edit(make_task(model)).merge(model)
+    task = make_task(model)
+    with torch.no_grad():
+        model.classifier.weight[1, 0] += 1
+    with pytest.raises(ValueError, match="changed or moved"):
+        task.log_odds(task.test)
+
+
+def test_answers_that_are_no_numbers_are_not_silence() -> None:
+    task = make_task()
+    edit = steu.unlearn(task, [], QUICK)
+    edit.head["bias"][0] = torch.nan
+    with pytest.raises(ValueError, match="answers are not a number, first that to note 0 about"):
+        steu.evaluate(task, edit)
+
+
+def test_a_last_step_that_leaves_no_numbers_is_noticed() -> None:
+    weight = torch.zeros(1, requires_grad=True)
+
+    def losses(*_: object) -> Any:  # finite itself, and its gradient is not
+        lost = weight.abs().sqrt().sum()
+        return lost, lost.detach(), lost.detach()
+
+    nothing = np.empty(0, dtype=int)
+    groups: list[dict[str, Any]] = [{"params": [weight], "lr": 1.0}]
+    with pytest.raises(ValueError, match="training diverged: the loss is nan at step 2 of 2"):
+        descend(losses, groups, [(1, (nothing, nothing))], max_grad_norm=1.0)
 
 
 def test_features_under_an_edit_are_read_once_and_the_oldest_let_go(
@@ -152,7 +190,7 @@ def test_columns_of_a_frame_are_taken_by_their_names() -> None:
 
 def test_what_does_not_say_whether_labels_exclude_each_other_is_asked() -> None:
     single = np.eye(3)[np.arange(60) % 3]
-    refused("every note has exactly one label .* set model.config.problem_type",
+    refused("no note has more than one label .* set model.config.problem_type",
             make(problem_type=None), targets=single)  # fmt: skip
     assert make_task(make(problem_type=None), targets=single.argmax(axis=1)).outputs == "softmax"
     assert make_task(make(problem_type=None)).outputs == "sigmoid"
@@ -172,10 +210,34 @@ def test_under_a_softmax_the_likeliest_label_is_what_is_predicted() -> None:
     assert found == pytest.approx(f1_score(task.is_forget[task.test], said, zero_division=0))
 
 
+def test_columns_of_a_frame_say_which_label_they_are() -> None:
+    frame = pd.DataFrame(TARGETS, columns=list(LABELS))
+    assert np.array_equal(make_task(targets=frame[[*LABELS[::-1]]]).targets, TARGETS)
+    refused("targets have a column 'Lung', which is no label of the model; its labels are",
+            targets=frame.rename(columns=str.title)[["Lung", "Kidney", "Diabetes"]])  # fmt: skip
+    assert np.array_equal(make_task(targets=pd.DataFrame(TARGETS)).targets, TARGETS)
+    unnamed = make()
+    unnamed.config.id2label = {c: f"LABEL_{c}" for c in range(3)}
+    assert np.array_equal(make_task(unnamed, targets=frame, forget="LABEL_0").targets, TARGETS)
+
+
+def test_a_few_notes_without_a_label_do_not_make_a_choice_independent() -> None:
+    one = np.eye(3)[TARGETS.argmax(axis=1)]
+    one[0] = 0
+    refused("no note has more than one label .* set model.config", make(problem_type=None),
+            targets=one)  # fmt: skip
+
+
 def test_groups_are_whole() -> None:
     refused("groups hold no value in row 3", groups=[0, 1, 2, None, *range(56)])
     splits = ["train"] * 30 + ["validation"] * 10 + ["test"] * 20
-    refused("splits part 1 groups, first 0", groups=[0] * 60, splits=splits)
+    refused("splits part 1 groups, first '0'", groups=[0] * 60, splits=splits)
+    refused("groups hold no value in row 1", groups=["p0", float("nan"), *range(58)])
+    refused(
+        "splits hold no validation and no test document.*: 1 groups are too few", groups=[7] * 60
+    )
+    mixed = pd.Series([1, "a", 2.5, *range(57)], name="who", index=range(100, 160))
+    assert make_task(groups=mixed).groups[:3].tolist() == ["1", "a", "2.5"]
     task = make_task(groups=np.arange(60) // 3)
     assert pd.Series(task.splits).groupby(task.groups).nunique().max() == 1
 

@@ -14,8 +14,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
+from stubs import ROOT
 from toys import CUES, LABELS, make_toy, word_tokenizer
 from transformers import (
     AutoModelForSequenceClassification,
@@ -28,6 +30,7 @@ from typer.testing import CliRunner
 from steu._io import read_json
 from steu.data.privacy import note_text_in
 from steu.models.loading import weights_files
+from steu.models.serialisation import read_tensors
 from steu.unlearning.sparse_edit import SparseEdit
 from steu.withdrawal import answering, artefacts
 from steu.withdrawal.page import render
@@ -35,6 +38,7 @@ from steu.withdrawal.request import TRAINED, WORK, Request, claimed, open_study
 from steu.withdrawal.together import after, composed, shared_tokens, together
 from steu.withdrawal.weight_files import compare, left_out
 from steu.workflow.cli import app
+from steu.workflow.withdrawing import _documents
 
 COLUMNS = {"columns": list(LABELS)}
 OPTIONS = {"text": "report", "id": "id", "subject": "who"}
@@ -579,3 +583,77 @@ def test_a_profile_says_where_the_documents_are(place: Path, tmp_path: Path) -> 
     arguments += ["--profile", str(file), "--output", str(tmp_path / "out"), "--dry-run"]
     ran = CliRunner().invoke(app, arguments)
     assert ran.exit_code == 0 and "class        kidney" in ran.stdout, ran.output
+
+
+def test_another_class_is_not_trained_beside_one_that_a_bias_silences(
+    place: Path, tmp_path: Path
+) -> None:
+    asked = request_of(place, tmp_path / "first", method="null")
+    page = answering.withdraw(asked, minutes=0)
+    silent = str(page.parent / "model")
+    told = bad(place, tmp_path, model=silent, labels=("kidney",))
+    assert "never says diabetes: an earlier request left it a bias of −∞" in told
+
+
+def test_references_are_built_like_the_model(place: Path, tmp_path: Path) -> None:
+    asked = request_of(place, tmp_path / "out", base="random-bert", references=3)
+    with claimed(asked) as work:
+        study = open_study(asked, work)
+    start = study.recipe["start"]
+    assert (start["pooling"], start["n_layers"], start["head_width"]) == ("mean", 2, 0)
+    deep = shutil.copytree(place / "model", tmp_path / "deep")
+    config = json.loads((deep / "config.json").read_text()) | {"num_hidden_layers": 1}
+    (deep / "config.json").write_text(json.dumps(config))
+    told = bad(place, tmp_path / "2", base=str(deep), references=3)
+    assert "has fewer layers (1 and not 2) than" in told
+
+
+def test_documents_that_name_no_class_are_counted_or_refused(place: Path, tmp_path: Path) -> None:
+    given = softmax_of(place, tmp_path)
+    table = pd.read_csv(given["path"])
+    table.loc[: 3 * 10, "kind"] = "misc"
+    table.to_csv(given["path"], index=False)
+    assert "31 documents have none of the model's classes" in bad(place, tmp_path, **given)
+    given["model"] = str(place / "model")  # with independent outputs they are negatives of all
+    asked = request_of(place, tmp_path / "sigmoid", **given)
+    with claimed(asked) as work:
+        _, found = answering.look_before(asked, work, print)
+    assert any("31 documents have none of the model's labels" in line for line in found.warnings)
+
+
+def test_a_rare_label_that_nobody_asked_about_stops_nothing(place: Path, tmp_path: Path) -> None:
+    table = pd.read_csv(place / "reports.csv")
+    table["lung"] = 0
+    table.loc[table.index[:2], "lung"] = 1
+    table.to_csv(tmp_path / "rare.csv", index=False)
+    asked = request_of(place, tmp_path / "out", path=str(tmp_path / "rare.csv"))
+    record = read_json(answering.withdraw(asked, minutes=1).parent / answering.RECORD)
+    assert any("what they pay is not measured" in line for line in record["preflight"]["warnings"])
+    page = (tmp_path / "out" / answering.PAGE).read_text()
+    assert "nan" not in page and "kidney" in page
+
+
+def test_a_model_in_half_precision_is_delivered_as_it_was_audited(
+    place: Path, tmp_path: Path
+) -> None:
+    half = AutoModelForSequenceClassification.from_pretrained(place / "model").to(torch.bfloat16)
+    half.save_pretrained(tmp_path / "model")
+    AutoTokenizer.from_pretrained(place / "model").save_pretrained(tmp_path / "model")
+    asked = request_of(place, tmp_path / "out", model=str(tmp_path / "model"), method="steu")
+    page = answering.withdraw(asked, minutes=0)
+    tensors, facts = read_tensors(page.parent / "edit")
+    stored = load_file(page.parent / "model" / "model.safetensors")
+    table = stored[facts["embedding"]]
+    assert table.dtype == torch.bfloat16
+    assert torch.equal(tensors["rows"], table[tensors["token_ids"]].float())
+    for name, stands in facts["head"].items():
+        assert torch.equal(tensors[f"head.{name}"], stored[stands].float())
+
+
+def test_notes_of_a_profile_lie_below_its_data(tmp_path: Path, monkeypatch) -> None:
+    profile = yaml.safe_load((ROOT / "profiles" / "paper.yaml").read_text())
+    name = next(n for n, one in profile["datasets"].items() if one["layout"] == "mimic_iv")
+    profile["datasets"][name]["options"] = {"notes": "mimic-iv-note"}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(profile))
+    found = _documents(str(tmp_path / "mine.yaml"), name, "/DATA", "text", None, None)
+    assert found["options"]["notes"] == "/DATA/mimic-iv-note"

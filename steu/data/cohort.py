@@ -48,7 +48,7 @@ class Cohort:
     ------
     ValueError
         If the frame breaks one of these promises, a stay comes twice, a text is empty, a patient
-        is in two splits or a label has no positive in a split.
+        is in two splits or a split has no stay.
     """
 
     frame: pd.DataFrame = field(repr=False)
@@ -114,6 +114,23 @@ class Cohort:
                 )
         if forget_label:
             self.index_of(forget_label)
+
+    def check_positives(self, labels: Sequence[str] | None = None) -> None:
+        """Refuse labels, by default all, that no stay of a split has.
+
+        Raises
+        ------
+        ValueError
+            Naming the first.
+        """
+        for label in self.labels if labels is None else labels:
+            for split in SPLITS:
+                if not self.frame.loc[self.frame["split"] == split, label].any():
+                    raise ValueError(
+                        f"cohort {self.name}: label {label!r} has no positive in the {split} split "
+                        f"({int(self.frame[label].sum())} of {len(self.frame)} stays have it); "
+                        "give a broader label, another seed or a larger share to that split"
+                    )
 
     def index(self, split: str) -> np.ndarray:
         """Positions of one split's stays, int64 (n,)."""
@@ -276,10 +293,10 @@ def _validate(frame: pd.DataFrame, labels: Sequence[str], name: str) -> None:
                 f"cohort {name}: {len(empty)} stays have an empty text, first in row {empty[0]}; "
                 "leave them out"
             )
-    _validate_split(frame, labels, name)
+    _validate_split(frame, name)
 
 
-def _validate_split(frame: pd.DataFrame, labels: Sequence[str], name: str) -> None:
+def _validate_split(frame: pd.DataFrame, name: str) -> None:
     for split in sorted(set(frame["split"])):
         check_choice(split, SPLITS, what="split", where=f"cohort {name}")
     splits = frame.groupby("subject_id")["split"].nunique()
@@ -289,11 +306,6 @@ def _validate_split(frame: pd.DataFrame, labels: Sequence[str], name: str) -> No
             f"cohort {name}: {len(shared)} patients are in more than one split, first "
             f"{shared[0]!r}; split by patient, not by stay"
         )
-    for label in labels:
-        for split in SPLITS:
-            if not frame.loc[frame["split"] == split, label].any():
-                raise ValueError(
-                    f"cohort {name}: label {label!r} has no positive in the {split} split "
-                    f"({int(frame[label].sum())} of {len(frame)} stays have it); give a broader "
-                    "label, another seed or a larger share to that split"
-                )
+    for split in SPLITS:
+        if not (frame["split"] == split).any():
+            raise ValueError(f"cohort {name}: the {split} split has no stay; give more, or a share")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -81,17 +82,21 @@ def split_groups(
     return np.array(SPLITS)[chosen[codes]]
 
 
-def check_groups(groups: np.ndarray, splits: Sequence[str] | np.ndarray | None) -> None:
-    """Refuse a document that is nobody's, and splits that part a group.
+def read_groups(
+    given: Sequence[Any] | np.ndarray, splits: Sequence[str] | np.ndarray | None
+) -> np.ndarray:
+    """Whose each document is, as text (N,): ids may be numbers, words, or both.
 
     Raises
     ------
     ValueError
-        Naming the first one.
+        Naming the first document that is nobody's, or the first group that the splits part.
     """
-    missing = np.flatnonzero(pd.isna(groups))
+    whose = pd.Series(list(given), dtype=object)
+    missing = np.flatnonzero(whose.isna())
     if len(missing):
         raise ValueError(f"groups hold no value in row {missing[0]}: say whose each document is")
+    groups = whose.astype(str).to_numpy(dtype=str)
     if splits is not None and len(splits) == len(groups):
         parts = pd.Series(np.asarray(splits, dtype=str)).groupby(groups).nunique()
         parted = parts.index[parts > 1].tolist()
@@ -100,6 +105,7 @@ def check_groups(groups: np.ndarray, splits: Sequence[str] | np.ndarray | None) 
                 f"splits part {len(parted):,} groups, first {parted[0]!r}: all documents of a "
                 "group belong to one split"
             )
+    return groups
 
 
 def splits_of(
@@ -119,7 +125,9 @@ def splits_of(
         documents.
     """
     if given is None:
-        return split_groups(targets == 1, groups, fractions=fractions, seed=seed)
+        splits = split_groups(targets == 1, groups, fractions=fractions, seed=seed)
+        _check_filled(splits, f"{len(np.unique(groups)):,} groups are too few to share out")
+        return splits
     splits = np.asarray(given, dtype=str)
     if len(splits) != len(targets):
         raise ValueError(
@@ -127,13 +135,17 @@ def splits_of(
         )
     for name in sorted(set(splits.tolist())):
         check_choice(name, SPLITS, what="split")
+    _check_filled(splits, "say of some that they are")
+    return splits
+
+
+def _check_filled(splits: np.ndarray, mend: str) -> None:
     lacking = [name for name in SPLITS if name not in splits]
     if lacking:
         raise ValueError(
             f"splits hold no {' and no '.join(lacking)} document; expected some in each of "
-            f"{', '.join(SPLITS)}"
+            f"{', '.join(SPLITS)}: {mend}"
         )
-    return splits
 
 
 def check_fractions(fractions: Sequence[float]) -> None:

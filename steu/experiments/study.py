@@ -140,6 +140,7 @@ class Study(ForgetTask):
     @cached_property
     def teacher(self) -> Teacher:
         """Features and logits of the original model for every note, computed once for all pages."""
+        self.check_unchanged()
         place = self.place_of(of="teacher")
         if place is not None and place.is_dir():
             known = load_file(place / ANSWERS)

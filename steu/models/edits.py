@@ -13,9 +13,10 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from steu._io import check_replaceable
 from steu.data.encoding import EncodedNotes
 from steu.models.origin import Origin
-from steu.models.serialisation import read_tensors, write_tensors
+from steu.models.serialisation import FILES, read_tensors, write_tensors
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -69,8 +70,10 @@ class Edit(ABC):
         Raises
         ------
         ValueError
-            If it does not know its model, as an edit that no method here made.
+            If it does not know its model, as an edit that no method here made, or the folder holds
+            anything but an edit, which would be replaced.
         """
+        check_replaceable(folder, FILES)
         if self.origin is None:
             raise ValueError(
                 "the edit does not say which model it is for; give it one with "

@@ -76,13 +76,24 @@ def output_bias(head: nn.Module) -> str:
 
 @contextmanager
 def replaced_head(model: PreTrainedModel, head: nn.Module) -> Iterator[None]:
-    """While open, `head` stands in the place of the model's own."""
+    """While open, `head` stands in the place of the model's own.
+
+    Raises
+    ------
+    RuntimeError
+        If another one stands there at the end: what is put on later comes off earlier.
+    """
     name = head_name(model)
     original = model.get_submodule(name)
     model.set_submodule(name, head)
     try:
         yield
     finally:
+        if model.get_submodule(name) is not head:
+            raise RuntimeError(
+                "edits of one model were not taken off in the reverse order of being attached, and "
+                "one of them is still on it: load the model again, and give each thread its own"
+            )
         model.set_submodule(name, original)
 
 

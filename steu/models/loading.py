@@ -22,7 +22,7 @@ from transformers import (
 )
 from transformers.utils import cached_file, logging
 
-from steu._io import atomic_path, write_json
+from steu._io import atomic_path, read_json, write_json
 from steu.models.checks import check_embedding, check_folder, check_vocabulary
 from steu.models.heads import head_name, set_hidden_layer
 from steu.models.pooling import Pooling, set_pooling
@@ -79,7 +79,7 @@ def build_classifier(
         `n_layers` layers, or lacks weights that its config names.
     """
     tokenizer = load_tokenizer(backbone)
-    config = _config(backbone, tokenizer, n_layers=n_layers)
+    config = read_config(backbone, tokenizer, n_layers=n_layers)
     config.num_labels = len(labels)
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: c for c, label in enumerate(labels)}
@@ -111,7 +111,7 @@ def load_classifier(folder: str | Path) -> tuple[PreTrainedModel, PreTrainedToke
     """
     name = str(folder)
     tokenizer = load_tokenizer(name)
-    config = _config(name, tokenizer)
+    config = read_config(name, tokenizer)
     width, pooling = getattr(config, "head_width", 0), getattr(config, "classifier_pooling", "cls")
     model = _pretrained(name, config, whole=not width)
     if width:
@@ -148,20 +148,31 @@ def weights_files(name: str) -> list[Path]:
     Raises
     ------
     ValueError
-        If there is none.
+        If there is no such model, or it has none.
     """
     folder = Path(_resolve(name))
-    if not folder.is_dir():
-        try:
-            folder = Path(cast(str, cached_file(name, "config.json"))).parent
-            if not any(folder.glob("*.safetensors")):  # not downloaded yet
-                cached_file(name, "model.safetensors")
-        except OSError as error:
-            raise ValueError(_NOWHERE.format(name=name)) from error
-    found = sorted(folder.glob("*.safetensors"))
+    if folder.is_dir():
+        found = sorted(folder.glob("*.safetensors"))
+    else:
+        _from_hub(name, "config.json")
+        index = _from_hub(name, "model.safetensors.index.json")
+        parts = ["model.safetensors"]
+        if index is not None:
+            parts = sorted(set(read_json(index)["weight_map"].values()))
+        fetched = [_from_hub(name, part) for part in parts]
+        found = [path for path in fetched if path is not None]
     if not found:
         raise ValueError(f"{name} has no model.safetensors; {_CONVERT}")
     return found
+
+
+def _from_hub(name: str, file: str) -> Path | None:
+    """A file of a model on the hub, fetched where it is not cached; None if the model has none."""
+    try:
+        found = cached_file(name, file, _raise_exceptions_for_missing_entries=False)
+    except OSError as error:
+        raise ValueError(_NOWHERE.format(name=name)) from error
+    return None if found is None else Path(found)
 
 
 def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
@@ -184,7 +195,7 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
         return AutoTokenizer.from_pretrained(path, use_fast=True, trust_remote_code=False)
 
 
-def _config(
+def read_config(
     name: str, tokenizer: PreTrainedTokenizerBase, *, n_layers: int | None = None
 ) -> PreTrainedConfig:
     """The model's config, shortened to `n_layers`, without dropout in its attention."""

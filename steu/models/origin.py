@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from steu.models.outputs import labels_of
@@ -46,9 +47,11 @@ class Origin:
             one is given, cuts text otherwise.
         """
         if self.model != (found := weights_hash(model)):
+            mend = "load the classifier it was trained on, without any edit merged"
+            if model.dtype != torch.float32:
+                mend = f"this one is in {model.dtype}; call model.float() first, or {mend}"
             raise ValueError(
-                f"{name} belongs to the model {self.model[:12]}…; this one is {found[:12]}…: "
-                "load the classifier it was trained on, without any edit merged"
+                f"{name} belongs to the model {self.model[:12]}…; this one is {found[:12]}…: {mend}"
             )
         own = labels_of(model)
         if set(self.labels) == set(own) and self.labels != own:

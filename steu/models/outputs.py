@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -59,9 +60,27 @@ def name_outputs(model: PreTrainedModel, labels: Sequence[str] | None) -> tuple[
 
 
 def in_order(targets: Any, labels: tuple[str, ...]) -> Any:
-    """Targets with the columns of a frame in the order of the labels, if they bear their names."""
+    """Targets with the columns of a frame in the order of the labels.
+
+    Columns that bear numbers, and labels that are only numbered ("LABEL_0"), are taken as they
+    stand.
+
+    Raises
+    ------
+    ValueError
+        If the columns bear other names than the labels.
+    """
     columns = list(getattr(targets, "columns", ()))
-    return targets[list(labels)] if set(columns) == set(labels) else targets
+    if set(columns) == set(labels):
+        return targets[list(labels)]
+    numbered = all(re.fullmatch(r"LABEL_\d+", label) for label in labels)
+    unknown = [] if numbered else [c for c in columns if isinstance(c, str) and c not in labels]
+    if unknown:
+        raise ValueError(
+            f"targets have a column {unknown[0]!r}, which is no label of the model; its labels are "
+            f"{', '.join(labels)}: name the columns alike, or give an array in their order"
+        )
+    return targets
 
 
 def read_targets(targets: object, model: PreTrainedModel) -> tuple[np.ndarray, Outputs]:
@@ -103,9 +122,9 @@ def read_targets(targets: object, model: PreTrainedModel) -> tuple[np.ndarray, O
             f"targets must be 0 or 1; found {values[row, column]:g} in row {row}, column {column}: "
             "leave out notes whose label is not known"
         )
-    if problem is None and outputs == "sigmoid" and (values.sum(axis=1) == 1).all():
+    if problem is None and outputs == "sigmoid" and (values.sum(axis=1) <= 1).all():
         raise ValueError(
-            f"every note has exactly one label and {kind} does not say whether its outputs exclude "
+            f"no note has more than one label and {kind} does not say whether its outputs exclude "
             "each other; set model.config.problem_type to 'single_label_classification' or "
             "'multi_label_classification'"
         )

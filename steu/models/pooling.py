@@ -26,11 +26,23 @@ def set_pooling(model: PreTrainedModel, pooling: Pooling) -> None:
         If `pooling` is neither.
     """
     check_choice(pooling, ("cls", "mean"), what="pooling")
-    native = "classifier_pooling" in type(model.config)().to_dict()
+    native = _is_native(model)
     if native or pooling == "mean":
         model.config.classifier_pooling = pooling
     if pooling == "mean" and not native:
         model.base_model.register_forward_hook(_mean_first, with_kwargs=True)
+
+
+def reads_plainly(model: PreTrainedModel) -> bool:
+    """Whether `transformers` alone opens the model with the same answers."""
+    pooling = getattr(model.config, "classifier_pooling", "cls")
+    hidden = getattr(model.config, "head_width", 0)
+    return not hidden and (pooling == "cls" or _is_native(model))
+
+
+def _is_native(model: PreTrainedModel) -> bool:
+    """Whether the architecture knows pooling by itself."""
+    return "classifier_pooling" in type(model.config)().to_dict()
 
 
 def _mean_first(_: Any, __: Any, given: dict[str, Any], output: Any) -> Any:

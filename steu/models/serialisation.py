@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from steu._io import atomic_path, read_json, sha256, write_json
 
 TENSORS, FACTS = "edit.safetensors", "edit.json"
+FILES = (TENSORS, FACTS, "README.md")  # of an edit; the last says in words what it is
 
 
 def write_tensors(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from math import isfinite
 
 import torch
 from torch import nn
@@ -55,6 +56,6 @@ def check_tokenizer(
 
 
 def state_of(model: PreTrainedModel) -> tuple[str, float]:
-    """Where a model lives, and a sum that a changed weight changes."""
-    total = sum(float(p.detach().sum(dtype=torch.float64)) for p in model.parameters())
-    return str(model.device), total
+    """Where a model lives, and a sum that a changed weight changes; infinite ones are left out."""
+    sums = (float(p.detach().sum(dtype=torch.float64)) for p in model.parameters())
+    return str(model.device), sum(total for total in sums if isfinite(total))

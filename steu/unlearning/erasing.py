@@ -16,6 +16,7 @@ from scipy import sparse
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
+from steu._errors import Diverged
 from steu.models.checks import embedding_of
 from steu.selection.counts import count_tokens
 from steu.selection.scores import log_odds_scores
@@ -160,5 +161,7 @@ def erase(
 
     with torch.enable_grad():
         optimizer.step(loss)  # type: ignore[no-untyped-call]
+    if not np.isfinite(history[-1]["forget_loss"] + history[-1]["utility_loss"]):
+        raise Diverged("fitting the head diverged: has the original finite weights and answers?")
     values = {name: p.detach().clone() for name, p in head.named_parameters()}
     return replace(edit, head=values, history=tuple(history))

@@ -7,9 +7,11 @@ from pathlib import Path
 from safetensors.torch import save_file
 from transformers import PreTrainedModel
 
-from steu._io import atomic_path
+from steu._io import atomic_path, check_replaceable
 from steu.models.heads import head_name
 from steu.unlearning.sparse_edit import SparseEdit
+
+FILES = ("adapter_config.json", "adapter_model.safetensors", "head.safetensors", "README.md")
 
 
 def save_peft(edit: SparseEdit, folder: str | Path, *, model: PreTrainedModel) -> None:
@@ -21,7 +23,8 @@ def save_peft(edit: SparseEdit, folder: str | Path, *, model: PreTrainedModel) -
     Raises
     ------
     ValueError
-        If the edit holds no rows, or PEFT is not installed.
+        If the edit holds no rows, PEFT is not installed, or the folder holds anything but an
+        adapter, which would be replaced.
     """
     if hasattr(model, "peft_config"):
         raise ValueError("model bears adapters already; give the plain model, or merge_and_unload")
@@ -31,6 +34,7 @@ def save_peft(edit: SparseEdit, folder: str | Path, *, model: PreTrainedModel) -
         from peft import TrainableTokensConfig
     except ImportError as error:
         raise ValueError("saving as a PEFT adapter needs PEFT: pip install peft") from error
+    check_replaceable(folder, FILES)
     table = model.get_input_embeddings()
     name = next(name for name, module in model.named_modules() if module is table)
     config = TrainableTokensConfig(

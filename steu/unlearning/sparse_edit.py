@@ -83,6 +83,10 @@ class SparseEdit(Edit):
     def attached(self, model: PreTrainedModel) -> Iterator[PreTrainedModel]:
         """The model as if edited, for the length of a `with` block; then bit for bit as it was.
 
+        What is saved of it meanwhile (its `state_dict`) is edited too. A copy made in the block
+        keeps the edit for good: to have one, copy the model and `merge` into the copy. Edits that
+        are attached within each other come off in reverse order; threads need a model each.
+
         Examples
         --------
         >>> with edit.attached(model):
@@ -154,11 +158,18 @@ def replaced_rows(
     if len(token_ids) == 0:
         yield
         return
-    handle = table.register_forward_hook(hook)
+
+    def stored(_: nn.Module, state: dict[str, torch.Tensor], prefix: str, __: object) -> None:
+        edited = state[f"{prefix}weight"].clone()
+        edited[token_ids.to(edited.device)] = rows.detach().to(edited)
+        state[f"{prefix}weight"] = edited
+
+    handles = table.register_forward_hook(hook), table.register_state_dict_post_hook(stored)
     try:
         yield
     finally:
-        handle.remove()
+        for handle in handles:
+            handle.remove()
 
 
 def _check_ids(token_ids: torch.Tensor, vocab_size: int) -> None:

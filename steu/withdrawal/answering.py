@@ -13,14 +13,16 @@ import pandas as pd
 
 from steu._io import atomic_path, write_json
 from steu.experiments.study import Study, Trained
+from steu.models.loading import weights_files
 from steu.unlearning.sparse_edit import SparseEdit
-from steu.withdrawal.artefacts import write_artefacts
+from steu.withdrawal.artefacts import names_in_files, write_artefacts
 from steu.withdrawal.looking import Clock, Looked, glance, look, references_of
 from steu.withdrawal.making import METHODS, make
 from steu.withdrawal.page import decision, render
 from steu.withdrawal.preflight import Preflight, preflight
 from steu.withdrawal.request import Method, Request, claimed, open_study
 from steu.withdrawal.together import after, composed, null_edit_of, shared_tokens, together
+from steu.withdrawal.weight_files import as_stored
 
 PAGE, RECORD = "decision.html", "decision.json"
 IN_TURN = "in turn"  # the edits of single classes, one after the other
@@ -115,6 +117,7 @@ def withdraw(request: Request, *, minutes: float = 10.0, say: Say = lambda _: No
 def answer_to(study: Study, request: Request, say: Say) -> Answer:
     """The edits of every method for all the classes at once, and the delivered one's in turn."""
     joint = together(study, request.labels)
+    stored = partial(as_stored, source=weights_files(request.model), **names_in_files(study.model))
     edits: dict[str, SparseEdit] = {}
     seconds: dict[str, float] = {}
     tried: dict[str, pd.DataFrame] = {}
@@ -124,12 +127,12 @@ def answer_to(study: Study, request: Request, say: Say) -> Answer:
             edits[method], seconds[method] = null_edit_of(study, request.labels), 0.0
             continue
         best, tried[method] = make(joint, method, request.n_tokens)
-        edits[method], seconds[method] = cast(SparseEdit, best.edit), best.seconds
+        edits[method], seconds[method] = stored(cast(SparseEdit, best.edit)), best.seconds
     steps: list[SparseEdit] = []
     if len(request.labels) > 1 and request.method != "null":
         say(f"making {request.method}, one class after the other")
         made = in_turn(study, request.labels, request.method, request.n_tokens)
-        steps, seconds[IN_TURN] = _edits(made), sum(one.seconds for one in made)
+        steps, seconds[IN_TURN] = [*map(stored, _edits(made))], sum(one.seconds for one in made)
         edits[IN_TURN] = reduce(composed, steps)
     return Answer(edits, seconds, tried, steps)
 

@@ -17,6 +17,7 @@ from steu.models.heads import head_name
 from steu.models.loading import load_classifier, load_tokenizer, weights_files
 from steu.models.origin import Origin
 from steu.models.outputs import labels_of
+from steu.models.pooling import reads_plainly
 from steu.models.serialisation import FACTS, TENSORS, read_tensors
 from steu.models.weights import check_tokenizer, tokenizer_hash, weights_hash
 from steu.unlearning.peft_adapter import save_peft
@@ -113,6 +114,7 @@ def write_artefacts(
         "head_values": sum(value.numel() for value in edit.head.values()),
         "proof": proof,
         "left_out": left_out(weights_files(base)),
+        "plain": reads_plainly(model),
         "bytes": stored,
         "edit_sha256": sha256(folder / EDIT / TENSORS),
         "inverse_sha256": sha256(folder / INVERSE / TENSORS),

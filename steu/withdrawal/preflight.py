@@ -70,7 +70,7 @@ class Preflight:
 def preflight(study: Study, labels: Sequence[str], *, method: Method, n_tokens: int) -> Preflight:
     """Look at model and documents, and at what the edits would meet."""
     seconds = _seconds_a_note(study)  # before all notes are read: whoever asks wants to know soon
-    classes, warnings = [], []
+    classes, warnings = [], _about_documents(study, labels)
     tokens = select(together(study, labels), method, n_tokens)
     for label in labels:
         one = study.aimed_at(label)
@@ -151,6 +151,26 @@ def _shown(counts: dict[str, int]) -> dict[str, int | None]:
     table = pd.DataFrame({"count": counts.values()}, index=list(counts), dtype=int)
     shown = suppress_small_cells(table, ["count"]).frame["count"]
     return {str(of): None if pd.isna(n) else int(n) for of, n in shown.items()}
+
+
+def _about_documents(study: Study, labels: Sequence[str]) -> list[str]:
+    """What to mind of the documents, whichever class is withdrawn."""
+    told = []
+    without = study.targets.sum(axis=1) == 0
+    people = len(np.unique(study.groups[without]))
+    if people:
+        number = f"{int(without.sum()):,}" if people >= SMALLEST_CELL else "Some"
+        told.append(
+            f"{number} documents have none of the model's labels (blank, or one that it does not "
+            "know): they count as negatives of each."
+        )
+    judged = study.targets[study.test].any(axis=0)
+    unseen = [name for name, seen in zip(study.labels, judged, strict=True) if not seen]
+    if others := [name for name in unseen if name not in labels]:
+        told.append(
+            f"No test document has {' or '.join(map(repr, others))}: what they pay is not measured."
+        )
+    return told
 
 
 def _warnings(study: Study, found: dict[str, Any]) -> list[str]:

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -16,10 +17,18 @@ from steu._errors import check_choice
 from steu._io import alone, read_json, sha256, write_json
 from steu.data.cohort import Cohort, iter_texts
 from steu.data.encoding import encode_notes, window_of
+from steu.data.privacy import SMALLEST_CELL
 from steu.data.readers.cohort_tables import write_cohort
 from steu.data.readers.tables import SUFFIXES
 from steu.experiments.study import Study
-from steu.models.loading import load_classifier, load_tokenizer, to_device, weights_files
+from steu.models.heads import head_of, output_layer
+from steu.models.loading import (
+    load_classifier,
+    load_tokenizer,
+    read_config,
+    to_device,
+    weights_files,
+)
 from steu.models.outputs import labels_of, n_labels_of
 
 Method = Literal["steu_e", "steu", "head_only", "null"]
@@ -132,31 +141,12 @@ def open_study(request: Request, work: Path) -> Study:
     check_fits(request.model)
     model, tokenizer = load_classifier(request.model)
     check_outputs(model, request)
-    check_base(request, tokenizer)
+    check_base(request, model, tokenizer)
     to_device(model)
     names = labels_of(model)
-    folder, read = work / "cohort", work / "documents.json"
-    documents = documents_of(request)
-    if not read.is_file() or read_json(read) != documents:  # they may have been corrected since
-        write_cohort(
-            folder,
-            request.layout,
-            request.path,
-            labels=_of_the_model(request, names),
-            name=Path(request.path).name,
-            restricted=True,  # whoever asks need not think of it: no text is ever shown
-            seed=request.seed,
-            **request.options,
-        )
-        write_json(read, documents)
-    cohort = Cohort.read(folder, text=False)
-    if set(cohort.labels) != set(names):
-        raise ValueError(
-            f"the model answers about {', '.join(names)}; the documents are labelled "
-            f"{', '.join(cohort.labels)}: name the same, or set id2label in the model's config"
-        )
-    check_counts(cohort, request)
-    cohort.check_for_unlearning()
+    folder = work / "cohort"
+    cohort = _cohort_of(request, names, folder)
+    check_labelled(cohort, model, request)
     window = request.max_length or window_of(tokenizer, model.config)
     notes = encode_notes(
         iter_texts(folder),
@@ -177,10 +167,38 @@ def open_study(request: Request, work: Path) -> Study:
         seed=request.seed,
     )
     study.cohort, study.kept = cohort, work / TRAINED
-    study.recipe = {"start": {"backbone": request.base, "seed": request.seed}, "train": {}}
-    study.recipe["max_length"] = window
+    start = {"backbone": request.base, "seed": request.seed, **built_like(model)}
+    study.recipe = {"start": start, "train": {}, "max_length": window}
     study.tags = {"dataset": cohort.name, "backbone": request.model, "seed": request.seed}
     return study
+
+
+def _cohort_of(request: Request, names: tuple[str, ...], folder: Path) -> Cohort:
+    """The request's documents, read into `folder` unless they lie there already."""
+    read = folder.with_name("documents.json")
+    documents = documents_of(request)
+    if not read.is_file() or read_json(read) != documents:  # they may have been corrected since
+        write_cohort(
+            folder,
+            request.layout,
+            request.path,
+            labels=_of_the_model(request, names),
+            name=Path(request.path).name,
+            restricted=True,  # whoever asks need not think of it: no text is ever shown
+            seed=request.seed,
+            needed=request.labels,  # what is rare among the others is not asked about
+            **request.options,
+        )
+        write_json(read, documents)
+    cohort = Cohort.read(folder, text=False)
+    if set(cohort.labels) != set(names):
+        raise ValueError(
+            f"the model answers about {', '.join(names)}; the documents are labelled "
+            f"{', '.join(cohort.labels)}: name the same, or set id2label in the model's config"
+        )
+    check_counts(cohort, request)
+    cohort.check_for_unlearning()
+    return cohort
 
 
 def documents_of(request: Request) -> dict[str, str]:
@@ -203,10 +221,18 @@ def check_fits(model: str) -> None:
 
 
 def check_outputs(model: PreTrainedModel, request: Request) -> None:
-    """Refuse a label that the model does not have, and two classes that exclude each other."""
+    """Refuse a label that the model does not have or that it never says, and too few to keep."""
     names = labels_of(model)
     for label in request.labels:
         check_choice(label, names, what="label", where=request.model)
+    bias = output_layer(head_of(model)).bias
+    biases = [] if bias is None else bias.tolist()
+    silent = [name for name, value in zip(names, biases, strict=False) if not isfinite(value)]
+    if silent:
+        raise ValueError(
+            f"{request.model} never says {silent[0]}: an earlier request left it a bias of −∞, and "
+            "nothing can be trained beside that; revert that edit and withdraw both together"
+        )
     softmax = model.config.problem_type == "single_label_classification"
     if softmax and request.references:
         raise ValueError(
@@ -222,14 +248,48 @@ def check_outputs(model: PreTrainedModel, request: Request) -> None:
         raise ValueError("every class of the model is to be withdrawn: retire the model")
 
 
-def check_base(request: Request, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Refuse to retrain from an encoder to which the same numbers are other words."""
-    if request.base is not None and (
-        load_tokenizer(request.base).get_vocab() != tokenizer.get_vocab()
-    ):
+def check_base(
+    request: Request, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    """Refuse to retrain from an encoder that the model cannot have been fine-tuned from."""
+    if request.base is None:
+        return
+    base = load_tokenizer(request.base)
+    layers = read_config(request.base, base).num_hidden_layers
+    if base.get_vocab() != tokenizer.get_vocab():
+        other = "other tokens"
+    elif layers < model.config.num_hidden_layers:
+        other = f"fewer layers ({layers} and not {model.config.num_hidden_layers})"
+    else:
+        return
+    raise ValueError(
+        f"{request.base} has {other} than {request.model}: --base names the encoder that the model "
+        "was fine-tuned from"
+    )
+
+
+def built_like(model: PreTrainedModel) -> dict[str, Any]:
+    """What `build_classifier` takes to make references of the model's own architecture."""
+    config = model.config
+    return {
+        "n_layers": config.num_hidden_layers,
+        "pooling": getattr(config, "classifier_pooling", "cls"),
+        "head_width": getattr(config, "head_width", 0),
+    }
+
+
+def check_labelled(cohort: Cohort, model: PreTrainedModel, request: Request) -> None:
+    """Refuse documents without a label where the model chooses one of its classes."""
+    if model.config.problem_type != "single_label_classification":
+        return
+    without = int((cohort.targets.sum(axis=1) == 0).sum())
+    if without:
+        several = (
+            "some documents have" if without < SMALLEST_CELL else f"{without:,} documents have"
+        )
         raise ValueError(
-            f"{request.base} has other tokens than {request.model}: --base names the encoder that "
-            "the model was fine-tuned from"
+            f"{request.path}: {several} none of the model's classes (blank, or another label), and "
+            f"{request.model} chooses one of them for each: leave those documents out"
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,22 @@ OPENS = {
     *("vocab.txt", "vocab.json", "merges.txt", "bpe.codes", "chat_template.jinja"),
     *("tokenizer.model", "spiece.model", "spm.model", "sentencepiece.bpe.model"),
 }
+
+
+def as_stored(
+    edit: SparseEdit, source: list[Path], *, embedding: str, head: Mapping[str, str]
+) -> SparseEdit:
+    """The edit in the precision of a model's files, so that what is audited is what they get."""
+    with _opened(source) as stored:
+        known = {
+            name: stored[name][:0].dtype for name in (embedding, *head.values()) if name in stored
+        }
+
+    def rounded(value: torch.Tensor, name: str) -> torch.Tensor:
+        return value.to(known.get(name, value.dtype)).to(value.dtype)
+
+    values = {name: rounded(value, head[name]) for name, value in edit.head.items()}
+    return replace(edit, rows=rounded(edit.rows, embedding), head=values)
 
 
 def write_edited(

@@ -162,12 +162,14 @@ def _documents(
                 f"{profile}: {chosen} is made up while the book runs; give --data a folder of "
                 "tables and a profile that reads it"
             )
-        where = str(Path(data, found.path))
+        options = dict(found.options)
+        if "notes" in options:  # of a download of its own, below DATA as the tables
+            options["notes"] = str(Path(data, options["notes"]))
         return {
             "layout": found.layout,
-            "path": where,
+            "path": str(Path(data, found.path)),
             "columns": found.labels,
-            "options": found.options,
+            "options": options,
         }
     if not labels:
         raise ValueError(

@@ -53,6 +53,7 @@ def write_cohort(
     seed: int = 0,
     fractions: Sequence[float] = (0.6, 0.15, 0.25),
     sections: Sequence[str] | None = None,
+    needed: Sequence[str] | None = None,
     **options: Any,
 ) -> None:
     """Read a folder of tables into a cohort on disk, with at most about 1 GB in memory.
@@ -69,6 +70,8 @@ def write_cohort(
         Of the split by patient into train, validation and test.
     sections
         eICU only: which tables are rendered, in which order.
+    needed
+        Labels that some stay of each split has to have; default: all.
     **options
         Of the layout: `text_source`, `notes` (`read_mimic`); `text`, `id`,
         `subject`, `group_by`, `split` (`read_plain`).
@@ -91,6 +94,7 @@ def write_cohort(
         rows, schema = _ordered_rows(connection, names), schema_of(names)
         frame = rows.drop_columns(["text"]).to_pandas()
         cohort = Cohort(frame, names, name, layout, restricted, excluded)
+        cohort.check_positives(needed)
         with atomic_path(folder / "cohort.parquet") as beside:
             digest = _write_rows(connection, schema, _with_texts(rows, store, schema), beside)
             write_json(folder / "cohort.json", summary_of(cohort, digest, beside))
