@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
+MOST, LONGEST = 40, 80  # names that a message lists, and characters of each
+
 
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Name the nearest of `known`, case aside, or all of them if none is near."""
@@ -14,7 +16,9 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     near = get_close_matches(str(name).casefold(), folded, n=1, cutoff=0.5)
     if near:
         return f"did you mean {in_one_line(folded[near[0]])}?"
-    return f"known are {', '.join(map(in_one_line, known)) or 'none'}"
+    shown = [in_one_line(one)[:LONGEST] for one in known[:MOST]]
+    more = f" and {len(known) - MOST:,} more" if len(known) > MOST else ""
+    return f"known are {', '.join(shown) or 'none'}{more}"
 
 
 def in_one_line(name: object) -> str:

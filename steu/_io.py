@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Collection, Iterator
@@ -77,6 +78,9 @@ def naming_full_disk(target: Path) -> Iterator[None]:
         ) from error
 
 
+LOCKLESS = (errno.ENOLCK, errno.EOPNOTSUPP)  # as file systems of a network may be
+
+
 class Busy(ValueError):
     """Another process holds a lock."""
 
@@ -99,12 +103,26 @@ def alone(lock: Path, *, otherwise: str, wait: bool = False) -> Iterator[None]:
         held.acquire(timeout=-1 if wait else 0)
     except Timeout:
         raise Busy(otherwise) from None
-    except NotImplementedError:
-        pass
+    except OSError as error:
+        if error.errno not in LOCKLESS:
+            raise
     try:
         yield
     finally:
         held.release()
+
+
+def files_below(folder: str | Path) -> list[Path]:
+    """All files below a folder, in order; links to folders are followed, each folder once."""
+    found: list[Path] = []
+    seen: set[str] = set()
+    for here, folders, names in os.walk(folder, followlinks=True):
+        if (real := os.path.realpath(here)) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        found += [Path(here, name) for name in names]
+    return sorted(path for path in found if path.is_file())
 
 
 def check_replaceable(folder: str | Path, own: Collection[str]) -> None:

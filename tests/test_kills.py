@@ -100,6 +100,7 @@ def kill_and_go_on(
     print(f"\n{name}: {len(moments)} kills within {lasting:.1f} s; {whole} had ended before")
     whole_run()
     assert contents(folder) == before
+    assert not list(folder.glob(".*"))  # what was half made is gone
 
 
 def forget_what_was_trained(run: Path) -> None:

@@ -81,7 +81,7 @@ def reports(path: Path, **columns: object) -> Path:
 def test_whole_numbers_are_read_without_their_point_and_blanks(written: str, read: str) -> None:
     with duckdb.connect() as connection:
         connection.execute("CREATE TABLE t AS SELECT ? AS id", [written])
-        mend_ids(connection, "t", "id")
+        mend_ids(connection, "t", "id", path=Path("t.csv"))
         assert connection.execute("FROM t").fetchall() == [(read,)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 
 import pandas as pd
 import pytest
@@ -65,6 +66,13 @@ RARE = "\U00020000\U00020001\U00020002\U00020003" * 4  # each is two halves in J
         (NOTE, json.dumps(NOTE.replace(" ", "&lt;br&gt;"))),
         (NOTE, json.dumps(NOTE.replace(" ", "\x1b[39m \x1b[31m"))),
         (NOTE, NOTE.replace(" ", "\x1b[1;31m")),
+        (NOTE, NOTE.replace(" ", "%20")),
+        (NOTE, str([f"Ġ{word}" for word in NOTE.split()])),
+        (NOTE, str([f"▁{word}" for word in NOTE.split()])),
+        (NOTE, str([p for word in NOTE.split() for p in (word[:1], f"##{word[1:]}") if p != "##"])),
+        (ACCENTED, ACCENTED.translate(str.maketrans("äöüÜ", "aouU"))),
+        (ACCENTED, unicodedata.normalize("NFD", ACCENTED)),
+        (unicodedata.normalize("NFD", ACCENTED), ACCENTED),
         (r"at bed\nno oedema\nno fever\nno pain at all", r"bed\nno oedema\nno fever\nno pain at"),
     ],
 )

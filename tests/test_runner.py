@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import json
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -112,7 +113,7 @@ def test_accepts_values_of_the_type(annotation: str, value: Any) -> None:
     ("annotation", "value"),
     [
         ("int", 3.0), ("int", True), ("int", "3"), ("int", None), ("float", False),
-        ("float", "1e-3"),
+        ("float", "1e-3"), ("float", math.inf), ("list[float]", [math.nan]),
         ("bool", 1), ("str", 3), ("int | None", "x"), ("list[int]", [1, "a"]), ("list[int]", 1),
         ("tuple[float, float]", [0.5]), ("dict[str, list[str]]", {"a": [1]}), ("Literal['a']", "b"),
     ],

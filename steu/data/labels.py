@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from typing import Literal
+from unicodedata import normalize
 
 from steu._errors import check_choice
 
@@ -101,14 +102,29 @@ def check_names(names: Sequence[str]) -> None:
     for name in names:
         if not name or name.lower() in RESERVED:
             raise ValueError(f"a label may not be called {name!r}; reserved: {', '.join(RESERVED)}")
-    known: dict[str, str] = {}
-    for name in names:
-        if name.casefold() in known:
+    refuse_alike(names, names)
+
+
+def refuse_alike(names: Sequence[str], others: Sequence[str]) -> None:
+    """Raise ValueError if one of `others` is a name in another spelling.
+
+    That is another case, other spaces, other bytes for the same letters, or 3.0 for 3.
+    """
+    known = {_spelling(name): name for name in reversed(names)}
+    for other in others:
+        name = known.get(_spelling(other), other)
+        if name != other or (names is others and names.count(other) > 1):
+            show = ascii if normalize("NFKC", name) == normalize("NFKC", other) else repr
             raise ValueError(
-                f"the labels {known[name.casefold()]!r} and {name!r} have the same name up to "
-                "case: write both alike in the data, or leave one out"
+                f"the labels {show(name)} and {show(other)} have the same name up to case or "
+                "spaces: write both alike in the data, or leave one out"
             )
-        known[name.casefold()] = name
+
+
+def _spelling(name: str) -> str:
+    """What spellings of one name have in common."""
+    plain = " ".join(normalize("NFKC", name).casefold().split())
+    return re.sub(r"^(\d+)\.0*$", r"\1", plain)
 
 
 def label_index(labels: Sequence[str], forget_label: str) -> int:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import html
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
+from urllib.parse import unquote
 
 import pandas as pd
 
 _MARKUP = re.compile(r"<[^<>]*>|\x1b\[[0-9;:?]*[A-Za-z]")  # tags, and colours of a terminal
 # As JSON, JavaScript and Python write what is not plain ASCII, however often it was quoted.
 _ESCAPE = re.compile(r"\\+(?:[nrt]|u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2}))")
+_MARKED = str.maketrans("ĠĊ▁", "   ")
 _WORD = re.compile(r"[^\W_]+")
 # Letters of scripts that set no spaces: Thai, Lao, Burmese, Khmer, kana, Han.
 _UNSPACED = re.compile(
@@ -123,7 +126,9 @@ def _readings(content: str) -> dict[str, None]:
     # A page may hold a page, as the text of a script or as entities; a note may hold a backslash.
     # A tag is a gap between words or stands within one (bold syllables); a note may hold "<5 … >".
     told = _unescaped(content)
-    texts = [content, told, html.unescape(told)]
+    # Tokenizers mark a space before a word, or a piece that goes on with one.
+    pieces = re.sub(r"\W*##(?=\w)", "", told.translate(_MARKED))
+    texts = [content, told, html.unescape(told), unquote(told), pieces]
     stripped = [_MARKUP.sub(gap, text) for text in texts for gap in (" ", "")]
     return dict.fromkeys(texts + stripped)
 
@@ -141,6 +146,10 @@ def _unescaped(content: str) -> str:
 
 def _runs(text: str, words: int) -> Iterator[tuple[str, ...]]:
     plain = html.unescape(text).lower()
+    if not plain.isascii():  # as tokenizers strip accents, and whichever way they were written
+        letters = unicodedata.normalize("NFKD", plain)
+        bare = "".join(letter for letter in letters if unicodedata.category(letter) != "Mn")
+        plain = unicodedata.normalize("NFC", bare)
     for pattern, length in ((_WORD, words), (_UNSPACED, LETTERS * words)):
         tokens = pattern.findall(plain)
         yield from zip(*(tokens[start:] for start in range(length)), strict=False)

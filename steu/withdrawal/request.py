@@ -14,7 +14,7 @@ import psutil
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from steu._errors import check_choice
-from steu._io import alone, read_json, sha256, write_json
+from steu._io import alone, files_below, read_json, sha256, write_json
 from steu.data.cohort import Cohort, iter_texts
 from steu.data.encoding import encode_notes, window_of
 from steu.data.privacy import SMALLEST_CELL
@@ -204,7 +204,7 @@ def _cohort_of(request: Request, names: tuple[str, ...], folder: Path) -> Cohort
 def documents_of(request: Request) -> dict[str, str]:
     """SHA-256 of every table that the documents are read from, by its path."""
     named = [Path(request.path), Path(request.options.get("notes") or request.path)]
-    below = (file for place in named for file in place.rglob("*"))
+    below = (file for place in named for file in files_below(place))
     tables = [file for file in below if file.name.lower().endswith(SUFFIXES)]
     return {str(file): sha256(file) for file in sorted({*named, *tables}) if file.is_file()}
 

@@ -67,7 +67,7 @@ def _shown(value: Any) -> str:
 def _checker(annotation: str) -> TypeAdapter[Any]:
     try:
         kind = _type(ast.parse(annotation, mode="eval").body)
-        return TypeAdapter(kind, config=ConfigDict(strict=True))
+        return TypeAdapter(kind, config=ConfigDict(strict=True, allow_inf_nan=False))
     except (SyntaxError, TypeError, ValueError, PydanticUserError) as error:
         raise ValueError(f"the type {annotation!r} is not one of {_KNOWN}") from error
 

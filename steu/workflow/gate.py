@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from steu._io import read_json
+from steu._io import files_below, read_json
 from steu.data.privacy import note_text_in
 from steu.workflow.profiles import Profile
 
@@ -74,9 +74,9 @@ def _restricted_cohorts(run: Path) -> Iterator[Path]:
 def _rendered(folders: list[Path]) -> Iterator[tuple[str, str]]:
     """Name and text of what was made, but for what came with a model or with Sphinx's theme."""
     for folder in folders:
-        for path in sorted(folder.rglob("*")):
+        for path in files_below(folder):
             vocabulary = path.name in VOCABULARIES and path.with_name("model.safetensors").is_file()
-            if vocabulary or folder / "_static" in path.parents or not path.is_file():
+            if vocabulary or folder / "_static" in path.parents:
                 continue
             if not path.name.lower().endswith(BINARY):
                 yield f"{folder.name}/{path.relative_to(folder)}", _text_of(path)

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from steu._io import files_below
 from steu.data.readers.tables import SUFFIXES
 from steu.workflow.code_dependencies import PackageCode
 from steu.workflow.parameters import Parameter, check_parameters, notebook_parameters
@@ -174,7 +175,8 @@ class Grid:
 
     def _below(self, path: str) -> str:
         """A path of the profile, which is relative to the data's folder, as a job is to see it."""
-        return os.path.relpath(Path(self.data, path).resolve())
+        named = Path(self.data, path)  # what it links to may not say what kind of file it is
+        return os.path.relpath(named.parent.resolve() / named.name)
 
     def inputs(self, stage: Stage, cell: Mapping[str, str]) -> list[str]:
         """Files whose change makes a job run again."""
@@ -265,5 +267,4 @@ def _files(path: Path, suffixes: tuple[str, ...]) -> list[str]:
     """The file itself, or the files of these kinds below a folder; none where there is neither."""
     if not path.is_dir():
         return [str(path)] if path.is_file() else []
-    found = (file for file in sorted(path.rglob("*")) if file.name.lower().endswith(suffixes))
-    return [str(file) for file in found if file.is_file()]
+    return [str(file) for file in files_below(path) if file.name.lower().endswith(suffixes)]

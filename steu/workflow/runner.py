@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -62,6 +63,8 @@ def run_notebook(
     output = root / values["output"]
     for name in ("metrics.json", "provenance.json"):  # those of an earlier run
         (output / name).unlink(missing_ok=True)
+    for left in output.glob(".*-*/"):  # half-written by a run that was killed
+        shutil.rmtree(left, ignore_errors=True)
     started = time.monotonic()
     executed, failure = execute(path, {name: values[name] for name in given}, root=root)
     seconds, working = time.monotonic() - started, seconds_of_work(executed)
@@ -90,7 +93,8 @@ def _relative(value: Any, root: Path) -> Any:
     if isinstance(value, dict):
         return {name: _relative(one, root) for name, one in value.items()}
     if isinstance(value, Path) or (isinstance(value, str) and os.path.isabs(value)):
-        return os.path.relpath(os.path.realpath(value), root.resolve())
+        folder, name = os.path.split(os.path.normpath(value))  # a link keeps its own name
+        return os.path.relpath(os.path.join(os.path.realpath(folder), name), root.resolve())
     return value
 
 

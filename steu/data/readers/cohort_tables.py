@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 import inspect
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 
 from steu._errors import check_choice
-from steu._io import atomic_path, naming_full_disk, write_json
+from steu._io import Busy, alone, atomic_path, naming_full_disk, write_json
 from steu.data.cohort import BATCH, Cohort, schema_of, summary_of
 from steu.data.labels import check_labels
 from steu.data.readers.mimic import LAYOUTS, Mimic, read_eicu, read_mimic
@@ -28,6 +29,7 @@ from steu.data.readers.text_store import TextStore, letters_of
 from steu.data.splits import SPLITS, check_fractions, split_patients
 from steu.data.texts import TextDigest
 
+SCRATCH, LOCK = ".tables-", "lock"  # what a folder for tables in the making begins with, and holds
 ROW_GROUP = 2048  # stays DuckDB may gather before it writes; by default they would fill its memory
 
 
@@ -84,9 +86,9 @@ def write_cohort(
         naming_full_disk(folder),
         _no_empty_folder(folder),
         naming(path),
-        tempfile.TemporaryDirectory(prefix=".tables-", dir=folder) as scratch,
-        scratch_database(Path(scratch)) as connection,
-        Path(scratch, "texts").open("w+b") as stream,
+        _scratch(folder) as scratch,
+        scratch_database(scratch) as connection,
+        (scratch / "texts").open("w+b") as stream,
     ):
         store = TextStore(stream)
         names, excluded = _tabulate(connection, layout, path, labels, options, store)
@@ -98,6 +100,19 @@ def write_cohort(
         with atomic_path(folder / "cohort.parquet") as beside:
             digest = _write_rows(connection, schema, _with_texts(rows, store, schema), beside)
             write_json(folder / "cohort.json", summary_of(cohort, digest, beside))
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    """A folder for what is read, with texts of notes; those that killed processes left go first."""
+    for left in folder.glob(f"{SCRATCH}*"):
+        with suppress(Busy), alone(left / LOCK, otherwise="its process is at work"):
+            shutil.rmtree(left, ignore_errors=True)
+    with (
+        tempfile.TemporaryDirectory(prefix=SCRATCH, dir=folder) as made,
+        alone(Path(made, LOCK), otherwise="nobody knows of it yet"),
+    ):
+        yield Path(made)
 
 
 def _tabulate(

@@ -137,14 +137,14 @@ def read_eicu(
     path = require_table(folder, layout.stays, purpose="the patient of each stay")
     columns = stay | {"subject_id": "uniquepid"}
     load(connection, path, columns, into="stays")
-    mend_ids(connection, "stays", "stay_id", "subject_id")
+    mend_ids(connection, "stays", "stay_id", "subject_id", path=path)
     set_apart(connection, "stays")
     mend = "expected one row a stay: use the publisher's file unchanged"
     refuse_duplicates(connection, "stays", "stay_id", path=path, columns=columns, mend=mend)
     path = require_table(folder, layout.diagnoses, purpose="the diagnosis codes")
     written = {"raw": "icd9code", "path": "diagnosisstring"}
     load(connection, path, stay | written, into="diagnoses")
-    mend_ids(connection, "diagnoses", "stay_id")
+    mend_ids(connection, "diagnoses", "stay_id", path=path)
     set_apart(connection, "diagnoses")
     _eicu_codes(connection)
     connection.execute("CREATE TABLE paragraphs (stay_id VARCHAR, section INT, paragraph VARCHAR)")
@@ -152,7 +152,7 @@ def read_eicu(
         section = layout.sections[name]
         path = require_table(folder, section.table, purpose=f"the section {name}")
         load(connection, path, stay | dict(section.columns), into="entries")
-        mend_ids(connection, "entries", "stay_id", *{"hicl"} & section.columns.keys())
+        mend_ids(connection, "entries", "stay_id", *{"hicl"} & section.columns.keys(), path=path)
         set_apart(connection, "entries")
         if "cancelled" in section.columns:
             name = section.columns["cancelled"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from steu.data.readers.sql import identifier, stripped
+from steu.data.readers.sql import identifier, literal, stripped
 
 # How a value is written, in small letters → what is meant. A blank flag means no.
 FLAGS = dict.fromkeys(("", "0", "false", "f", "no", "n"), "0")
@@ -16,14 +16,49 @@ VERSIONS = dict.fromkeys(("9", "icd9", "icd-9"), "9")
 VERSIONS |= dict.fromkeys(("10", "icd10", "icd-10"), "10")
 
 
-def mend_ids(connection: duckdb.DuckDBPyConnection, table: str, *columns: str) -> None:
-    """Whole numbers that went through a float, such as 900000.0, are read as what they were."""
-    for column in map(identifier, columns):
+# How software writes that a value is missing; pandas and R, when they made text of it.
+MISSING = ("", "NA", "N/A", "NaN", "nan", "None", "NULL", "null", "<NA>", "\\N")
+
+
+def known(column: str) -> str:
+    """A column without white space around it, in SQL; NULL where its value is missing."""
+    plain = stripped(identifier(column))
+    return f"CASE WHEN {plain} IN ({', '.join(map(literal, MISSING))}) THEN NULL ELSE {plain} END"
+
+
+def mend_ids(connection: duckdb.DuckDBPyConnection, table: str, *columns: str, path: Path) -> None:
+    """Ids as they were: whole numbers that went through a float, such as 900000.0; NULL for none.
+
+    Raises
+    ------
+    ValueError
+        If a spreadsheet rounded some, which cannot be undone: 1.23457E+11.
+    """
+    for column in columns:
+        _mend_numbers(connection, table, column)
+        name = identifier(column)
+        rounded = connection.execute(
+            rf"SELECT min({name}) FROM {identifier(table)} "
+            rf"WHERE regexp_full_match({name}, '\s*\d(\.\d+)?[eE]\+\d+\s*')"
+        ).fetchall()[0][0]
+        if rounded is not None:
+            raise ValueError(
+                f"{path}: an id is {rounded.strip()!r}, which a spreadsheet has rounded; the ids "
+                "of others may be the same now: export ids as text from where they came"
+            )
         connection.execute(
-            rf"UPDATE {identifier(table)} SET {column} = regexp_extract({column}, '\d+') "
-            rf"WHERE regexp_full_match({column}, '\s*\d+(\.0*)?\s*') "
-            rf"AND NOT regexp_full_match({column}, '\d+')"
+            f"UPDATE {identifier(table)} SET {name} = NULL "
+            f"WHERE {name} IS NOT NULL AND ({known(column)}) IS NULL"
         )
+
+
+def _mend_numbers(connection: duckdb.DuckDBPyConnection, table: str, column: str) -> None:
+    name = identifier(column)
+    connection.execute(
+        rf"UPDATE {identifier(table)} SET {name} = regexp_extract({name}, '\d+') "
+        rf"WHERE regexp_full_match({name}, '\s*\d+(\.0*)?\s*') "
+        rf"AND NOT regexp_full_match({name}, '\d+')"
+    )
 
 
 def mend_choice(
@@ -49,7 +84,7 @@ def mend_choice(
     ValueError
         If a value is none of `meanings`: taken for no, it would go unnoticed.
     """
-    mend_ids(connection, table, column)
+    _mend_numbers(connection, table, column)
     plain = f"lower(coalesce({stripped(column)}, ''))"
     connection.execute(
         f"UPDATE {table} SET {column} = {plain} WHERE {column} IS DISTINCT FROM {plain}"

@@ -109,7 +109,7 @@ def read_mimic(
         columns["version"] = layout.version
     path = require_table(folder, layout.diagnoses, purpose="the diagnosis codes")
     load(connection, path, columns, into="diagnoses")
-    mend_ids(connection, "diagnoses", "subject_id", "stay_id")
+    mend_ids(connection, "diagnoses", "subject_id", "stay_id", path=path)
     set_apart(connection, "diagnoses", where="trim(raw) <> ''")
     if layout.version:  # a row without a code says of a stay that it has none, in no version
         connection.execute("UPDATE diagnoses SET version = '9' WHERE coalesce(trim(raw), '') = ''")
@@ -142,7 +142,7 @@ def _mimic_notes(
     load(connection, path, columns, into="notes", where=layout.note_filter, store=store)
     if not connection.execute("SELECT EXISTS (FROM notes)").fetchone()[0]:
         raise ValueError(f"{mend} (the table has no discharge summaries)")
-    mend_ids(connection, "notes", "subject_id", "stay_id", "order2")
+    mend_ids(connection, "notes", "subject_id", "stay_id", "order2", path=path)
     if "iserror" in columns:  # such a note was withdrawn by its author
         mend_choice(connection, "notes", "iserror", FLAGS, path=path, name=columns["iserror"])
         connection.execute("DELETE FROM notes WHERE iserror = '1'")
@@ -191,12 +191,12 @@ def _mimic_orders(connection: duckdb.DuckDBPyConnection, layout: Mimic, folder: 
     path = require_table(folder, layout.prescriptions, purpose=purpose)
     drugs = ids | {"path": "drug", "began": layout.started}
     load(connection, path, drugs, into="drugs")
-    mend_ids(connection, "drugs", *ids)
+    mend_ids(connection, "drugs", *ids, path=path)
     mend_times(connection, "drugs", "began", path=path, name=layout.started)
     path = require_table(folder, layout.procedures, purpose=purpose)
     version = {"version": layout.version} if layout.version else {}
     load(connection, path, ids | {"code": layout.code, "began": "seq_num"} | version, into="done")
-    mend_ids(connection, "done", *ids, "began")
+    mend_ids(connection, "done", *ids, "began", path=path)
     _mend_version(connection, layout, "done", path)
     for table in ("drugs", "done"):
         set_apart(connection, table)

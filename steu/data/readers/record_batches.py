@@ -11,6 +11,7 @@ from isal import igzip
 from pyarrow.csv import ConvertOptions, ParseOptions, ReadOptions, open_csv
 
 from steu.data.readers.quotes import CheckedQuotes
+from steu.data.readers.table_files import is_gzip
 
 ROWS = 1024  # of a Parquet file that are read at a time
 BLOCK = 2**23  # bytes of a block, of which Arrow unpacks up to 32 ahead; no row may be longer
@@ -45,7 +46,7 @@ def _parquet(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
 
 
 def _csv(path: Path, columns: list[str], delimiter: str) -> Iterator[pa.RecordBatch]:
-    unpacked = igzip.open if path.suffix.lower() == ".gz" else open
+    unpacked = igzip.open if is_gzip(path) else open
     with unpacked(path, "rb") as file:
         checked = CheckedQuotes(file, path=path, delimiter=delimiter)
         with open_csv(

@@ -9,13 +9,14 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from steu.data.labels import check_names, label_index
-from steu.data.readers.mending import mend_ids
+from steu.data.labels import check_names, label_index, refuse_alike
+from steu.data.readers.mending import MISSING, known, mend_ids
 from steu.data.readers.sql import identifier, literal, stripped
 from steu.data.readers.table_files import ITEM, kinds_of
 from steu.data.readers.tables import SUFFIXES, load, refuse_duplicates
 from steu.data.splits import SPLITS
 
+MOST_LABELS, LONGEST_LABEL = 1000, 200  # of a column that names them, and characters of one
 _LABEL_KEYS = ("columns", "column", "delimiter", "top_n", "keep")
 
 
@@ -70,13 +71,13 @@ def read_plain(
     columns |= {f"label{i}": name for i, name in enumerate(label_columns)}
     columns |= {"split": split} if split else {}
     load(connection, path, columns, into="entries")
-    _refuse_lists(path, columns)
+    _refuse_kinds(path, columns)
     names = [ids for ids in ("id", "key", "subject") if columns[ids].lower() != text.lower()]
-    mend_ids(connection, "entries", *names)
-    known = ", ".join(f"nullif({stripped(ids)}, '') AS {ids}" for ids in ("id", "key", "subject"))
+    mend_ids(connection, "entries", *names, path=path)
+    ids = ", ".join(f"{known(name)} AS {name}" for name in ("id", "key", "subject"))
     connection.execute(
         f"""CREATE TABLE keyed AS SELECT
-        * REPLACE ({stripped("coalesce(text, '')")} AS text, {known}) FROM entries"""
+        * REPLACE (coalesce({known("text")}, '') AS text, {ids}) FROM entries"""
     )
     if id or group_by:
         connection.execute("CREATE TABLE unnamed AS FROM keyed WHERE key IS NULL AND text <> ''")
@@ -114,7 +115,7 @@ def _only_table(path: Path) -> Path:
     return found[0]
 
 
-def _refuse_lists(path: Path, columns: Mapping[str, str]) -> None:
+def _refuse_kinds(path: Path, columns: Mapping[str, str]) -> None:
     kinds = {name.lower(): kind for name, kind in kinds_of(path).items()}
     for alias, column in columns.items():
         kind = kinds.get(column.lower(), pa.null())
@@ -122,6 +123,11 @@ def _refuse_lists(path: Path, columns: Mapping[str, str]) -> None:
             raise ValueError(
                 f"{path}: column {column} holds {kind}; expected one text or number in each row: "
                 "join or choose among them yourself"
+            )
+        if alias in ("id", "key", "subject") and kind in (pa.float16(), pa.float32()):
+            raise ValueError(
+                f"{path}: column {column} holds {kind}, in which ids of more than seven digits are "
+                "rounded: export ids as text or as whole numbers"
             )
 
 
@@ -217,16 +223,45 @@ def _listed_labels(
         "GROUP BY label ORDER BY count(*) DESC, label"
     ).fetchall()
     found = [label for (label,) in counted]
-    names = [name.strip() for name in labels.get("keep", found)][: labels.get("top_n")]
+    kept = [name.strip() for name in labels.get("keep", ())]
+    _refuse_values(found, kept, column=f"{path}: column {labels['column']}")
+    names = (kept or found)[: labels.get("top_n")]
     if not names:
         raise ValueError(f"{path}: column {labels['column']} names no label")
+    if "top_n" not in labels and len(names) > MOST_LABELS:
+        raise ValueError(
+            f"{path}: column {labels['column']} names {len(names):,} labels; expected a column of "
+            f"classes, or of more than {MOST_LABELS:,} the most frequent ones (top_n)"
+        )
     check_names(names)
-    for name in names:
+    refuse_alike(names, found)  # it would count among those without the label
+    for name in kept:
         label_index(found, name)
     picked = ", ".join(f"bool_or(label = {literal(n)}) AS {identifier(n)}" for n in names)
+    # A blank cell says neither yes nor no, but where a cell lists labels: there it lists none.
+    listing = delimiter or pa.types.is_nested(kinds_of(path).get(labels["column"], pa.null()))
+    told = "label0 IS NOT NULL" if listing else f"{stripped('label0')} <> ''"
+    told = "true" if delimiter else told
     # Starting from the documents keeps those with none of the labels.
     connection.execute(
         f"""CREATE TABLE indicators AS SELECT stay_id, {picked} FROM documents
-        LEFT JOIN listed ON key = stay_id GROUP BY stay_id"""
+        JOIN (SELECT DISTINCT key AS stay_id FROM keyed WHERE {told}) USING (stay_id)
+        LEFT JOIN listed ON listed.key = stay_id GROUP BY stay_id"""
     )
     return tuple(names)
+
+
+def _refuse_values(found: Sequence[str], kept: Sequence[str], *, column: str) -> None:
+    """Refuse values that are no names of labels: texts, and missing ones that nobody asked for."""
+    longest = max(map(len, found), default=0)
+    if longest > LONGEST_LABEL:
+        raise ValueError(
+            f"{column} holds values of up to {longest:,} characters; expected names of labels, of "
+            f"at most {LONGEST_LABEL}: name the column of the labels, or its delimiter"
+        )
+    missing = next((value for value in found if value in MISSING and value not in kept), None)
+    if missing is not None:
+        raise ValueError(
+            f"{column} holds {missing!r}: leave such cells blank if the label is not known, or "
+            "name it in keep if it is a label"
+        )

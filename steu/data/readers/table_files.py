@@ -18,6 +18,12 @@ DELIMITERS = (",", ";", "\t", "|")
 LINE = 2**20  # characters of a header that are looked at
 ITEM = "\x1f"  # between the items of a list: ASCII's unit separator
 DAMAGED = (EOFError, igzip.BadGzipFile, IsalError)
+_OTHERS = {
+    b"PK\x03\x04": "a spreadsheet or a zip archive",
+    b"\xd0\xcf\x11\xe0": "a spreadsheet of an old kind",
+    b"\xff\xfe": "in UTF-16",
+    b"\xfe\xff": "in UTF-16",
+}
 OPEN_QUOTE = "the header does not end with its line; a quotation mark in it has no partner"
 BROKEN_GZIP = (
     "the gzip stream is truncated or damaged; download the file again and compare its SHA-256 "
@@ -32,6 +38,7 @@ def header(path: Path) -> list[str]:
             return list(pq.read_schema(path).names)
         except (pa.ArrowException, OSError) as error:
             raise ValueError(f"{path} cannot be read as Parquet: {first_line(error)}") from error
+    _refuse_others(path)
     try:
         with _open_text(path) as stream:
             rows = csv.reader(stream, delimiter=delimiter_of(path))
@@ -63,13 +70,26 @@ def _open_text(path: Path) -> io.TextIOBase:
 
 
 def is_parquet(path: Path) -> bool:
-    """By the suffix, in any case."""
-    return path.suffix.lower() == ".parquet"
+    """By the suffix, in any case, or by its first bytes."""
+    return path.suffix.lower() == ".parquet" or _start(path).startswith(b"PAR1")
 
 
 def is_gzip(path: Path) -> bool:
-    """By the suffix, in any case."""
-    return path.suffix.lower() == ".gz"
+    """By its first bytes; a browser may have unpacked what is called .gz."""
+    start = _start(path)
+    return start.startswith(b"\x1f\x8b") or (path.suffix.lower() == ".gz" and b"\0" in start)
+
+
+def _start(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(1024)
+
+
+def _refuse_others(path: Path) -> None:
+    """Refuse what is no table as text, and say what it is."""
+    for start, what in _OTHERS.items():
+        if _start(path).startswith(start):
+            raise ValueError(f"{path} is {what}: save it as CSV in UTF-8")
 
 
 def delimiter_of(path: Path) -> str:

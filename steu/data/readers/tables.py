@@ -28,6 +28,7 @@ from steu.data.readers.table_files import (
 from steu.data.readers.text_store import TextStore
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
+_QUOTED = re.compile(r"""(["']).*\1""")
 _ODD_ROW = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+)")  # in Arrow's words
 
 
@@ -221,7 +222,7 @@ def naming(path: Path) -> Iterator[None]:
         if any(word in message.lower() for word in ("gzip", "zlib", "compressed stream")):
             raise ValueError(f"{path}: {BROKEN_GZIP}") from None
         if any(word in message.lower() for word in ("unicode", "utf-8", "utf8")):
-            raise ValueError(f"{path} is not UTF-8 ({first}); convert it to UTF-8") from None
+            raise ValueError(f"{path} is not UTF-8; convert it to UTF-8") from None
         if message.startswith("Out of Memory Error"):
             raise MemoryError(f"{path} needs more than DuckDB was given: {first}") from None
         if "straddling" in first:
@@ -231,6 +232,7 @@ def naming(path: Path) -> Iterator[None]:
             first += "mark or a delimiter missing before it?"
         elif "CSV parse error" in first:  # and then the row, which may hold a note
             first = ":".join(first.split(":")[:2])
+        first = _QUOTED.sub("…", first)  # a value, which may be a note
         raise ValueError(f"{path} cannot be read as a table: {first}") from None
 
 
