@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import json
+import math
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
