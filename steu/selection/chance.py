@@ -32,6 +32,7 @@ def scores_by_chance(
     seed: int = 0,
     min_count: int = 5,
     excluded: tuple[int, ...] = (),
+    smoothing: float = 0.0,
 ) -> np.ndarray:
     """PMI scores, best first, of the tokens that can be chosen, under permuted labels.
 
@@ -44,7 +45,9 @@ def scores_by_chance(
     counts : sparse array of shape (N, V)
     forget, groups : arrays of shape (N,)
     min_count, excluded
-        Which tokens can be chosen; see `rank_by_score`.
+                Which tokens can be chosen; see `rank_by_score`.
+    smoothing
+        Of the scores; see `pmi_scores`.
 
     Returns
     -------
@@ -59,7 +62,7 @@ def scores_by_chance(
         permuted = np.empty(len(forget), dtype=bool)
         laid = [runs[patient] for patient in generator.permutation(len(names))]
         permuted[in_order] = np.concatenate(laid)
-        scores = pmi_scores(counts, permuted)
+        scores = pmi_scores(counts, permuted, smoothing=smoothing)
         found.append(scores[rank_by_score(scores, counts, **usable)])
     return np.stack(found)
 
