@@ -50,9 +50,9 @@ def request_costs(results: pd.DataFrame, *, training_seconds: float | None = Non
         lines.append(f"| {name} | {' | '.join(told)} |")
     caption = (
         f"\n{dataset}, *{display_names.name(label)}*, seed {seed}: the edits at the settings that "
-        "chapter *The rivals* picked, without its search; brackets are 95 % intervals over patients; seconds "
-        "of one run, on a machine that may have been busy. Retraining takes what the page of the "
-        "classifier took.\n"
+        "chapter *The rivals* picked, without its search; brackets are 95 % intervals over "
+        "patients; seconds of one run, on a machine that may have been busy. Retraining takes what "
+        "the page of the classifier took.\n"
     )
     return "\n".join(lines) + "\n" + caption
 

@@ -117,7 +117,11 @@ def withdraw(request: Request, *, minutes: float = 10.0, say: Say = lambda _: No
 def answer_to(study: Study, request: Request, say: Say) -> Answer:
     """The edits of every method for all the classes at once, and the delivered one's in turn."""
     joint = together(study, request.labels)
-    stored = partial(as_stored, source=weights_files(request.model), **names_in_files(study.model))
+    files, names = weights_files(request.model), names_in_files(study.model)
+
+    def stored(edit: SparseEdit) -> SparseEdit:
+        return as_stored(edit, files, **names)
+
     edits: dict[str, SparseEdit] = {}
     seconds: dict[str, float] = {}
     tried: dict[str, pd.DataFrame] = {}
