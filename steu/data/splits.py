@@ -75,7 +75,7 @@ def split_groups(
     np.ndarray
         "train", "validation" or "test", str (N,).
     """
-    names, codes = np.unique(groups, return_inverse=True)
+    codes, names = pd.factorize(groups)  # in the order in which they come
     by_group = np.zeros((len(names), positives.shape[1]), dtype=bool)
     np.logical_or.at(by_group, codes, positives)
     chosen = split_patients(by_group, fractions=fractions, seed=seed)

@@ -160,6 +160,8 @@ def replaced_rows(
         return
 
     def stored(_: nn.Module, state: dict[str, torch.Tensor], prefix: str, __: object) -> None:
+        if isinstance(state[f"{prefix}weight"], nn.Parameter):  # the model's own were asked for
+            return
         edited = state[f"{prefix}weight"].clone()
         edited[token_ids.to(edited.device)] = rows.detach().to(edited)
         state[f"{prefix}weight"] = edited
