@@ -65,6 +65,7 @@ def test_a_label_that_may_mean_missing_is_refused_unless_it_is_asked_for(tmp_pat
     refused(path, r"column kind holds 'None': leave such cells blank .*, or name it in keep")
     kept = {"column": "kind", "keep": ["None", "Surgery"]}
     assert build(path, labels=kept).labels == ("None", "Surgery")
+    refused(reports(path), "column kind names no label", labels={"column": "kind", "keep": []})
 
 
 def test_a_blank_cell_that_names_a_label_is_no_no(tmp_path: Path) -> None:

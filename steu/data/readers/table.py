@@ -225,7 +225,7 @@ def _listed_labels(
     found = [label for (label,) in counted]
     kept = [name.strip() for name in labels.get("keep", ())]
     _refuse_values(found, kept, column=f"{path}: column {labels['column']}")
-    names = (kept or found)[: labels.get("top_n")]
+    names = (kept if "keep" in labels else found)[: labels.get("top_n")]
     if not names:
         raise ValueError(f"{path}: column {labels['column']} names no label")
     if "top_n" not in labels and len(names) > MOST_LABELS:
@@ -239,8 +239,8 @@ def _listed_labels(
         label_index(found, name)
     picked = ", ".join(f"bool_or(label = {literal(n)}) AS {identifier(n)}" for n in names)
     # A blank cell says neither yes nor no, but where a cell lists labels: there it lists none.
-    listing = delimiter or pa.types.is_nested(kinds_of(path).get(labels["column"], pa.null()))
-    told = "label0 IS NOT NULL" if listing else f"{stripped('label0')} <> ''"
+    is_list = pa.types.is_nested(kinds_of(path).get(labels["column"], pa.null()))
+    told = "label0 IS NOT NULL" if is_list else f"{stripped('label0')} <> ''"
     told = "true" if delimiter else told
     # Starting from the documents keeps those with none of the labels.
     connection.execute(
