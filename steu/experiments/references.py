@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Literal, get_args
 
@@ -17,6 +17,21 @@ from steu.experiments.retraining import retrain
 from steu.experiments.study import Study
 
 Reading = Literal["relabelled", "dropped", "masked"]
+
+
+def readings_in_turn(
+    readings: Sequence[Reading], other_seeds: Sequence[int]
+) -> dict[str, tuple[Reading, int | None]]:
+    """References by name, for `references_of`: each reading, then more seeds, which take turns.
+
+    The first of the other seeds gets the second reading.
+    """
+    asked: dict[str, tuple[Reading, int | None]] = {
+        f"reference_{reading}": (reading, None) for reading in readings
+    }
+    for i, seed in enumerate(other_seeds, start=1):
+        asked[f"reference_seed_{seed}"] = readings[i % len(readings)], seed
+    return asked
 
 
 def references_of(

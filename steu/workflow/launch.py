@@ -13,7 +13,8 @@ from steu._errors import suggestion
 from steu._io import alone
 from steu.workflow.code_dependencies import PackageCode
 from steu.workflow.jobs import Grid
-from steu.workflow.profiles import load_profile
+from steu.workflow.opening import check_backbones
+from steu.workflow.profiles import Profile, load_profile
 from steu.workflow.warm import warm_interpreter
 
 # All that Snakemake shares between jobs but its own cache, which lies in a home that may be gone.
@@ -74,11 +75,24 @@ def kernels(profile: str, *, cores: int) -> AbstractContextManager[dict[str, str
 
     Nor for notebooks that need no model, as those of a test: what they import, they import soon.
     """
-    loaded, code = load_profile(profile), PackageCode()
-    imported = {Path(file) for s in loaded.all_stages for file in code.files_of(s.path)}
-    if not cores or not any("models" in file.parts for file in imported):
+    loaded = load_profile(profile)
+    if not cores or not _has_models(loaded):
         return nullcontext({})
     return warm_interpreter(threads=min(loaded.threads, cores))  # as Snakemake cuts them
+
+
+def check_models(profile: str) -> None:
+    """Open every encoder of a profile once, if its notebooks need one; see `check_backbones`."""
+    loaded = load_profile(profile)
+    if _has_models(loaded):
+        check_backbones(loaded)
+
+
+def _has_models(profile: Profile) -> bool:
+    """Whether a notebook imports what opens models."""
+    code = PackageCode()
+    imported = {Path(file) for s in profile.all_stages for file in code.files_of(s.path)}
+    return any("models" in file.parts for file in imported)
 
 
 def _check_writable(run: Path) -> None:

@@ -87,6 +87,7 @@ _IN_ORDER = (
     Stage("head_size", "07_head_size", per="seed", reads=_EDIT),
     Stage("every_class", "07b_every_class", per="seed", reads=_EDIT),
     Stage("audit", "08_audit", per="seed", reads=_EDIT | {"baselines": "baselines"}),
+    Stage("recovery", "08b_recovery", per="seed", reads=_EDIT | {"baselines": "baselines"}),
     Stage(
         "reproduction",
         "09_reproduction",

@@ -1,0 +1,76 @@
+"""What a profile names is opened before its run, as the pages will open it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stubs import PROFILE, steu, write_project
+
+from steu.models.loading import build_classifier, save_classifier
+from steu.workflow.launch import check_models
+from steu.workflow.opening import open_all
+from steu.workflow.profiles import Backbone
+
+
+@pytest.fixture(scope="module")
+def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "bert"
+    save_classifier(*build_classifier("random-bert", ["a"]), folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("asked", "window", "without", "message"),
+    [
+        ({}, 512, None, ""),
+        ({"n_layers": 2}, 100, None, ""),
+        ({"n_layers": 3}, 100, None, "n_layers must lie between 1 and the 2 layers of .*bert; f"),
+        ({}, 513, None, "max_length must lie between 3 and the model's window of 512 tokens; f"),
+        ({}, 100, "model.safetensors", "bert has no model.safetensors; convert its weights once"),
+        ({}, 100, "tokenizer.json", "has no tokenizer: expected tokenizer.json or vocab.txt, foun"),
+    ],
+)
+def test_what_a_page_would_refuse_is_refused(
+    tmp_path: Path,
+    bert: Path,
+    asked: dict[str, Any],
+    window: int,
+    without: str | None,
+    message: str,
+) -> None:
+    folder = Path(shutil.copytree(bert, tmp_path / "bert"))
+    if without:
+        (folder / without).unlink()
+    backbones = [Backbone(model="random-distilbert"), Backbone(model=str(folder), **asked)]
+    if not message:
+        open_all(backbones, [window])
+        return
+    with pytest.raises(ValueError, match=message):
+        open_all(backbones, [64, window])
+
+
+def test_it_is_the_last_line_and_nothing_has_run(tmp_path: Path, bert: Path) -> None:
+    """Opened in a process of its own, whose error comes back as one line."""
+    project = write_project(tmp_path)
+    with_model = "from steu.models.checks import embedding_of\nfrom steu.deep import ONE\n"
+    (project / "steu" / "second.py").write_text(with_model)
+    config = json.loads((bert / "config.json").read_text())
+    broken = Path(shutil.copytree(bert, project / "broken"))
+    (broken / "config.json").write_text(json.dumps(config | {"hidden_size": 64}))
+    (project / "profiles" / "toy.yaml").write_text(PROFILE.replace("random-bert", "./broken"))
+    done = steu(project, "workflow", "toy", "--cores", "2")
+    assert done.returncode == 2
+    told = done.stderr.strip().splitlines()
+    assert re.match(r"steu: \./broken: \d+ weights have other shapes than its config", told[-1])
+    assert len(told) == 1 and not list((project / "runs").rglob("metrics.json"))
+
+
+def test_a_run_without_models_opens_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(write_project(tmp_path))
+    Path("profiles", "toy.yaml").write_text(PROFILE.replace("random-bert", "none/such"))
+    check_models("toy")
