@@ -66,12 +66,12 @@ pdf: $(READER)/.ready  ## print the published edition as one PDF; needs a Chromi
 
 # What would be refused after the run is refused before it.
 publish: $(READY)  ## make the published edition of PROFILE anew, from a clean commit
-	@$(BIN)/steu publish $(PROFILE) --dry-run
+	@$(BIN)/steu publish $(PROFILE) --dry-run $(GIVEN)
 	@$(WORKFLOW)
 	@$(BIN)/steu publish $(PROFILE) --data "$(DATA)" $(GIVEN)
 
 check-results: $(READY)  ## compare a run of PROFILE with its published edition, number by number
-	@$(BIN)/steu check-results $(PROFILE) --dry-run $(GIVEN)
+	@$(BIN)/steu check-results $(PROFILE) --dry-run --data "$(DATA)" $(GIVEN)
 	@$(WORKFLOW)
 	@$(BIN)/steu check-results $(PROFILE) $(GIVEN)
 

@@ -15,6 +15,8 @@ from typing import Any
 
 from safetensors import SafetensorError
 
+HALF = ".steu-half-"  # with what the name of a folder begins in which something is being made
+
 
 @contextmanager
 def atomic_path(target: str | Path, *, keep: bool = False) -> Iterator[Path]:
@@ -31,7 +33,7 @@ def atomic_path(target: str | Path, *, keep: bool = False) -> Iterator[Path]:
     target = Path(target)
     with naming_full_disk(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        workspace = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        workspace = Path(tempfile.mkdtemp(prefix=f"{HALF}{target.name}-", dir=target.parent))
         try:
             beside = workspace / target.name
             yield beside

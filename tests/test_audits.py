@@ -10,8 +10,11 @@ import pytest
 import torch
 from scipy.special import expit
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
+from tokenizers import Tokenizer
+from tokenizers.models import BPE
+from tokenizers.pre_tokenizers import ByteLevel
 from torch.ao.quantization import quantize_dynamic
-from toys import make_toy
+from toys import make_toy, open_study
 
 import steu
 from steu.audits.collateral import _correlations, collateral, correlation_drift
@@ -23,6 +26,7 @@ from steu.audits.places import places
 from steu.audits.relearning import RelearnConfig, _learner, relearn
 from steu.audits.respelling import answers_to, respelt
 from steu.audits.rounding import on_grid, rounded
+from steu.data.encoding import EncodedNotes
 from steu.evaluation.calibration import brier, calibration_error, negative_log_likelihood
 from steu.evaluation.metrics import auroc
 from steu.evaluation.prototypes import few_shot_auroc
@@ -165,6 +169,26 @@ def test_a_word_that_is_left_out_tells_nothing_and_one_misspelt_is_another_token
     assert (apart.lengths >= task.notes.lengths[index]).all()
 
 
+def test_a_byte_level_tokenizer_knows_a_word_by_the_space_before_it(
+    task: ForgetTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["a", "b", "insulin", "Ġinsulin", "Ġmorning", "in", "-", "sulin", "[UNK]"]
+    model = BPE({w: i for i, w in enumerate(words)}, [], unk_token="[UNK]", ignore_merges=True)
+    fast = Tokenizer(model)
+    fast.pre_tokenizer = ByteLevel(add_prefix_space=False)
+    monkeypatch.setattr("steu.audits.respelling.window_tokenizer", lambda *_: fast)
+    monkeypatch.setattr(EncodedNotes, "texts", lambda *_: ["morning insulin", "insulin morning"])
+    seen: list[str] = []
+
+    def encoded(texts: list[str], *_: object) -> list[list[int]]:
+        seen.extend(texts)
+        return [[0] for _ in texts]
+
+    monkeypatch.setattr("steu.audits.respelling.encode_window", encoded)
+    respelt(task, np.array([3]), task.test[:2], spelling="hyphen")  # within a text
+    assert seen == ["morning ins-ulin", "ins-ulin morning"]
+
+
 def test_answers_to_the_same_notes_are_the_tasks_own(task: ForgetTask, sparse: SparseEdit) -> None:
     same = respelt(task, np.empty(0, dtype=int), task.test, spelling="left out")
     for edit in (None, sparse):
@@ -181,6 +205,7 @@ def test_the_head_alone_learns_again_at_once_what_only_the_head_forgot(
     assert found.steps_to(0.5 * found.f1[-1, 0])[0] in (4, 32)
     assert np.isinf(found.steps_to(2.0)).all()
     assert found.reached(2.0) == "> 32 [> 32, > 32]" and found.reached(0.0) == "0 [0, 0]"
+    assert found.steps_to(found.auroc[0, 0], metric="auroc")[0] == 0
     table = found.table()
     assert set(table["metric"]) == {"forget_f1", "forget_auroc"}
     assert list(table["examples"].unique()) == [0, 64, 512]
@@ -194,6 +219,17 @@ def test_training_everything_brings_it_back_too_and_leaves_the_model_alone(
     found = relearn(task, sparse, part="all", config=config)
     assert found.f1[0, 0] < 0.3 < found.f1[1, 0]
     assert weights_hash(task.model) == before
+
+
+def test_two_roundings_of_the_same_weights_do_not_share_what_they_answer(
+    study_folder: Path, tmp_path: Path
+) -> None:
+    study = open_study(study_folder)
+    study.kept = tmp_path
+    said = {grid: rounded(study, grid=grid) for grid in ("int8", "int8 dynamic")}
+    one, other = (s.log_odds(study.test) for s in said.values())
+    assert not np.array_equal(one, other)
+    assert np.array_equal(other, rounded(study, grid="int8 dynamic").log_odds(study.test))
 
 
 def test_whole_models_are_trained_whole(tmp_path: Path) -> None:

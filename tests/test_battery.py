@@ -158,8 +158,9 @@ def test_answers_about_the_others_are_no_representation() -> None:
 
 
 def test_to_rank_the_wrong_way_round_on_test_notes_is_no_merit() -> None:
-    upside_down, chance = (audit_samples(probed(v, seed=60)) for v in (0.3, 0.5))
-    assert (upside_down[HEAD] == 0.5).all() and chance[HEAD][0] == 0.5
+    both = (audit_samples(probed(v, seed=60)) for v in (0.3, 0.5))
+    upside_down, chance = (battery.beside_all(one, REFERENCES)[HEAD] for one in both)
+    assert upside_down.value == chance.value < 0
 
 
 def test_a_masked_reference_says_nothing_of_a_head_at_hand() -> None:

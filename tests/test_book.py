@@ -22,7 +22,9 @@ from stubs import steu
 
 import steu as package
 from steu import __version__
+from steu._io import write_json
 from steu.data.cohort import Cohort
+from steu.evaluation.results import tagged, write_metrics
 from steu.workflow import book
 from steu.workflow.parameters_page import parameters_page
 from steu.workflow.pdf import find_browser
@@ -92,6 +94,11 @@ def make_project(root: Path, *, extra: str = "") -> Path:
     for chapter in chapters(root):
         chapter.executed.parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(executed(chapter.name, extra=extra), chapter.executed)
+        tags = {"dataset": "tiny", "backbone": "bert", "seed": 0, "method": "original"}
+        one = tagged([{"metric": "macro_auroc", "value": 0.5}], **tags, split="test")
+        write_metrics(chapter.executed.parent, one, data="of these data", device="cpu")
+        told = {"notebook": f"notebooks/{chapter.name}.ipynb", "seconds": 1.0, "device": "cpu"}
+        write_json(chapter.executed.with_name("provenance.json"), told)
     return root
 
 
@@ -321,6 +328,16 @@ def test_a_missing_executed_notebook_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"03_pmi.*pmi/notebook.ipynb does not exist.*make book"):
         build(tmp_path)
     assert not (tmp_path / "_build" / "demo" / "source").exists()
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "provenance.json"])
+def test_a_notebook_that_failed_or_waits_to_run_again_is_no_chapter(
+    tmp_path: Path, name: str
+) -> None:
+    make_project(tmp_path)
+    (tmp_path / "runs/demo/tiny/bert/pmi" / name).unlink()
+    with pytest.raises(ValueError, match=rf"03_pmi.*pmi/{name} does not exist \(1 of .* have not"):
+        build(tmp_path)
 
 
 def test_an_unknown_profile_is_named(tmp_path: Path) -> None:

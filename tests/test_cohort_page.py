@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 from stubs import ROOT
 
+from steu.reporting.figures import lengths
 from steu.workflow.runner import run_notebook
 
 
@@ -30,3 +33,15 @@ def test_a_small_restricted_table_shows_no_small_number(tmp_path: Path) -> None:
     assert people.count("<NA>") == 6, people  # of 36, 9 and 15 few have a label, or few lack it
     rarest = told["cohort_rarest"], told["cohort_rarest_test"]
     assert rarest == ("'seldom'", "'a hidden number'")
+
+
+def test_no_bar_of_few_patients_is_drawn() -> None:
+    words = np.r_[np.full(30, 100), np.full(12, 200), np.full(9, 300), 1000]
+    frame = pd.DataFrame(
+        {"length": words, "patient": np.r_[np.arange(30), [0] * 12, np.arange(10)]}
+    )
+    drawn = {}
+    for smallest in (1, 10):
+        ax = lengths(frame, Figure().subplots(), smallest=smallest)
+        drawn[smallest] = sorted(bar.get_height() for bar in ax.patches if bar.get_height())
+    assert drawn == {1: [1, 9, 12, 30], 10: [30]}  # twelve notes of one patient are one patient

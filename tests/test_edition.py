@@ -23,10 +23,12 @@ from test_book import NOTE, executed, restricted_cohort
 from steu._io import read_json, sha256, write_json
 from steu.evaluation.results import COLUMNS, tagged, write_metrics
 from steu.workflow import agreement, edition, pdf
-from steu.workflow.agreement import COSTS, compare, compare_with_edition
+from steu.workflow.agreement import COSTS, check_comparable, compare, compare_with_edition
 from steu.workflow.book import COMPUTES_WITH, chapters_of
 from steu.workflow.jobs import Grid
+from steu.workflow.parameters import check_parameters
 from steu.workflow.profiles import load_profile
+from steu.workflow.stages import STAGES
 
 ROOT = Path(__file__).resolve().parents[1]
 PUBLISHED = ROOT / "published" / "open"
@@ -173,6 +175,33 @@ def test_no_edition_is_made_of_a_run_with_another_origin(here: Path, tmp_path: P
     assert edition.read_edition("published/smoke") == kept
 
 
+def test_no_edition_takes_the_place_of_anything_else(here: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years")
+    run = {"data": "", "run": Path("runs/smoke"), "root": here}
+    with pytest.raises(ValueError, match=r"mine holds thesis.txt, which would be lost; name anoth"):
+        edition.publish("smoke", target=tmp_path / "mine", **run)
+    done = steu(here, "publish", "smoke", "--edition", str(tmp_path / "mine"), "--dry-run")
+    assert done.returncode == 2 and "thesis.txt" in done.stderr.splitlines()[-1]
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "years"
+
+
+def test_no_edition_is_made_where_git_names_no_commit(tmp_path: Path) -> None:
+    (tmp_path / "requirements.lock").touch()
+    with pytest.raises(ValueError, match="git does not say which commit this is"):
+        edition.check_origin([], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [("published/open", "published-open"), ("/edition", "edition"), ("..", "edition")],
+)
+def test_a_book_is_built_below_the_project_wherever_its_edition_lies(
+    folder: str, name: str
+) -> None:
+    assert edition.name_of(Path(folder)) == name
+
+
 def test_no_edition_shows_words_of_a_note_restricted_or_not(here: Path, tmp_path: Path) -> None:
     run = shutil.copytree("runs/smoke", tmp_path / "smoke")
     file = next(run.rglob("pmi/notebook.ipynb"))
@@ -247,8 +276,8 @@ def test_what_cannot_be_compared_is_refused(here: Path, tmp_path: Path) -> None:
     write_json(told, origin | {"parameters": {"max_length": 160, "cohort": "elsewhere"}})
     with pytest.raises(
         ValueError,
-        match=r"classifier.ipynb ran with max_length = 160, that of published/smoke, of [0-9a-f]+ "
-        "with 'no such parameter': check that commit out and run it, or make publish",
+        match=r"classifier.ipynb has max_length = 160, that of published/smoke, of [0-9a-f]+ "
+        "had 'no such parameter': check that commit out and run it, or make publish",
     ):
         compare_with_edition(run, "published/smoke", profile="smoke")
     write_json(told, origin | {"parameters": {"cohort": "elsewhere", "output": "there"}})
@@ -263,6 +292,45 @@ def test_what_cannot_be_compared_is_refused(here: Path, tmp_path: Path) -> None:
         ValueError, match=r"smoke is not finished: .*metrics.json does not exist \(1"
     ):
         compare_with_edition(run, "published/smoke", profile="smoke")
+
+
+def test_what_could_not_be_compared_is_refused_before_it_is_run(here: Path, copied: Path) -> None:
+    grid = Grid.of("smoke")
+    for file in copied.rglob("provenance.json"):
+        stage = STAGES[file.parent.name]
+        cell = grid.profile.cells_of(stage)[str(file.parent.relative_to(copied / "results"))]
+        given = check_parameters(stage.path, grid.parameters(stage, cell))
+        write_json(file, read_json(file) | {"parameters": given})
+    vouch(copied)
+    check_comparable(copied, grid)
+    file = next(copied.rglob("classifier/provenance.json"))
+    sound = read_json(file)
+    write_json(file, sound | {"parameters": sound["parameters"] | {"epochs": 77}})
+    vouch(copied)
+    with pytest.raises(
+        ValueError, match=r"02_classifier.ipynb has epochs = \d+, that of .* had 77"
+    ):
+        check_comparable(copied, grid)
+    shutil.rmtree(file.parent)
+    vouch(copied)
+    with pytest.raises(ValueError, match=r"smoke adds .*classifier/metrics.json now: check that c"):
+        check_comparable(copied, grid)
+
+
+def vouch(folder: Path) -> None:
+    """Write anew what an edition says of its files."""
+    files = [f for f in folder.rglob("*") if f.is_file() and f.name != "edition.json"]
+    told = {str(f.relative_to(folder)): sha256(f) for f in files}
+    write_json(folder / "edition.json", read_json(folder / "edition.json") | {"files": told})
+
+
+def test_on_the_same_machine_intervals_are_compared_too() -> None:
+    told = frame(record(0.5) | {"low": 0.4, "high": 0.6, "n": 20})
+    for change in ({"high": 0.7}, {"low": np.nan}, {"n": 21}):
+        numbers = compare(told, told.assign(**change), same_machine=True)
+        assert not numbers["agrees"].any()
+        assert compare(told, told.assign(**change), same_machine=False)["agrees"].all()
+    assert compare(told, told, same_machine=True)["agrees"].all()
 
 
 def frame(*records: dict[str, Any]) -> pd.DataFrame:
@@ -324,6 +392,11 @@ def test_a_run_without_an_optional_dataset_is_compared_in_the_others(
     found = compare_with_edition(run, "published/smoke", profile="smoke")
     assert found.left_out == ("mimic_iv_synthetic",) and not len(found.outside)
     assert "the run is without mimic_iv_synthetic, which is left out" in found.told(0)
+    shutil.copytree("runs/smoke/mimic_iv_synthetic", run / "mimic_iv_synthetic")  # an earlier run's
+    last = run / "reproduction" / "provenance.json"
+    write_json(last, read_json(last) | {"parameters": {"cohort": "here", "metrics": ["a/b.json"]}})
+    again = compare_with_edition(run, "published/smoke", profile="smoke")
+    assert again.left_out == found.left_out and len(again.numbers) == len(found.numbers)
     assert set(found.numbers["method"]) == {"reproduction"}
 
 

@@ -33,7 +33,7 @@ def results() -> pd.DataFrame:
             record("reference_masked", "reader_auroc_head", 0.7),
             record("reference_masked", "retain_macro_auroc", 0.8, n_tokens=0),
             record("reference_dropped", "reader_auroc_head", 0.75),
-            record("reference_dropped", "retain_macro_auroc", 0.8),
+            record("reference_seed_100", "reader_auroc_head", 0.65),  # kept what, no page says
             record("steu_by_k", "retain_macro_auroc", 0.8, n_tokens=16),  # which nobody read
         ]
     )
@@ -41,7 +41,7 @@ def results() -> pd.DataFrame:
 
 def test_a_point_is_an_edit_that_was_read_and_measured(results: pd.DataFrame) -> None:
     found = frontier_points(results).set_index(["method", "n_tokens", "n_rows"])
-    assert len(found) == 7 and found.index.is_unique
+    assert len(found) == 6 and found.index.is_unique
     assert found.loc[("original", 0, 0), ["value", "kept"]].tolist() == [0.9, 0.8]
     assert found.loc[("steu_e_by_rows", 256, 8), ["value", "kept"]].tolist() == pytest.approx(
         [0.68, 0.78]
@@ -56,7 +56,7 @@ def test_a_line_for_each_number_of_tokens_and_a_band_of_references(results: pd.D
     assert [text.get_text() for text in ax.texts] == ["1", "8", "1", "8"]
     (band,) = ax.patches
     assert band.get_extents().transformed(ax.transData.inverted()).intervaly == pytest.approx(
-        [0.7, 0.75]
+        [0.65, 0.75]
     )
 
 

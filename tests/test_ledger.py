@@ -52,6 +52,15 @@ GOOD = {
 }
 
 
+def test_what_patients_decide_counts_for_nothing_without_an_interval():
+    """As with `n_bootstrap` 0: nobody knows how sure such a number is."""
+    known = results({("steu", "forget_f1"): [0.01], ("steu", "parameters_share"): [0.002]})
+    bare = known.assign(low=np.nan, high=np.nan)
+    for table, verdict in ((known, "undecided"), (bare, "not tested here")):
+        assert ledger(table)["silent"].verdict == verdict
+        assert ledger(table)["small_share"].verdict == "holds"
+
+
 def test_the_summary_is_the_mean_and_the_range_of_the_seeds():
     summary = seed_summary(results(GOOD)).set_index(["method", "metric"])
     row = summary.loc[("original", "retain_macro_f1")]

@@ -13,6 +13,7 @@ import nbformat
 import pytest
 from stubs import write_notebook
 
+from steu._io import HALF
 from steu.workflow.annotations import check_type
 from steu.workflow.parameters import notebook_parameters
 from steu.workflow.runner import NotebookError, run_notebook
@@ -238,6 +239,23 @@ def test_records_no_absolute_path(project: Path) -> None:
     for name in ("notebook.ipynb", "provenance.json"):
         text = (project / "elsewhere" / name).read_text().replace(f"'{project}'", "")
         assert str(project) not in text and '"/' not in text
+
+
+def test_lists_of_paths_are_recorded_relative_too(project: Path) -> None:
+    declared = PARAMETERS + "\nmetrics: list[str] = []"
+    path = write_notebook(project / "notebooks" / "x.ipynb", declared, METRICS)
+    files = [str(project / "runs" / "a.json"), "b.json"]
+    run_notebook(path, parameters={"metrics": files, "output": "out"}, root=project)
+    told = json.loads((project / "out" / "provenance.json").read_text())["parameters"]
+    assert told["metrics"] == ["runs/a.json", "b.json"]
+
+
+def test_only_what_a_killed_run_left_half_made_goes(project: Path) -> None:
+    for name in (".venv-book", ".oh-my-zsh", ".config", f"{HALF}metrics.json-x"):
+        (project / "home" / name).mkdir(parents=True)
+    run(project, METRICS, output="home")
+    left = {folder.name for folder in (project / "home").glob(".*")}
+    assert left == {".venv-book", ".oh-my-zsh", ".config"}
 
 
 def test_two_runs_differ_only_in_their_duration(project: Path) -> None:

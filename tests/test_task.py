@@ -21,6 +21,7 @@ from steu.models.outputs import decided
 from steu.unlearning.baselines import LayerConfig, edit_layers
 from steu.unlearning.dense_edit import last_layers
 from steu.unlearning.loop import descend
+from steu.unlearning.matched_rows import matched_rows
 
 TOKENIZER = word_tokenizer()
 TEXTS, TARGETS = write_notes(60)
@@ -296,6 +297,9 @@ def test_rows_beyond_the_tokenizer_touch_no_note() -> None:
     model.resize_token_embeddings(len(TOKENIZER) + 8, mean_resizing=False)
     edit = steu.unlearn(make_task(model), [len(TOKENIZER) + 3], steu.UnlearnConfig(epochs=1))
     assert not edit.touched(make_task(model).notes).any()
+    words = steu.rank_tokens(make_task(model))[:2]
+    for make_edit in (matched_rows, steu.erase):  # which look at the whole table
+        assert make_edit(make_task(model), words).rows.shape[0] == 2
 
 
 def test_the_seed_is_that_of_the_split_and_of_the_resamples() -> None:

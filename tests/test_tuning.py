@@ -109,6 +109,21 @@ def test_the_head_stays_where_it_was_unless_it_is_searched(landscape):
     assert (table["rate"] == table["head_rate"]).all()
 
 
+def test_a_setting_that_falls_silent_goes_before_any_that_does_not(monkeypatch):
+    """However well the other ranks: an edit that still says the class has not forgotten it."""
+    told = {0.5: (0.30, 0.9), 1.0: (0.04, 0.6), 2.0: (0.0, 0.7), 4.0: (0.0, 0.2)}
+
+    def validate(_, trial):
+        said, criterion = told[trial.seconds]
+        return {"forget_f1": said, "criterion": criterion}
+
+    monkeypatch.setattr("steu.experiments.tuning._validate", validate)
+    made, table = tune(None, list(told), lambda rate, _: Trained(None, rate))
+    assert made.seconds == 2.0 and table["chosen"].sum() == 1
+    loud, _ = tune(None, [0.5], lambda rate, _: Trained(None, rate))
+    assert loud.seconds == 0.5  # where none is silent, the best of them
+
+
 def test_a_rate_at_which_training_diverges_is_not_chosen_and_does_not_end_the_search(monkeypatch):
     def train(rate, _):
         if rate > 1:

@@ -52,7 +52,9 @@ def test_less_than_the_references_is_no_more_than_they_hold() -> None:
     assert outcomes({"probe": found}) == {"probe": "no more"}
 
 
-def test_a_reference_held_out_is_caught_no_more_often_than_is_stated() -> None:
+@pytest.mark.parametrize("tells", [1.2, 0.0])
+def test_a_reference_held_out_is_caught_no_more_often_than_is_stated(tells: float) -> None:
+    """Where models that never learned the class tell it, and where they are at chance."""
     generator = np.random.default_rng(0)
     truth = np.arange(220) < 20
     weights = group_weights(np.arange(220), n_bootstrap=60, seed=0)
@@ -64,12 +66,22 @@ def test_a_reference_held_out_is_caught_no_more_often_than_is_stated() -> None:
 
             def draw(patients: np.ndarray = patients) -> np.ndarray:
                 own = 0.5 * generator.normal(size=220)
-                return auroc(truth, patients + own + truth * generator.normal(1.2, 0.2), weights)
+                return auroc(truth, patients + own + truth * generator.normal(tells, 0.2), weights)
 
-            audits[name] = beside_references(draw(), [draw() for _ in range(4)])
+            audits[name] = beside_references(draw(), [draw() for _ in range(4)], floor=0.5)
         caught += "more" in outcomes(audits).values()
     # 120 trials at the stated rate catch 11 or fewer in 97 of 100 cases
     assert caught <= 11
+
+
+def test_below_the_floor_all_counts_alike_and_models_lie_as_far_apart_as_they_do() -> None:
+    told = [samples(v, 0.05, seed=i) for i, v in enumerate((0.42, 0.46, 0.50))]
+    low, floor = samples(0.38, 0.05, seed=9), samples(0.5, 0.05, seed=9)
+    below, at = (beside_references(one, told, floor=0.5) for one in (low, floor))
+    assert below.value == at.value == 0.0
+    free = beside_references(floor, told)
+    assert free.value == pytest.approx(0.04)
+    assert at.high - at.low == pytest.approx(free.high - free.low)
 
 
 @pytest.mark.parametrize("positives", [FEWEST, 20])

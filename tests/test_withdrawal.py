@@ -519,6 +519,19 @@ def test_no_count_under_ten_is_in_the_record(place: Path, tmp_path: Path) -> Non
     assert len(counts) > 20 and min(counts) >= 10
 
 
+def test_what_one_hidden_count_is_less_the_others_is_hidden_too(
+    place: Path, tmp_path: Path
+) -> None:
+    table = pd.read_csv(place / "reports.csv").assign(who=lambda t: t["id"])  # a patient a document
+    rare = table[(table["diabetes"] == 0) | (table.index < 180)]
+    rare.to_csv(tmp_path / "rare.csv", index=False)
+    given = {"path": str(tmp_path / "rare.csv"), "method": "null"}
+    page = answering.withdraw(request_of(place, tmp_path / "out", **given), minutes=0)
+    found = read_json(page.with_suffix(".json"))["preflight"]["classes"][0]
+    assert list(found["patients"].values()).count(None) == 1
+    assert found["notes"] is None and '<td class="n">not shown</td>' in page.read_text("utf-8")
+
+
 def test_two_classes_are_audited_after_each_request(place: Path, tmp_path: Path) -> None:
     asked = request_of(place, tmp_path / "out", labels=("diabetes", "kidney"))
     record = read_json(answering.withdraw(asked, minutes=5).with_suffix(".json"))

@@ -594,6 +594,11 @@ def test_tables_that_were_copied_are_not_new_and_changed_ones_are(project: Path)
     assert "toy/cohort/metrics.json" not in steu(project, *given, "--dry-run").stdout
     table.write_text(table.read_text() + "3,4\n")
     assert "toy/cohort/metrics.json" in steu(project, *given, "--dry-run").stdout
+    other = project / "corrected.csv"
+    other.write_text(table.read_text().replace("1,2", "2,1"))
+    os.utime(other, (0, 0))  # unpacked, or moved here: older than all results
+    other.rename(table)
+    assert "toy/cohort/metrics.json" in steu(project, *given, "--dry-run").stdout
 
 
 def test_models_that_do_not_fit_on_the_disk_are_said_before_anything_runs(

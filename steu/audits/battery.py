@@ -35,6 +35,8 @@ SAVED = "labels sent"  # the share of bits that the head's input saves whoever i
 NO_STATES = (OTHERS, UNSEEN, AT_HAND, SAVED)  # all others are the strongest reader of one place
 NEEDED = (HEAD, UNSEEN)  # without these nothing counts as indistinguishable
 
+CHANCE = 0.5  # an AUROC that tells nothing; what lies below counts as much
+
 LIMITS = {"silent": SILENT, "margin": MARGIN, "error": f"{ERROR:.0%}", "fewest": FEWEST}
 Samples = Mapping[str, np.ndarray]  # of one model by audit: the estimate and resamples, (1 + B,)
 
@@ -42,16 +44,12 @@ Samples = Mapping[str, np.ndarray]  # of one model by audit: the estimate and re
 def audit_samples(probed: Probed, saved: np.ndarray | None = None) -> dict[str, np.ndarray]:
     """What each audit finds in one model: the strongest reader at every place, and the others.
 
-    An AUROC below ½ counts as ½ in all models alike: which way round a reader ranks was decided on
-    validation notes, and to be wrong there on test notes is no merit.
-
     Parameters
     ----------
     saved : array of shape (1 + B,), optional
         `Held.saved`, where it was measured.
     """
     found = probed.samples | {UNSEEN: probed.unseen[HEAD], AT_HAND: probed.at_hand}
-    found = {audit: np.maximum(samples, 0.5) for audit, samples in found.items()}
     return found if saved is None else found | {SAVED: saved}
 
 
@@ -98,19 +96,22 @@ def verdicts(
         few = f"fewer than {FEWEST} patients of the test notes have the class"
         return {method: Decision("none", few, {}) for method in methods}
     blind = blind_audits(original, references) if references else []
-    states = [audit for audit in original if audit not in NO_STATES]
-    decided = {}
+    before, decided = _of_states(original), {}
     for method in methods:
         beside = beside_all(found[method], references) if references else {}
-        own = {place: found[method][place] for place in states}
         decided[method] = decide(
             forget_f1=interval(forget_f1[method]),
-            suppressed=lower_for_all(own, original),
+            suppressed=lower_for_all(_of_states(found[method]), before),
             audits=beside,
             blind=blind,
             needed=NEEDED,
         )
     return decided
+
+
+def _of_states(found: Samples) -> dict[str, np.ndarray]:
+    """What the strongest reader finds at each place of the representation, ½ at least."""
+    return {at: np.maximum(values, CHANCE) for at, values in found.items() if at not in NO_STATES}
 
 
 def recall_left_open(task: ForgetTask) -> float | None:
@@ -138,6 +139,9 @@ def blind_audits(original: Samples, references: Mapping[str, Samples]) -> list[s
 def beside_all(one: Samples, references: Mapping[str, Samples]) -> dict[str, Beside]:
     """The audits of one model beside the references.
 
+    An AUROC below ½ counts as ½ in all models alike: which way round a reader ranks was decided on
+    validation notes, and to be wrong there on test notes is no merit.
+
     A reference in which the class was masked has no answer about it: it says nothing of a head at
     hand, and that audit is left out where fewer than three others are left.
     """
@@ -148,8 +152,13 @@ def beside_all(one: Samples, references: Mapping[str, Samples]) -> dict[str, Bes
             told = [samples for samples in told if np.ptp(samples)]
             if len(told) < 3 <= len(references):
                 continue
-        found[audit] = beside_references(one[audit], told)
+        found[audit] = beside_references(one[audit], told, floor=_floor(audit))
     return found
+
+
+def _floor(audit: str) -> float:
+    """Of what an audit finds; bits have none."""
+    return -np.inf if audit == SAVED else CHANCE
 
 
 def held_out(

@@ -25,7 +25,8 @@ class Held:
     bits : dict of place to array
         V-information on the test notes.
     code : array
-        Description length of the training notes' labels, given what the head reads.
+        Description length of the labels of notes that no model was trained on, given what the head
+        reads.
     saved : array
         Share of the labels' entropy that this saves: 0 is nothing, 1 is all.
     """
@@ -38,23 +39,28 @@ class Held:
 def information(task: ForgetTask, found: Places, *, seed: int = 0) -> Held:
     """V-information at every place of `found`, and the description length at the head.
 
-    A place that is the same for every note holds 0 bits.
+    A place that is the same for every note holds 0 bits. What is sent are the labels of validation
+    and test notes: those of training notes the original has by heart, and no reference has, so that
+    a message of these would tell the two apart by memory and not by how soon the class is learned.
     """
     index = {"train": task.train, "validation": task.validation, "test": task.test}
     truth = {split: task.is_forget[i] for split, i in index.items()}
-    bits = {}
+    bits: dict[str, np.ndarray] = {}
     for place, values in found.items():
-        if place != HEAD and values is found[HEAD]:
-            continue  # the index counts what the head reads once
+        same = next((known for known in bits if found[known] is values), None)
+        if same is not None:  # a head that reads the mean of the last layer
+            bits[place] = bits[same]
+            continue
         if not np.ptp(values[task.train], axis=0).any():
             bits[place] = np.zeros(1 + task.n_bootstrap)
             continue
         features = {split: values[i] for split, i in index.items()}
         bits[place] = weighted_mean(v_information(features, truth, place=place), task.weights())
-    groups = task.groups[task.train]
-    spent = code_lengths(found[HEAD][task.train], truth["train"], groups, seed=seed)
-    code = weighted_mean(spent, task.weights("train"))
-    share = truth["train"].mean()
+    unseen = np.concatenate([task.validation, task.test])
+    sent, groups = task.is_forget[unseen], task.groups[unseen]
+    spent = code_lengths(found[HEAD][unseen], sent, groups, seed=seed)
+    drawn = np.concatenate([task.weights("validation"), task.weights()], axis=1)
+    code, share = weighted_mean(spent, drawn), sent.mean()
     return Held(bits, code, 1 - code / entropy([share, 1 - share], base=2))
 
 

@@ -41,4 +41,5 @@ def with_model(task: ForgetTask, model: PreTrainedModel) -> ForgetTask:
     """The same task about another model, at the thresholds of the first."""
     other = task.about(model)
     other.thresholds = task.thresholds
+    vars(other).pop("kept", None)  # answers are kept by weights; a hook that rounds is none
     return other

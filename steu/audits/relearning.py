@@ -51,15 +51,19 @@ class Relearned:
     f1: np.ndarray
     auroc: np.ndarray
 
-    def steps_to(self, wanted: float) -> np.ndarray:
-        """First number of steps looked at with an F1 of `wanted` or more, (1 + B,); inf if none."""
-        reached = self.f1 >= wanted
+    def steps_to(self, wanted: float, *, metric: Literal["f1", "auroc"] = "f1") -> np.ndarray:
+        """First number of steps looked at with `wanted` or more, (1 + B,); inf if none."""
+        reached = getattr(self, metric) >= wanted
         first = np.array([*self.steps, np.inf])[reached.argmax(axis=0)]
         return np.where(reached.any(axis=0), first, np.inf)
 
-    def reached(self, wanted: float) -> str:
-        """`steps_to` in words, with what 95 % of the resamples of patients say."""
-        found = self.steps_to(wanted)
+    def reached(self, wanted: float, *, metric: Literal["f1", "auroc"] = "f1") -> str:
+        """`steps_to` in words, with what 95 % of the resamples of patients say.
+
+        An F1 at probability ½ says how soon the class is *said*, and that depends first of all on
+        how far its logit was pushed down; the AUROC says how soon it is *told* from others.
+        """
+        found = self.steps_to(wanted, metric=metric)
         low, high = np.percentile(found[1:], [2.5, 97.5], method="nearest")  # some may be infinite
         words = [
             f"{s:g}" if np.isfinite(s) else f"> {self.steps[-1]}" for s in (found[0], low, high)

@@ -66,7 +66,9 @@ def respelt(
 
     def rewritten(word: str) -> str:
         if word not in known:
-            ids = fast.encode(word, add_special_tokens=False).ids
+            # Within a text, as a byte-level tokenizer knows it, and at its start.
+            both = (fast.encode(said, add_special_tokens=False).ids for said in (f" {word}", word))
+            ids = set().union(*both)
             long = sum(map(str.isalpha, word)) >= 4 or spelling == "left out"
             known[word] = change(word) if long and chosen.intersection(ids) else word
         return known[word]

@@ -20,7 +20,7 @@ def enough_patients(
     Parameters
     ----------
     counts
-        Columns label, split and positive_patients, as `Cohort.describe` gives them.
+        Columns label, split, patients and positive_patients, as `Cohort.describe` gives them.
     wanted
         Names of classes to forget; empty means all.
     minimum
@@ -30,8 +30,8 @@ def enough_patients(
     Returns
     -------
     DataFrame
-        A row a label, in the order of `counts`: label, train and test (patients with it), enough
-        (bool) and forgotten (bool: enough, and wanted).
+        A row a label, in the order of `counts`: label, train and test (patients with it), all_train
+        and all_test (patients), enough (bool) and forgotten (bool: enough, and wanted).
 
     Raises
     ------
@@ -41,9 +41,9 @@ def enough_patients(
     labels = list(dict.fromkeys(counts["label"]))
     for label in wanted:
         check_choice(label, labels, what="label")
-    people = counts.pivot(index="label", columns="split", values="positive_patients")
-    table = people.loc[labels, ["train", "test"]].reset_index()
-    table = table.rename_axis(columns=None)
+    by_split = counts.pivot(index="label", columns="split").loc[labels]
+    people, everyone = (by_split[of][["train", "test"]] for of in ("positive_patients", "patients"))
+    table = people.join(everyone.add_prefix("all_")).rename_axis(columns=None).reset_index()
     table["enough"] = table[["train", "test"]].min(axis=1) >= minimum
     table["forgotten"] = table["enough"] & (table["label"].isin(list(wanted)) if wanted else True)
     if not table["forgotten"].any() or table["enough"].sum() < 2:

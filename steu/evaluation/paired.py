@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 
 from steu.evaluation.metrics import interval
 
@@ -23,8 +24,9 @@ def compare(samples: Mapping[str, np.ndarray], *, against: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        method, value, low, high, p (two-sided, by how often the difference changes its sign among
-        the resamples; never below 2 / (1 + n_bootstrap)) and p_holm.
+        method, value, low, high, p and p_holm. p is two-sided, by how often the difference changes
+        its sign among the resamples, (1 + times) / (1 + n_bootstrap) on either side; where it never
+        does, by a normal distribution with their spread, or many comparisons could never be sure.
     """
     rows = []
     for method, values in samples.items():
@@ -56,4 +58,8 @@ def _p_value(difference: np.ndarray) -> float:
     if not len(resampled) or not resampled.any():
         return 1.0  # the two methods are the same
     below, above = (resampled <= 0).sum(), (resampled >= 0).sum()
-    return float(min(1.0, 2 * (1 + min(below, above)) / (1 + len(resampled))))
+    p = min(1.0, 2 * (1 + min(below, above)) / (1 + len(resampled)))
+    spread = resampled.std()
+    if min(below, above) or not spread:
+        return float(p)
+    return float(min(p, 2 * norm.sf(abs(resampled.mean()) / spread)))

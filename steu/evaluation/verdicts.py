@@ -66,7 +66,9 @@ class Beside:
     p_margin: float
 
 
-def beside_references(values: np.ndarray, references: Sequence[np.ndarray]) -> Beside:
+def beside_references(
+    values: np.ndarray, references: Sequence[np.ndarray], *, floor: float = -np.inf
+) -> Beside:
     """Hold a method's samples (1 + B,) against those of m references under the same resamples.
 
     One more draw differs from the mean of m by its patients' luck, with the variance v of the
@@ -74,6 +76,9 @@ def beside_references(values: np.ndarray, references: Sequence[np.ndarray]) -> B
     references' spread, known with m − 1 degrees of freedom. At error rate p the difference stays
     within the root of the sum of z(p)² v and t(p)² s² (1 + 1/m), for these are independent
     (Graybill and Wang 1980).
+
+    What lies below `floor` counts as much as it does, in the difference alone: cut off, models near
+    to it would seem to lie closer together than they do.
 
     Raises
     ------
@@ -88,8 +93,7 @@ def beside_references(values: np.ndarray, references: Sequence[np.ndarray]) -> B
     told = np.stack(references)  # (m, S)
     if np.isnan(values[0]) or np.isnan(told[:, 0]).any():
         raise ValueError("an audit gave no number for the method or a reference: no verdict")
-    difference = values - told.mean(axis=0)
-    of_patients = float(np.nanvar(difference[1:]))
+    of_patients = float(np.nanvar((values - told.mean(axis=0))[1:]))
     of_draws = float(told[:, 0].var(ddof=1)) * (1 + 1 / len(told))
     curve = student(len(told) - 1)
 
@@ -105,7 +109,8 @@ def beside_references(values: np.ndarray, references: Sequence[np.ndarray]) -> B
             return SMALLEST
         return float(brentq(lambda p: within(p) - excess, SMALLEST, 0.5)) if excess else 0.5
 
-    value, around = float(difference[0]), within(ERROR)
+    value = float(max(values[0], floor) - np.maximum(told[:, 0], floor).mean())
+    around = within(ERROR)
     return Beside(value, value - around, value + around, tail(value), tail(MARGIN - value))
 
 

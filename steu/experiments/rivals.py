@@ -130,12 +130,14 @@ RIVALS = {
     ),
     "scrub": Rival(
         _dense("scrub"),
-        "in turns: KL + BCE of the kept pairs, then −KL(z⁰_f ‖ z_f), "
+        "in turns: KL + BCE of the kept pairs, then with −KL(z⁰_f ‖ z_f), "
         f"{LOSSES['scrub'].ascents} times",
         "2302.09880",
     ),
     "bad_teacher": Rival(
-        _dense("bad_teacher"), "KL(z_f to random weights') + KL(the kept to z⁰'s)", "2205.08096"
+        _dense("bad_teacher"),
+        "KL(z_f to random weights', about ½ for one sigmoid) + KL(the kept to z⁰'s)",
+        "2205.08096",
     ),
     "salun": Rival(
         _dense("salun"),

@@ -180,6 +180,7 @@ class Study(ForgetTask):
             "model": self.origin.model,
             "data": self.cohort.fingerprint,
             "window": self.recipe["max_length"],
+            "pooling": getattr(self.model.config, "classifier_pooling", "cls"),
             "machine": self.machine,
         }
         return place_of(self.kept, **of_study, **made_from)

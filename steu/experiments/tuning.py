@@ -10,11 +10,13 @@ from sklearn.metrics import f1_score, roc_auc_score
 
 from steu._errors import Diverged
 from steu.evaluation.metrics import macro_auroc
+from steu.evaluation.verdicts import SILENT
 from steu.experiments.study import Trained
 from steu.models.outputs import decided
 from steu.task import ForgetTask
 
 RATIO = 2.0  # from one rate to the next where none is given
+Quality = tuple[bool, float]  # whether the class falls silent, then the criterion
 Trials = dict[tuple[float, float], tuple[Trained | None, dict[str, float]]]  # by rate, head_rate
 
 
@@ -29,9 +31,10 @@ def tune(
 ) -> tuple[Trained, pd.DataFrame]:
     """Train at several rates and keep what does best on the validation split.
 
-    The criterion is retained macro-AUROC minus the distance of the forgotten class's AUROC from
-    one half: a good edit ranks the other classes as before and this one no better than chance. F1
-    takes no part, since a bias can set it to anything.
+    A setting after which the class is still said (a forget F1 of `SILENT` or more) has lost against
+    any after which it is not. Among equals the criterion is retained macro-AUROC minus the distance
+    of the forgotten class's AUROC from one half: a good edit ranks the other classes as before and
+    this one no better than chance. F1 decides no more than that, since a bias can set it.
 
     Parameters
     ----------
@@ -63,25 +66,25 @@ def tune(
         raise ValueError(f"factors must be one or more positive numbers; found {list(factors)}")
     trials: Trials = {}
 
-    def criterion(rate: float, head: float) -> float:
+    def quality(rate: float, head: float) -> Quality:
         if (rate, head) not in trials:
             try:
                 made = train(rate, head)
                 trials[rate, head] = made, _validate(task, made)
             except Diverged:  # a rate that is too high is a finding of the search, not its end
                 trials[rate, head] = None, {"criterion": -math.inf}
-        return trials[rate, head][1]["criterion"]
+        return _quality(trials[rate, head][1])
 
     if like is not None:
-        criterion(*like)
+        quality(*like)
         return _kept(trials, like, edge=False)
-    rates = _search(lambda f: criterion(f, f), factors, widen=widen)
-    best = max(rates, key=lambda f: criterion(f, f))
+    rates = _search(lambda f: quality(f, f), factors, widen=widen)
+    best = max(rates, key=lambda f: quality(f, f))
     heads = [best]
     if apart:
         around = (best / RATIO, best, best * RATIO)
-        heads = _search(lambda f: criterion(best, f), around, widen=widen)
-    chosen = max(trials, key=lambda setting: trials[setting][1]["criterion"])
+        heads = _search(lambda f: quality(best, f), around, widen=widen)
+    chosen = max(trials, key=lambda setting: _quality(trials[setting][1]))
     edge = _at_edge(best, rates) or (apart and _at_edge(chosen[1], heads))
     return _kept(trials, chosen, edge=edge)
 
@@ -101,12 +104,12 @@ def _kept(
 
 
 def _search(
-    criterion: Callable[[float], float], values: Sequence[float], *, widen: int
+    quality: Callable[[float], Quality], values: Sequence[float], *, widen: int
 ) -> list[float]:
     """The values tried, in order: those given, and further ones while the best is the last."""
     tried = sorted(values)
     for _ in range(widen if len(tried) > 1 else 0):
-        best = max(tried, key=criterion)
+        best = max(tried, key=quality)
         if not _at_edge(best, tried):
             break
         if best == tried[0]:
@@ -114,8 +117,12 @@ def _search(
         else:
             tried.append(best * best / tried[-2])
     for value in tried:
-        criterion(value)
+        quality(value)
     return tried
+
+
+def _quality(found: dict[str, float]) -> Quality:
+    return found.get("forget_f1", 1.0) < SILENT, found["criterion"]
 
 
 def _at_edge(value: float, tried: Sequence[float]) -> bool:

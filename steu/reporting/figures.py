@@ -200,9 +200,15 @@ def damage_map(frame: pd.DataFrame, ax: Axes) -> Axes:
     return ax
 
 
-def lengths(frame: pd.DataFrame, ax: Axes) -> Axes:
-    """Distribution of note lengths; column length."""
-    sns.histplot(frame, x="length", ax=ax, bins=40, color=COLOURS[0])
+def lengths(frame: pd.DataFrame, ax: Axes, *, smallest: int = 1) -> Axes:
+    """Distribution of note lengths; columns length and patient.
+
+    A bar of fewer than `smallest` patients is not drawn.
+    """
+    edges = np.histogram_bin_edges(frame["length"], 40)
+    bars = np.digitize(frame["length"], edges[1:-1])
+    enough = frame.groupby(bars)["patient"].transform("nunique") >= smallest
+    sns.histplot(frame[enough], x="length", ax=ax, bins=list(edges), color=COLOURS[0])
     ax.set(ylabel="notes")
     return ax
 

@@ -47,9 +47,9 @@ def frontier(results: pd.DataFrame, ax: Axes) -> Axes:
     points = frontier_points(results)
     if points.empty:
         return not_run(ax)
-    references = points[points["method"].str.startswith("reference_")]
-    if len(references):
-        told = references["value"]
+    read = results[(results["split"] == "test") & (results["metric"] == READER)]
+    told = read.loc[read["method"].str.startswith("reference_", na=False), "value"]
+    if len(told):
         ax.axhspan(told.min(), told.max(), color="#888888", alpha=0.25, label="retrained")
     colours = cycle(COLOURS)
     for k, line in points[points["method"] == BY_ROWS].groupby("n_tokens"):

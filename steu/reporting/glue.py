@@ -57,23 +57,26 @@ def estimate(row: pd.Series | dict[str, Any]) -> str:
 def rests_on(study: Study) -> str:
     """What a page rests on: ``179 test notes (30 with the class, of 28 patients)``.
 
-    In restricted data fewer than ten patients are not counted.
+    In restricted data fewer than ten patients are not counted, nor all but fewer than ten.
     """
-    with_class = study.groups[study.test[study.is_forget[study.test]]]
+    has, data = study.is_forget[study.test], study.cohort
+    with_class, without = (study.groups[study.test[which]] for which in (has, ~has))
     patients = len(np.unique(with_class))
-    told = f"{shown_count(len(with_class), of=with_class, data=study.cohort)} with the class"
+    told, _ = shown_parts(with_class, without, data=data)
+    told = f"{told} with the class"
     if told[0].isdigit() and patients < len(with_class):
         told += f", of {patients:,} patients"
     return f"{len(study.test):,} test notes ({told})"
 
 
-def shown_count(n: int, *, of: np.ndarray, data: Cohort) -> str:
-    """A count as it may be shown: of restricted data none that is about fewer than ten patients.
+def shown_parts(*parts: np.ndarray, data: Cohort) -> list[str]:
+    """How many notes each part of a whole holds, as it may be shown where the whole is.
 
-    `of` says whose each of the notes is that are counted.
+    Of restricted data no part is counted if one of them is about fewer than ten patients: it is
+    what the others leave. A part says whose each of its notes is.
     """
-    few = data.restricted and len(np.unique(of)) < SMALLEST_CELL
-    return "few" if few else f"{n:,}"
+    few = any(len(np.unique(part)) < SMALLEST_CELL for part in parts)
+    return ["few" if data.restricted and few else f"{len(part):,}" for part in parts]
 
 
 def page_link(page: str) -> str:

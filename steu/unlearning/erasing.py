@@ -80,7 +80,7 @@ def collapse_rows(
     table = embedding_of(task.model).weight.detach()
     share = np.zeros((n_rows, len(often)), dtype=np.float32)
     share[group, others] = often[others] / np.bincount(group, often[others], n_rows)[group]
-    rows = torch.from_numpy(share).to(table) @ table  # (m, H)
+    rows = torch.from_numpy(share).to(table) @ table[: share.shape[1]]  # (m, H); rows may be left
     start = SparseEdit.identity(task.model, torch.from_numpy(token_ids))
     return replace(start, rows=rows[nearest], head={}, origin=task.origin)
 

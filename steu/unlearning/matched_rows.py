@@ -61,7 +61,8 @@ def matched_rows(
             "rows can make up for the difference; select others"
         )
     table = embedding_of(task.model).weight.detach()
-    before = torch.from_numpy(share).to(table) @ table  # (H,), of the model as it is
+    known = table[: len(share)]  # a table may have more rows than the tokenizer has tokens
+    before = torch.from_numpy(share).to(table) @ known  # (H,), of the model as it is
     c = before + here @ (own.rows - table[own.token_ids])  # with the rows that are set out from
     step = scale * here / here.square().sum()  # (k,)
     rows = own.rows - step[:, None] * c

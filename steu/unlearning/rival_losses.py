@@ -71,7 +71,8 @@ def neg_grad_plus(step: Step) -> Pair:
 def scrub(step: Step) -> Pair:
     """−KL(teacher ‖ student) on what is forgotten; KL + BCE on the rest (arXiv 2302.09880).
 
-    The two are taken in turns, a pass of each; the last passes keep alone.
+    The two are taken in turns: a pass over notes without the class keeps, one over those with it
+    drives the class away and keeps their other labels; the last passes keep alone.
     """
     away = -_mean(_kl(step.lost(step.teacher), step.lost(step.logits)))
     near = _mean(_kl(step.kept(step.teacher), step.kept(step.logits)))
@@ -81,7 +82,9 @@ def scrub(step: Step) -> Pair:
 def bad_teacher(step: Step) -> Pair:
     """KL to a teacher that knows nothing; on the rest to the original (arXiv 2205.08096).
 
-    The incompetent teacher is the same architecture with weights drawn at random.
+    The incompetent teacher is the same architecture with weights drawn at random. Of one sigmoid it
+    says about ½, whoever has the class: notes that are to be forgotten go there, while those
+    without the class stay where they were, below, so that the class stays ranked.
     """
     unknowing = _mean(_kl(step.lost(step.blind), step.lost(step.logits)))
     return unknowing, _mean(_kl(step.kept(step.teacher), step.kept(step.logits)))
@@ -103,7 +106,8 @@ class Rival:
     ----------
     losses : function of a `Step`
     ascents : int
-        Epochs with a pass of the first loss alone, before that of the second; 0 takes both at once.
+        Epochs with a pass over the notes with the class alone, after that over the others; 0 takes
+        both at once.
     blind : bool
         Whether it asks what a model that was never trained says.
     salient : float

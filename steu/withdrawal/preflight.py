@@ -134,10 +134,12 @@ def _class(study: Study, tokens: np.ndarray, labels: Sequence[str]) -> dict[str,
         split: len(np.unique(study.groups[study.index(split)][study.is_forget[study.index(split)]]))
         for split in ("train", "validation", "test")
     }
+    shown = _shown(people)
+    alone = list(shown.values()).count(None) == 1  # what is hidden is the total less the others
     return {
         "label": study.labels[study.forget],
-        "notes": int(study.is_forget.sum()),
-        "patients": _shown(people),
+        "notes": None if alone else int(study.is_forget.sum()),
+        "patients": shown,
         "original_auroc": ranked(said),
         "original_f1": interval(f1(truth, said > 0, study.weights())),
         "lexical_remainder": told_without(tokens),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,8 +11,12 @@ import pandas as pd
 from steu._io import read_json
 from steu.evaluation.results import COLUMNS, collect
 from steu.workflow.edition import RESULTS, read_edition
+from steu.workflow.parameters import check_parameters
 from steu.workflow.profiles import load_profile
 from steu.workflow.stages import STAGES
+
+if TYPE_CHECKING:  # it finds what notebooks import, which takes what a reader lacks
+    from steu.workflow.jobs import Grid
 
 COSTS = ("seconds", "seconds_scoring", "peak_memory_bytes")  # of one machine on one day
 PLACES = {"encoded", "trained", "run", "backbone"}  # where things lie; each stage has more
@@ -77,8 +81,8 @@ def compare_with_edition(run: str | Path, edition: str | Path, *, profile: str) 
     """Compare every number of a run with those of an edition.
 
     On the same type of machine (device, instruction set, precision, threads, PyTorch) every number
-    has to be equal. Elsewhere rounding differs, and training carries that on until it is as good
-    as another seed. So there a number may be off by
+    has to be equal, with its interval. Elsewhere rounding differs, and training carries that on
+    until it is as good as another seed. So there a number may be off by
 
     - nothing, where no model had a part in it (counts, prevalences, what is read of the tokens);
     - its range over the seeds, or the median range of the methods that ran with several, in the
@@ -95,7 +99,8 @@ def compare_with_edition(run: str | Path, edition: str | Path, *, profile: str) 
     facts = edition_of(edition, profile=profile)
     fresh, published = Path(run), Path(edition, RESULTS)
     optional = [name for name, one in load_profile(profile).datasets.items() if one.optional]
-    left_out = tuple(name for name in optional if not (fresh / name).exists())
+    gathered = _gathered(fresh)
+    left_out = tuple(name for name in optional if name not in gathered)
     files = sorted(path.relative_to(published) for path in published.rglob("metrics.json"))
     files = [file for file in files if file.parts[0] not in left_out]
     missing = [file for file in files if not (fresh / file).is_file()]
@@ -119,6 +124,36 @@ def compare_with_edition(run: str | Path, edition: str | Path, *, profile: str) 
     return Agreement(same, compare(old, new, same_machine=same), commits, left_out)
 
 
+def check_comparable(edition: str | Path, grid: Grid) -> None:
+    """Refuse, before it is run, a grid whose results could not be compared with an edition's.
+
+    Raises
+    ------
+    ValueError
+        If it has other jobs than the edition, or other parameters.
+    """
+    facts, published = edition_of(edition, profile=grid.profile.name), Path(edition, RESULTS)
+    found = {path.relative_to(published) for path in published.rglob("metrics.json")}
+    absent = load_profile(grid.profile.name).datasets.keys() - grid.profile.datasets.keys()
+    found = {file for file in found if file.parts[0] not in absent}
+    jobs = {
+        Path(folder, "metrics.json"): (stage, cell)
+        for stage in grid.stages
+        for folder, cell in grid.profile.cells_of(stage).items()
+    }
+    by = f"{edition}, of {facts['commit']}"
+    for which, files in (("lacks", found - jobs.keys()), ("adds", jobs.keys() - found)):
+        if files:
+            raise ValueError(
+                f"{by}: the profile {grid.profile.name} {which} {min(files)} now: check that "
+                "commit out and run it, or make publish"
+            )
+    for file, (stage, cell) in jobs.items():
+        given = check_parameters(stage.path, grid.parameters(stage, cell))
+        ours = {"notebook": stage.path, "parameters": given}
+        _check_settings(stage.name, _origin(published / file), ours, edition=by)
+
+
 def edition_of(edition: str | Path, *, profile: str) -> dict[str, Any]:
     """The facts of a sound edition of this profile; see `compare_with_edition`."""
     facts = read_edition(edition)
@@ -128,6 +163,16 @@ def edition_of(edition: str | Path, *, profile: str) -> dict[str, Any]:
             f"compare it with PROFILE={facts['profile']}"
         )
     return facts
+
+
+def _gathered(run: Path) -> set[str]:
+    """Folders of datasets whose results the run's last page gathered, or all that lie there.
+
+    A folder may be left of an earlier run, with data that this one was without.
+    """
+    last = run / "reproduction" / "provenance.json"
+    files = read_json(last)["parameters"].get("metrics", []) if last.is_file() else []
+    return {part for file in files or run.glob("*/") for part in Path(file).parts}
 
 
 def _origin(metrics: Path) -> dict[str, Any]:
@@ -147,7 +192,7 @@ def _check_settings(
     for name in sorted(old.keys() | new.keys()):
         if (was := old.get(name, "no such parameter")) != (now := new.get(name, "unknown")):
             raise ValueError(
-                f"{ours['notebook']} ran with {name} = {now!r}, that of {edition} with {was!r}: "
+                f"{ours['notebook']} has {name} = {now!r}, that of {edition} had {was!r}: "
                 "check that commit out and run it, or make publish"
             )
 
@@ -172,7 +217,17 @@ def compare(published: pd.DataFrame, fresh: pd.DataFrame, *, same_machine: bool)
     both_missing = numbers["published"].isna() & numbers["fresh"].isna()
     in_both = numbers.index.isin(old.index) & numbers.index.isin(new.index)
     numbers["agrees"] = ((apart <= allowed) | both_missing) & in_both
+    if same_machine:
+        numbers["agrees"] &= _same_intervals(old, new).reindex(numbers.index, fill_value=True)
     return numbers.reset_index()
+
+
+def _same_intervals(old: pd.DataFrame, new: pd.DataFrame) -> pd.Series:
+    """Whether a number that both have comes with the same interval, of as many notes."""
+    both = old.index.intersection(new.index)
+    one, other = (t.loc[both, ["low", "high", "n"]].to_numpy(dtype=float) for t in (old, new))
+    close = np.isclose(one, other, rtol=EXACT, atol=EXACT, equal_nan=True)
+    return pd.Series(close.all(axis=1), index=both)
 
 
 def _by_what(table: pd.DataFrame) -> pd.DataFrame:

@@ -49,6 +49,7 @@ def setup(app):
 
     app.connect("builder-inited", share)
 """
+ENDED = ("metrics.json", "provenance.json")  # what stands beside a notebook that ran to its end
 REDIRECT = '<meta http-equiv="Refresh" content="0; url={page}.html" />\n'
 
 
@@ -213,13 +214,19 @@ def _glued_drawings(notebook: nbformat.NotebookNode) -> Iterator[tuple[str, str]
 
 
 def _require_executed(chapters: list[Chapter]) -> None:
-    missing = [chapter for chapter in chapters if not chapter.executed.is_file()]
+    missing = [
+        (chapter, file)
+        for chapter in chapters
+        for file in (chapter.executed, *map(chapter.executed.with_name, ENDED))
+        if not file.is_file()
+    ]
     if missing:
-        first = missing[0]
+        first, file = missing[0]
+        n = len({chapter for chapter, _ in missing})
         raise ValueError(
-            f"the book shows {first.name}, but {first.executed} does not exist "
-            f"({len(missing)} of {len(chapters)} executed notebooks are missing); make them "
-            "with 'make book PROFILE=<profile>' or 'steu workflow <profile>'"
+            f"the book shows {first.name}, but {file} does not exist ({n} of {len(chapters)} "
+            "notebooks have not run to their end); make them with 'make book PROFILE=<profile>' or "
+            "'steu workflow <profile>'"
         )
 
 

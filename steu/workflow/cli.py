@@ -107,10 +107,11 @@ def publish(
     from steu.workflow.profiles import load_profile
 
     name = load_profile(profile).name
+    places = {"run": run or Path("runs", name), "target": edition or Path("published", name)}
     if dry_run:
         editions.check_origin([], Path.cwd())
+        editions.check_target(places["target"])
         raise typer.Exit()
-    places = {"run": run or Path("runs", name), "target": edition or Path("published", name)}
     print(editions.publish(profile, data=data, root=Path.cwd(), **places))
 
 
@@ -140,16 +141,20 @@ def check_results(
     run: Annotated[Path | None, typer.Option(help="The run; default runs/PROFILE.")] = None,
     edition: Annotated[Path | None, typer.Option(help="Default published/PROFILE.")] = None,
     shown: Annotated[int, typer.Option(help="How many differences to list.")] = 20,
-    dry_run: Annotated[bool, typer.Option(help="Only see whether there is an edition.")] = False,
+    data: Annotated[str, typer.Option(help="For --dry-run: folder that holds the tables.")] = "",
+    dry_run: Annotated[
+        bool, typer.Option(help="Only see whether a run could be compared.")
+    ] = False,
 ) -> None:
     """Compare a run with the published edition, number by number; exit code 1 where it differs."""
-    from steu.workflow.agreement import compare_with_edition, edition_of
+    from steu.workflow.agreement import check_comparable, compare_with_edition
+    from steu.workflow.jobs import Grid
     from steu.workflow.profiles import load_profile
 
     name = load_profile(profile).name
     run, edition = run or Path("runs", name), edition or Path("published", name)
     if dry_run:
-        edition_of(edition, profile=name)
+        check_comparable(edition, Grid.of(profile, data=data, run=str(run)))
         raise typer.Exit()
     agreement = compare_with_edition(run, edition, profile=name)
     print(agreement.told(shown))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import steu
-from steu._io import atomic_path, read_json, sha256, write_json
+from steu._io import atomic_path, check_replaceable, read_json, sha256, write_json
 from steu.workflow.book import chapters_of, check_note_text, render, stage
 from steu.workflow.provenance import state_of_repository
 
@@ -28,11 +28,12 @@ def publish(profile: str, *, data: str, run: Path, target: Path, root: Path) -> 
     Raises
     ------
     ValueError
-        If the run is not finished, is not of the commit that is checked out, or not of one lock, or
-        if a page shows words of a note.
+        If the run is not finished, is not of the commit that is checked out, or not of one lock, if
+        a page shows words of a note, or `target` holds something else.
     """
     from steu.workflow.jobs import Grid  # here: who only reads lacks what finds dependencies
 
+    check_target(target)
     grid = Grid.of(profile, data=data, run=str(run))
     measured = [Path(file) for file in grid.results]
     records = _provenance(measured, run)
@@ -73,9 +74,21 @@ def _provenance(measured: Iterable[Path], run: Path) -> list[dict[str, Any]]:
     return [read_json(file) for file in files]
 
 
+def check_target(target: str | Path) -> None:
+    """Refuse to put an edition where anything but an edition is."""
+    target = Path(target)
+    if not (target / FACTS).is_file():
+        check_replaceable(target, own=())
+
+
 def check_origin(records: list[dict[str, Any]], root: Path) -> dict[str, Any]:
     """Commit and lock that all records share, which have to be those at hand, and committed."""
     here = state_of_repository(root)
+    if here["commit"] is None:
+        raise ValueError(
+            f"{root.resolve()}: git does not say which commit this is (no repository, or one of "
+            "another user): an edition is of a commit; clone the repository and run it there"
+        )
     for name in ("commit", "lock", "dirty"):
         found = sorted({str(record[name]) for record in records} | {str(here[name])})
         if len(found) > 1 or found == ["True"]:
@@ -131,6 +144,12 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
+def name_of(folder: Path) -> str:
+    """What the book of an edition is called: by its folder and the one above."""
+    parts = [part for part in folder.parts if part not in (folder.anchor, "..")]
+    return "-".join(parts[-2:]) or "edition"
+
+
 def read(folder: str | Path, *, root: Path) -> Path:
     """Build the book of an edition under ``root/_build/``, named by its folder and the one above.
 
@@ -146,7 +165,7 @@ def read(folder: str | Path, *, root: Path) -> Path:
     """
     folder = Path(folder)
     read_edition(folder)
-    target = root / "_build" / "-".join(folder.parts[-2:])
+    target = root / "_build" / name_of(folder)
     with atomic_path(target / SOURCE) as staged:
         shutil.copytree(folder / SOURCE, staged)
         shutil.copy2(root / OF_THE_CODE, staged / OF_THE_CODE)

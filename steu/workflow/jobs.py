@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from steu.workflow.parameters import Parameter, check_parameters, notebook_param
 from steu.workflow.profiles import SYNTHETIC, Dataset, Profile, load_profile
 from steu.workflow.stages import STAGES, Stage, check_declared
 
+ENDS = 1_000_000  # bytes of a file, at its start and its end, by which it is known
 _FILES = {"tables": SUFFIXES, "model": (".json", ".safetensors", ".txt")}
 
 
@@ -186,6 +188,16 @@ class Grid:
         earlier = [f"{folder}/metrics.json" for folder in read if folder]
         return own + earlier + (self.measured if stage.gathers else [])
 
+    def state(self, stage: Stage, cell: Mapping[str, str]) -> str:
+        """Digest of what a job reads and no job writes; its results are of this state.
+
+        Snakemake looks at files that are newer than the results. One that was moved or unpacked
+        here may be older, and another all the same.
+        """
+        own = [stage.path, *self.code.files_of(stage.path), *self._sources(stage, cell)]
+        told = "".join(f"{file} {digest_of_ends(Path(file))}\n" for file in sorted(own))
+        return hashlib.sha256(told.encode()).hexdigest()[:16]
+
     def _sources(self, stage: Stage, cell: Mapping[str, str]) -> list[str]:
         """Files of the user that a job reads."""
         given = self.parameters(stage, cell)
@@ -234,6 +246,21 @@ class Grid:
     def command(self, stage: Stage, cell: Mapping[str, str]) -> str:
         """JSON of a job's parameters, as ``steu run --parameters`` takes it."""
         return json.dumps(self.parameters(stage, cell), sort_keys=True)
+
+
+@cache
+def digest_of_ends(path: Path) -> str:
+    """Of a file's size, its first and its last million bytes.
+
+    That is all of code and notebooks; tables may be large, and what packs them ends with a checksum
+    of the whole.
+    """
+    with path.open("rb") as stream:
+        digest = hashlib.sha256(stream.read(ENDS))
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(max(size - ENDS, 0))
+        digest.update(stream.read())
+    return f"{size} {digest.hexdigest()}"
 
 
 def _is_absent(dataset: Dataset, data: str) -> bool:

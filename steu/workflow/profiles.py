@@ -58,15 +58,20 @@ class Profile(Record):
         """Seeds that one stage runs with."""
         return self.seeds[:1] if stage in self.first_seed_only else self.seeds
 
-    def folders_of(self, stage: Stage) -> list[str]:
-        """Where all jobs of one stage write, below the folder of the run."""
+    def cells_of(self, stage: Stage) -> dict[str, dict[str, str]]:
+        """All jobs of one stage: what each is for, by where it writes below the run's folder."""
         cells = [
-            stage.folder.format(dataset=dataset, backbone=backbone, seed=seed)
+            {"dataset": dataset, "backbone": backbone, "seed": str(seed)}
             for dataset in self.datasets
             for backbone in self.backbones
             for seed in self.seeds_of(stage.name)
         ]
-        return list(dict.fromkeys(cells))
+        named = [{n: v for n, v in cell.items() if f"{{{n}}}" in stage.folder} for cell in cells]
+        return {stage.folder.format(**cell): cell for cell in named}
+
+    def folders_of(self, stage: Stage) -> list[str]:
+        """Where all jobs of one stage write, below the folder of the run."""
+        return list(self.cells_of(stage))
 
     @field_validator("datasets", "backbones", "seeds")
     @classmethod

@@ -11,7 +11,7 @@ from typing import Any
 
 import nbformat
 
-from steu._io import atomic_path, write_json
+from steu._io import HALF, atomic_path, write_json
 from steu.workflow.executed import NotebookError, explain, seconds_of_work, tidy
 from steu.workflow.kernel import execute
 from steu.workflow.parameters import check_parameters
@@ -63,7 +63,7 @@ def run_notebook(
     output = root / values["output"]
     for name in ("metrics.json", "provenance.json"):  # those of an earlier run
         (output / name).unlink(missing_ok=True)
-    for left in output.glob(".*-*/"):  # half-written by a run that was killed
+    for left in output.glob(f"{HALF}*/"):  # by a run that was killed
         shutil.rmtree(left, ignore_errors=True)
     started = time.monotonic()
     executed, failure = execute(path, {name: values[name] for name in given}, root=root)
@@ -92,6 +92,8 @@ def _relative(value: Any, root: Path) -> Any:
     """Write an absolute path relative to the project, so that no page shows where it lies."""
     if isinstance(value, dict):
         return {name: _relative(one, root) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_relative(one, root) for one in value]
     if isinstance(value, Path) or (isinstance(value, str) and os.path.isabs(value)):
         folder, name = os.path.split(os.path.normpath(value))  # a link keeps its own name
         return os.path.relpath(os.path.join(os.path.realpath(folder), name), root.resolve())

@@ -207,8 +207,9 @@ def _told(found: Any) -> str:
             f"{'fewer than 10' if n is None else n} in {split}"
             for split, n in one["patients"].items()
         )
+        documents = f"{one['notes']:,} documents" if one["notes"] else "documents not counted"
         lines += [
-            f"class        {one['label']}: {one['notes']:,} documents; patients: {people}",
+            f"class        {one['label']}: {documents}; patients: {people}",
             f"  AUROC      model {one['original_auroc'][0]:.3f}, all words "
             f"{one['lexical_all'][0]:.3f}, unselected words {one['lexical_remainder'][0]:.3f}",
         ]
