@@ -31,7 +31,7 @@ from steu.data.readers.mimic import read_mimic
 from steu.data.readers.table import read_plain
 from steu.workflow.code_dependencies import PackageCode
 from steu.workflow.datasets import OPTIONS
-from steu.workflow.jobs import Grid
+from steu.workflow.jobs import Grid, digest_of_ends
 from steu.workflow.launch import snakemake_command
 from steu.workflow.profiles import load_profile
 from steu.workflow.stages import STAGES
@@ -585,6 +585,21 @@ def test_notes_of_another_download_are_found_below_the_data_and_watched(
     where = made.parameters(cohort, cell)["options"]["notes"]
     assert not Path(where).is_absolute() and Path(where).resolve() == note.parents[1]
     assert any(Path(f).resolve() == note for f in made.inputs(cohort, cell))
+
+
+def test_a_file_is_known_by_its_size_and_its_ends(tmp_path: Path) -> None:
+    file, whole = tmp_path / "table.csv", bytearray(3_000_000)
+    known = []
+    for at in (None, 0, 2_999_999):
+        changed = bytearray(whole)
+        if at is not None:
+            changed[at] = 1
+        file.write_bytes(changed)
+        known.append(digest_of_ends(file))
+    file.write_bytes(whole + b"x")
+    assert len({*known, digest_of_ends(file)}) == 4
+    file.write_bytes(b"")
+    assert digest_of_ends(file).startswith("0 ")
 
 
 def test_tables_that_were_copied_are_not_new_and_changed_ones_are(project: Path) -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from steu._io import read_json
 from steu.evaluation.results import COLUMNS, collect
+from steu.workflow.book import gathered_by
 from steu.workflow.edition import RESULTS, read_edition
 from steu.workflow.parameters import check_parameters
 from steu.workflow.profiles import load_profile
@@ -99,7 +100,7 @@ def compare_with_edition(run: str | Path, edition: str | Path, *, profile: str) 
     facts = edition_of(edition, profile=profile)
     fresh, published = Path(run), Path(edition, RESULTS)
     optional = [name for name, one in load_profile(profile).datasets.items() if one.optional]
-    gathered = _gathered(fresh)
+    gathered = gathered_by(fresh)
     left_out = tuple(name for name in optional if name not in gathered)
     files = sorted(path.relative_to(published) for path in published.rglob("metrics.json"))
     files = [file for file in files if file.parts[0] not in left_out]
@@ -163,16 +164,6 @@ def edition_of(edition: str | Path, *, profile: str) -> dict[str, Any]:
             f"compare it with PROFILE={facts['profile']}"
         )
     return facts
-
-
-def _gathered(run: Path) -> set[str]:
-    """Folders of datasets whose results the run's last page gathered, or all that lie there.
-
-    A folder may be left of an earlier run, with data that this one was without.
-    """
-    last = run / "reproduction" / "provenance.json"
-    files = read_json(last)["parameters"].get("metrics", []) if last.is_file() else []
-    return {part for file in files or run.glob("*/") for part in Path(file).parts}
 
 
 def _origin(metrics: Path) -> dict[str, Any]:

@@ -94,8 +94,9 @@ def build(profile: str, *, run: Path, root: Path) -> Path:
     _require_executed(chapters)
     require_notes(loaded, run=run)
     check_privacy(run, folders=[run])
+    present = gathered_by(run) | {s.name for s in loaded.all_stages if s.gathers}
     with atomic_path(source) as staged:
-        measured = [folder / "metrics.json" for folder in folders]
+        measured = [f / "metrics.json" for f in folders if f.relative_to(run).parts[0] in present]
         stage(chapters, root=root, run=run, staged=staged, measured=measured)
 
     def check(html: Path) -> None:
@@ -131,6 +132,16 @@ def chapters_of(profile: Profile, *, run: Path) -> list[Chapter]:
         Chapter(stage.notebook, run / stage.folder.format(**first) / "notebook.ipynb")
         for stage in profile.all_stages
     ]
+
+
+def gathered_by(run: Path) -> set[str]:
+    """Folders of datasets whose results the run's last page gathered, or all that lie there.
+
+    A folder may be left of an earlier run, with data that this one was without.
+    """
+    last = run / "reproduction" / "provenance.json"
+    files = read_json(last).get("parameters", {}).get("metrics", []) if last.is_file() else []
+    return {part for file in files or run.glob("*/") for part in Path(file).parts}
 
 
 def stage(

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -195,8 +195,15 @@ class Grid:
         here may be older, and another all the same.
         """
         own = [stage.path, *self.code.files_of(stage.path), *self._sources(stage, cell)]
-        told = "".join(f"{file} {digest_of_ends(Path(file))}\n" for file in sorted(own))
+        for file in set(own) - self._digests.keys():
+            self._digests[file] = digest_of_ends(Path(file))
+        told = "".join(f"{file} {self._digests[file]}\n" for file in sorted(own))
         return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+    @cached_property
+    def _digests(self) -> dict[str, str]:
+        """Of files that `state` has looked at: many jobs read the same."""
+        return {}
 
     def _sources(self, stage: Stage, cell: Mapping[str, str]) -> list[str]:
         """Files of the user that a job reads."""
@@ -248,7 +255,6 @@ class Grid:
         return json.dumps(self.parameters(stage, cell), sort_keys=True)
 
 
-@cache
 def digest_of_ends(path: Path) -> str:
     """Of a file's size, its first and its last million bytes.
 
