@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ import steu
 from steu.audits.collateral import _correlations, collateral, correlation_drift
 from steu.audits.head_put_back import head_at_hand, head_put_back, rows_put_back, with_original_head
 from steu.audits.information import information, information_records
-from steu.audits.membership import chance_tpr, membership, outsiders
+from steu.audits.membership import chance_tpr, membership, neighbour, outsiders
 from steu.audits.merged import merged_model, with_model
 from steu.audits.places import places
 from steu.audits.relearning import RelearnConfig, _learner, relearn
@@ -337,11 +338,42 @@ def test_correlations_are_numpys_however_far_from_nought_the_answers_lie() -> No
     assert (found[[2, 4, 5]] == 0).all()  # one that never varies
 
 
+def test_what_only_a_neighbouring_label_remembers_is_found() -> None:
+    """The class answers one and the same of every note; another label is surer of its own notes."""
+    generator = np.random.default_rng(0)
+    parts = {"train": np.arange(150), "validation": np.arange(150, 250)}
+    parts["test"] = np.arange(250, 400)
+    hard = generator.normal(size=400)
+
+    def model(remembers: float) -> SimpleNamespace:
+        said = np.column_stack([np.full(400, -9.0), hard + 0.3 * generator.normal(size=400)])
+        said[parts["train"], 1] += remembers
+        return SimpleNamespace(
+            **parts,
+            forget=0,
+            retained=[1],
+            is_forget=np.ones(400, dtype=bool),
+            targets=np.ones((400, 2)),
+            index=parts.__getitem__,
+            weights=lambda split: np.ones((3, len(parts[split]))),
+            log_odds=lambda index, edit=None: said[index],
+        )
+
+    references = {"a": model(0.0), "b": model(0.0)}
+    for remembers, least, most in ((0.0, 0.4, 0.6), (2.0, 0.75, 1.0)):
+        rows = membership(model(remembers), None, references)
+        found = {row["metric"]: row["value"] for row in rows}
+        assert found["membership_auroc"] == 0.5
+        assert least < found["membership_neighbour_auroc"] < most
+
+
 def test_a_model_knows_its_own_notes_no_better_than_references_trained_alike(
     task: ForgetTask,
 ) -> None:
     same = {r["metric"]: r["value"] for r in membership(task, None, {"a": task})}
     assert same["membership_auroc"] == 0.5  # a model beside itself beats nobody
+    assert same["membership_neighbour_auroc"] == 0.5
+    assert neighbour(task) in task.retained
     for ask in (lambda: membership(task, None, {}), lambda: outsiders({"a": ("masked", None)})):
         with pytest.raises(
             ValueError, match="never saw the notes, and there is none: have 'dropped'"

@@ -23,10 +23,13 @@ def membership(
 ) -> list[dict[str, Any]]:
     """Records of RMIA on notes with the class: AUROC, and true positives at 1 % false ones.
 
+    Asked is the answer about the class, and that about its `neighbour`: a class that fell silent
+    may have left its mark on how training notes are answered there (arXiv 2506.20893).
+
     Members are training notes with the class, the others test notes with it; the population are
-    validation notes with it. Attacked is the probability of the class, against references that were
-    not trained on these notes: those from which the class was *dropped*. One that saw them under
-    another label says less of just them, and every model would look as if it remembered. ½ is
+    validation notes with it. Attacked is the probability of the true label, against references that
+    were not trained on these notes: those from which the class was *dropped*. One that saw them
+    under another label says less of just them, and every model would look as if it remembered. ½ is
     chance, and of the true positives `chance_tpr`.
 
     Raises
@@ -44,26 +47,36 @@ def membership(
             ("test", task.test),
         )
     }
-    ratios = {
-        split: log_ratios(
-            _log_probability(task, index, edit),
-            np.stack([_log_probability(other, index, None) for other in references.values()]),
-        )
-        for split, index in with_class.items()
-    }
-    scores = np.concatenate(
-        [rmia_scores(ratios[split], ratios["validation"]) for split in ("train", "test")]
-    )
-    members = np.repeat([True, False], [len(ratios["train"]), len(ratios["test"])])
+    members = np.repeat([True, False], [len(with_class["train"]), len(with_class["test"])])
     drawn = [
         task.weights(split)[:, task.is_forget[task.index(split)]] for split in ("train", "test")
     ]
-    weights = np.concatenate(drawn, axis=1)
-    found = {
-        "membership_auroc": auroc(members, scores, weights),
-        "membership_tpr": tpr_at(members, scores, weights),
-    }
+    weights, found = np.concatenate(drawn, axis=1), {}
+    for way, label in (("membership", task.forget), ("membership_neighbour", neighbour(task))):
+        ratios = {
+            split: log_ratios(
+                _log_probability(task, index, edit, label),
+                np.stack([_log_probability(r, index, None, label) for r in references.values()]),
+            )
+            for split, index in with_class.items()
+        }
+        scores = np.concatenate(
+            [rmia_scores(ratios[split], ratios["validation"]) for split in ("train", "test")]
+        )
+        found[f"{way}_auroc"] = auroc(members, scores, weights)
+        found[f"{way}_tpr"] = tpr_at(members, scores, weights)
     return [metric_record(name, samples, len(members)) for name, samples in found.items()]
+
+
+def neighbour(task: ForgetTask) -> int:
+    """Column of the retained label whose answers go with the class's most closely.
+
+    By the correlation of the original's log-odds over the training notes, whatever its sign.
+    """
+    with np.errstate(invalid="ignore"):  # an answer that never varies goes with none
+        said = task.log_odds(task.train).astype(np.float64)
+        together = np.atleast_2d(np.corrcoef(said, rowvar=False))[task.forget]
+    return max(task.retained, key=lambda label: np.nan_to_num(abs(together[label])))
 
 
 def outsiders(asked: Mapping[str, tuple[str, int | None]]) -> list[str]:
@@ -86,6 +99,9 @@ def chance_tpr(task: ForgetTask) -> float:
     return (int(FALSE_POSITIVES * others) + 1) / (others + 1)
 
 
-def _log_probability(task: ForgetTask, index: np.ndarray, edit: Edit | None) -> np.ndarray:
-    """Of the class, by the model under the edit, in nats, (n,)."""
-    return -np.logaddexp(0, -task.log_odds(index, edit)[:, task.forget].astype(np.float64))
+def _log_probability(
+    task: ForgetTask, index: np.ndarray, edit: Edit | None, label: int
+) -> np.ndarray:
+    """Of what the notes bear of one label, by the model under the edit, in nats, (n,)."""
+    said = task.log_odds(index, edit)[:, label].astype(np.float64)
+    return -np.logaddexp(0, np.where(task.targets[index, label] == 1, -said, said))

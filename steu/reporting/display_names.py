@@ -99,6 +99,8 @@ METRICS = {
     "information_difference": "information difference index",
     "membership_auroc": "membership AUROC",
     "membership_tpr": "members found at 1 % false ones",
+    "membership_neighbour_auroc": "membership AUROC by the neighbour",
+    "membership_neighbour_tpr": "by the neighbour, members found at 1 % false ones",
     "parameters_changed": "parameters changed",
     "parameters_share": "share of parameters",
     "bytes_stored": "bytes stored",
