@@ -177,8 +177,9 @@ def held_out(
 
 
 def cleared(said: Mapping[str, Outcome]) -> bool:
-    """Whether some audit could see, and each that could says "no more"."""
-    return "no more" in said.values() and set(said.values()) <= {"no more", "blind"}
+    """Whether each audit that could see says "no more", and those of `NEEDED` could."""
+    sees = all(said.get(audit) == "no more" for audit in NEEDED)
+    return sees and set(said.values()) <= {"no more", "blind"}
 
 
 def told_apart(decision: Decision) -> dict[str, float]:

@@ -90,6 +90,8 @@ def _of_run(run: Sequence[dict[str, Any]]) -> str:
 
 Each page ends with the seconds that it took; here they stand side by side. As many ran at once as
 there were cores, so less went by on the clock than their sum: {_number(jobs["seconds"].sum())} s.
+What another page had trained already was read and takes no time here: a page by itself takes
+longer.
 Computed on: {"; ".join(machines) or "not known"}.
 
 {chr(10).join(lines)}

@@ -16,11 +16,13 @@ WAYS = {  # method in the results → what the guide calls it
     "steu_e": "STEU-E",
     "reference_relabelled": "Retrain without the class",
 }
+UNREAD = ("null", "head_only_tuned")  # they leave what the head reads as it was
+READER = "reader_auroc_head"
 COLUMNS = {  # metric in the results → head of its column
     "parameters_changed": "parameters changed",
     "seconds": "seconds to make",
     "forget_f1": "F1 of the class",
-    "reader_auroc_head": "strongest reader of what the head reads (AUROC)",
+    READER: "strongest reader of what the head reads (AUROC)",
     "retain_macro_auroc": "macro-AUROC of the others",
 }
 
@@ -41,6 +43,8 @@ def request_costs(results: pd.DataFrame, *, training_seconds: float | None = Non
     cell = ["dataset", "backbone", "seed", "forget_label"]
     _, own = next(iter(own.groupby(cell)))
     cells = {(row["method"], row["metric"]): row for _, row in own.iterrows()}
+    if ("original", READER) in cells:
+        cells = {(unread, READER): cells["original", READER] for unread in UNREAD} | cells
     dataset, _, seed, label = own.iloc[0][cell]
     lines = [f"| | {' | '.join(COLUMNS.values())} |", f"|---{'|---' * len(COLUMNS)}|"]
     for method, name in WAYS.items():
