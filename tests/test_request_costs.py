@@ -36,5 +36,15 @@ def test_the_table_shows_the_first_seed_and_leaves_out_what_was_not_measured() -
     assert "a, *sepsis*, seed 0" in found and "99" not in found
 
 
+def test_what_no_page_reads_because_it_is_the_originals_is_the_originals() -> None:
+    """The null edit and head only leave what the head reads as it was."""
+    auc = {"metric": "reader_auroc_head", "value": 0.92, "low": 0.86, "high": 0.97}
+    found = request_costs(table({"seed": 0, "method": "original", **auc}))
+    lines = dict(line.strip("| ").split(" | ", 1) for line in found.splitlines() if " | " in line)
+    for way in ("Leave it", "Null edit, or a filter", "Head only"):
+        assert lines[way] == "– | – | – | 0.92 [0.86, 0.97] | –"
+    assert lines["STEU"] == "– | – | – | – | –"
+
+
 def test_a_run_without_these_numbers_has_no_table() -> None:
     assert request_costs(table()) == "This run measured none of them.\n"
