@@ -12,7 +12,7 @@ import pytest
 from stubs import PROFILE, steu, write_project
 
 from steu.models.loading import build_classifier, save_classifier
-from steu.workflow.launch import check_models
+from steu.workflow.launch import kernels
 from steu.workflow.opening import open_all
 from steu.workflow.profiles import Backbone
 
@@ -73,4 +73,5 @@ def test_it_is_the_last_line_and_nothing_has_run(tmp_path: Path, bert: Path) -> 
 def test_a_run_without_models_opens_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(write_project(tmp_path))
     Path("profiles", "toy.yaml").write_text(PROFILE.replace("random-bert", "none/such"))
-    check_models("toy")
+    with kernels("toy", cores=2) as warm:
+        assert warm == {}

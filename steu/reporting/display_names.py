@@ -52,7 +52,7 @@ METHODS = {
     "reference_dropped": "retrained, dropped",
     "reference_masked": "retrained, masked",
     "reference_other_seed": "retrained, other seed",
-    "outsider_blind_rows": "the same, with blind rows",
+    "outsider_blind_rows": "never saw them, blind rows",
     "untuned": "before training",
     "selector_pmi": "PMI",
     "selector_log_odds": "log-odds",

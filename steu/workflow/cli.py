@@ -62,7 +62,7 @@ def workflow(
     """Run all notebooks of a profile. What follows -- goes to Snakemake."""
     from steu.workflow.engine import run_engine
     from steu.workflow.jobs import left_out
-    from steu.workflow.launch import alone_in, check_models, kernels, snakemake_command
+    from steu.workflow.launch import alone_in, kernels, snakemake_command
     from steu.workflow.profiles import load_profile
 
     command = snakemake_command(
@@ -76,7 +76,6 @@ def workflow(
     folder = Path(run or f"runs/{load_profile(profile).name}")
     at_once = 0 if cluster else cores or cpu_count() or 1
     with alone_in(folder), kernels(profile, cores=at_once) as warm:
-        check_models(profile)  # while another process imports what kernels need
         status = run_engine(command, cluster=bool(cluster), environment=warm)
     raise typer.Exit(status)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -14,7 +15,7 @@ from steu._io import alone
 from steu.workflow.code_dependencies import PackageCode
 from steu.workflow.jobs import Grid
 from steu.workflow.opening import check_backbones
-from steu.workflow.profiles import Profile, load_profile
+from steu.workflow.profiles import load_profile
 from steu.workflow.warm import warm_interpreter
 
 # All that Snakemake shares between jobs but its own cache, which lies in a home that may be gone.
@@ -70,29 +71,29 @@ def alone_in(run: Path) -> AbstractContextManager[None]:
     return alone(Path(f"{run}.lock"), otherwise=otherwise)
 
 
-def kernels(profile: str, *, cores: int) -> AbstractContextManager[dict[str, str]]:
+@contextmanager
+def kernels(profile: str, *, cores: int) -> Iterator[dict[str, str]]:
     """Variables for a run whose kernels start warm, on this many cores; none for no cores.
 
-    Nor for notebooks that need no model, as those of a test: what they import, they import soon.
+    While another process imports what they need, every encoder of the profile is opened once.
+    Neither is done for notebooks that need no model, as those of a test: what they import, they
+    import soon.
+
+    Raises
+    ------
+    ValueError
+        As `check_backbones` does.
     """
-    loaded = load_profile(profile)
-    if not cores or not _has_models(loaded):
-        return nullcontext({})
-    return warm_interpreter(threads=min(loaded.threads, cores))  # as Snakemake cuts them
-
-
-def check_models(profile: str) -> None:
-    """Open every encoder of a profile once, if its notebooks need one; see `check_backbones`."""
-    loaded = load_profile(profile)
-    if _has_models(loaded):
+    loaded, code = load_profile(profile), PackageCode()
+    imported = {Path(file) for s in loaded.all_stages for file in code.files_of(s.path)}
+    if not any("models" in file.parts for file in imported):
+        yield {}
+        return
+    none: AbstractContextManager[dict[str, str]] = nullcontext({})
+    threads = min(loaded.threads, cores)  # as Snakemake cuts them
+    with warm_interpreter(threads=threads) if cores else none as warm:
         check_backbones(loaded)
-
-
-def _has_models(profile: Profile) -> bool:
-    """Whether a notebook imports what opens models."""
-    code = PackageCode()
-    imported = {Path(file) for s in profile.all_stages for file in code.files_of(s.path)}
-    return any("models" in file.parts for file in imported)
+        yield warm
 
 
 def _check_writable(run: Path) -> None:
