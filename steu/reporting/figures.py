@@ -90,15 +90,15 @@ def metric_panels(
     for ax, metric in zip(axes, metrics, strict=True):
         found = rows[rows["metric"] == metric]
         if found.empty:
-            not_run(ax)
+            empty_panel(ax)
         else:
             intervals(found, ax, y=y, hue=hue, levels=dict.fromkeys(rows[y]))
         _unit_panel(ax, metric)
 
 
-def not_run(ax: Axes) -> Axes:
+def empty_panel(ax: Axes, why: str = "not run") -> Axes:
     """Say in the middle of an empty panel why it is empty."""
-    ax.text(0.5, 0.5, "not run", ha="center", va="center", transform=ax.transAxes)
+    ax.text(0.5, 0.5, why, ha="center", va="center", transform=ax.transAxes)
     return ax
 
 
@@ -227,8 +227,10 @@ def training(history: pd.DataFrame, ax: Axes, *, x: str, columns: dict[str, str]
 def score_map(tokens: pd.DataFrame, ax: Axes) -> Axes:
     """Every token seen in a forget note: how often against how typical, the selected in colour.
 
-    Columns token, n_forget, pmi (bits), selected (bool), score.
+    Columns token, n_forget, pmi (bits), selected (bool), score; says if no token may be shown.
     """
+    if tokens.empty:
+        return empty_panel(ax, "no token that may be shown")
     for selected, colour, label in (
         (False, "#BBBBBB", "not selected"),
         (True, COLOURS[1], "selected"),

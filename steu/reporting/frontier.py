@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from steu.reporting.display_names import name
-from steu.reporting.figures import COLOURS, not_run
+from steu.reporting.figures import COLOURS, empty_panel
 
 READER = "reader_auroc_head"
 KEPT = "retain_macro_auroc"
@@ -46,7 +46,7 @@ def frontier(results: pd.DataFrame, ax: Axes) -> Axes:
     """
     points = frontier_points(results)
     if points.empty:
-        return not_run(ax)
+        return empty_panel(ax)
     read = results[(results["split"] == "test") & (results["metric"] == READER)]
     told = read.loc[read["method"].str.startswith("reference_", na=False), "value"]
     if len(told):

@@ -1,7 +1,8 @@
-"""Page 01 on a restricted table of few patients shows no small number, nor how many are left."""
+"""Of restricted data no page shows a small number, how many are left, or a share of a few."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import nbformat
@@ -9,7 +10,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from stubs import ROOT
+from toys import write_study
 
+from steu._io import write_json
+from steu.data.cohort import Cohort
+from steu.evaluation.results import write_metrics
 from steu.reporting.figures import lengths
 from steu.workflow.runner import run_notebook
 
@@ -45,3 +50,31 @@ def test_no_bar_of_few_patients_is_drawn() -> None:
         ax = lengths(frame, Figure().subplots(), smallest=smallest)
         drawn[smallest] = sorted(bar.get_height() for bar in ax.patches if bar.get_height())
     assert drawn == {1: [1, 9, 12, 30], 10: [30]}  # twelve notes of one patient are one patient
+
+
+def test_a_share_of_few_patients_is_not_shown(tmp_path: Path) -> None:
+    study = write_study(tmp_path)
+    data = Cohort.read(study / "cohort")
+    has = data.frame["diabetes"]
+    few = has & (has.groupby(data.frame["split"]).cumsum() <= 7)
+    few = data.frame.assign(diabetes=few)
+    data = Cohort(few, data.labels, data.name, data.layout, restricted=True)
+    data.write(study / "cohort")
+    facts = json.loads((study / "classifier/model/classifier.json").read_text())
+    write_json(study / "classifier/model/classifier.json", facts | {"data": data.fingerprint})
+    for page in ("cohort", "classifier"):
+        write_metrics(study / page, [], data=data.fingerprint)
+    given = {"cohort": str(study / "cohort"), "encoded": str(study / "encoded")}
+    given |= {"forget_label": "diabetes", "n_tokens": 3, "output": str(study / "pmi")}
+    tokens = {"backbone": str(study / "classifier/model"), "max_length": 48, "min_count": 1}
+    run_notebook(ROOT / "notebooks" / "03_pmi.ipynb", parameters=given | tokens)
+    given |= {"scores": str(study / "pmi"), "classifier": str(study / "classifier")}
+    given |= {"epochs": 1, "selectors": ["pmi", "random"], "n_bootstrap": 20}
+    given |= {"trained": str(study / "trained"), "output": str(study / "selectors")}
+    run_notebook(ROOT / "notebooks" / "06b_selectors.ipynb", parameters=given)
+    measured = [
+        pd.DataFrame(json.loads((study / page / "metrics.json").read_text())["records"])
+        for page in ("pmi", "selectors")
+    ]
+    assert measured[0].query("metric == 'notes_touched'")["label"].tolist() == ["all notes"]
+    assert not measured[1]["metric"].str.contains("touched").any()
