@@ -94,7 +94,7 @@ supply: $(READY)  ## write licences.csv anew and check that what is installed fi
 lint: $(READY)  ## check style, formatting, types and which room imports which
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
+	@$(BIN)/pyrefly check
 	@$(BIN)/lint-imports --no-cache --no-logo
 
 format: $(READY)  ## format the code
@@ -105,5 +105,5 @@ bench: $(READY)  ## measure speed and memory; of a run: .venv/bin/python benchma
 	@for name in step whole encoding counting reading scaling gpu; do $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 clean:  ## remove what was produced, but neither .venv nor runs
-	@rm -rf _build .coverage* coverage.xml .import_linter_cache .pytest_cache .ruff_cache .mypy_cache .hypothesis steu.egg-info
+	@rm -rf _build .coverage* coverage.xml .import_linter_cache .pytest_cache .ruff_cache .hypothesis steu.egg-info
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -21,14 +21,14 @@ def merged_model(task: ForgetTask, edit: Edit | None = None) -> PreTrainedModel:
     ValueError
         If the edit is no set of values that the model's own parameters can take.
     """
+    if edit is None:
+        return copy.deepcopy(task.model)
     if isinstance(edit, LowRankEdit):
         edit = edit.merged(task.model)
-    if not isinstance(edit, (SparseEdit, LayerEdit, type(None))):
+    if not isinstance(edit, (SparseEdit, LayerEdit)):
         raise ValueError(
             f"{type(edit).__name__} stands beside the model's parameters and cannot be merged"
         )
-    if edit is None:
-        return copy.deepcopy(task.model)
     if isinstance(edit, SparseEdit):  # a copy of its hook would stay
         model = copy.deepcopy(task.model)
         edit.merge(model)

@@ -132,7 +132,9 @@ def outcomes(audits: Mapping[str, Beside], blind: Sequence[str] = ()) -> dict[st
         nearly = audits[name].p_margin < ERROR
         silent: Outcome = "blind" if name in blind else "no more" if nearly else "undecided"
         said[name] = "more" if p_more < ERROR else silent
-    return said | {name: "blind" for name in blind if name not in said}
+    for name in blind:
+        said.setdefault(name, "blind")
+    return said
 
 
 @dataclass(frozen=True)

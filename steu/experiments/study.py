@@ -125,8 +125,8 @@ class Study(ForgetTask):
     def aimed_at(self, label: str) -> Study:
         """The same study with another class to forget; see `ForgetTask.aimed_at`."""
         other = super().aimed_at(label)
-        other.tags = {**self.tags, "forget_label": label}  # type: ignore[attr-defined]
-        return other  # type: ignore[return-value]
+        other.tags = {**self.tags, "forget_label": label}  # pyrefly: ignore[missing-attribute]
+        return other  # pyrefly: ignore[bad-return]
 
     def about(
         self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase | None = None
@@ -135,7 +135,7 @@ class Study(ForgetTask):
         other = super().about(model, tokenizer)
         for name in ("cohort", "tags", "recipe", "kept"):
             setattr(other, name, getattr(self, name))
-        return other  # type: ignore[return-value]
+        return other  # pyrefly: ignore[bad-return]
 
     @cached_property
     def teacher(self) -> Teacher:

@@ -192,7 +192,7 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
             "save it there with tokenizer.save_pretrained"
         )
     with _telling(name, "tokenizer"):
-        return AutoTokenizer.from_pretrained(path, use_fast=True, trust_remote_code=False)
+        return AutoTokenizer.from_pretrained(path, use_fast=True, trust_remote_code=False)  # pyrefly: ignore[bad-return]
 
 
 def read_config(

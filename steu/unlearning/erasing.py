@@ -160,7 +160,7 @@ def erase(
         return total
 
     with torch.enable_grad():
-        optimizer.step(loss)  # type: ignore[no-untyped-call]
+        optimizer.step(loss)
     if not np.isfinite(history[-1]["forget_loss"] + history[-1]["utility_loss"]):
         raise Diverged("fitting the head diverged: has the original finite weights and answers?")
     values = {name: p.detach().clone() for name, p in head.named_parameters()}

@@ -76,7 +76,7 @@ def decision(
         "not_looked_at": list(left_out),
         "in_turn": list(order),
     }
-    return _finite(found)  # type: ignore[no-any-return]
+    return _finite(found)
 
 
 def render(record: Mapping[str, Any]) -> str:
@@ -97,9 +97,8 @@ def estimate(found: Mapping[str, Any] | Sequence[float] | None) -> str:
     """A number with its interval, as it is written; – where there is none."""
     if found is None:
         return "–"
-    if isinstance(found, Mapping):
-        found = [found.get(part) for part in ("value", "low", "high")]  # type: ignore[misc]
-    value, low, high = found
+    named = isinstance(found, Mapping)
+    value, low, high = map(found.get, ("value", "low", "high")) if named else found
     if value is None:
         return "–"
     around = "" if low is None or high is None else f" [{low:z.3f}, {high:z.3f}]"
@@ -151,7 +150,7 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
     if "n" in table:
         table = suppress_small_cells(table, ["n"]).frame.astype({"n": object})
         table["n"] = table["n"].where(table["n"].notna(), None)
-    return table.to_dict("records")  # type: ignore[return-value]
+    return table.to_dict("records")  # pyrefly: ignore[bad-return]
 
 
 def _finite(value: Any) -> Any:

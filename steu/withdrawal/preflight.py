@@ -166,7 +166,7 @@ def _about_documents(study: Study, labels: Sequence[str]) -> list[str]:
             f"{number} documents have none of the model's labels (blank, or one that it does not "
             "know): they count as negatives of each."
         )
-    judged = study.targets[study.test].any(axis=0)
+    judged = study.targets[study.test].sum(axis=0) > 0
     unseen = [name for name, seen in zip(study.labels, judged, strict=True) if not seen]
     if others := [name for name in unseen if name not in labels]:
         told.append(

@@ -218,7 +218,7 @@ def _same_intervals(old: pd.DataFrame, new: pd.DataFrame) -> pd.Series:
     both = old.index.intersection(new.index)
     one, other = (t.loc[both, ["low", "high", "n"]].to_numpy(dtype=float) for t in (old, new))
     close = np.isclose(one, other, rtol=EXACT, atol=EXACT, equal_nan=True)
-    return pd.Series(close.all(axis=1), index=both)
+    return pd.DataFrame(close, index=both).all(axis=1)
 
 
 def _by_what(table: pd.DataFrame) -> pd.DataFrame:

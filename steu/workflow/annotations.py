@@ -20,7 +20,7 @@ from pydantic_core import ErrorDetails
 _KNOWN = "int, float, str, bool, list, tuple, dict, Literal, Any and unions of them with |"
 _SCALARS: dict[str, Any] = {"int": int, "float": float, "str": str, "bool": bool, "Any": Any}
 _Item = TypeVar("_Item")  # with it a list takes one type in its brackets, and no more
-_List = list[_Item]  # type: ignore[valid-type]
+_List = list[_Item]
 _CONTAINERS: dict[str, Any] = {"list": _List, "tuple": tuple, "dict": dict}
 
 
@@ -80,9 +80,9 @@ def _type(node: ast.expr) -> Any:
         case ast.Constant(value=None | EllipsisType()):
             return node.value
         case ast.BinOp(left=left, op=ast.BitOr(), right=right):
-            return Union[_type(left), _type(right)]  # noqa: UP007
+            return Union[_type(left), _type(right)]  # pyrefly: ignore[invalid-annotation]  # noqa: UP007
         case ast.Subscript(value=ast.Name(id="Literal"), slice=choices):
-            return Literal[ast.literal_eval(choices)]  # type: ignore[valid-type]
+            return Literal[ast.literal_eval(choices)]  # pyrefly: ignore[invalid-literal]
         case ast.Name(id=name) if name in _CONTAINERS:
             return _interchangeable(_CONTAINERS[name])
         case ast.Subscript(value=ast.Name(id=name), slice=items) if name in _CONTAINERS:

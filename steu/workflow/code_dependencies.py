@@ -22,7 +22,7 @@ class PackageCode:
         # What is imported for type checkers alone brings nothing when it runs; so what the root
         # hands on is named by whoever uses it.
         self._graph = grimp.build_graph(PACKAGE, cache_dir=None, exclude_type_checking_imports=True)
-        self._folder = Path(str(find_spec(PACKAGE).origin)).parent  # type: ignore[union-attr]
+        self._folder = Path(str(find_spec(PACKAGE).origin)).parent  # pyrefly: ignore[missing-attribute]
         self._public = public_names((self._folder / "__init__.py").read_text(encoding="utf-8"))
 
     def files_of(self, notebook: str | Path) -> list[str]:

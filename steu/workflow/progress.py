@@ -121,9 +121,9 @@ class Progress(logging.Handler):
         """Remember which job is of which rule; count it when it has finished."""
         event = str(getattr(record, "event", ""))
         if event == "job_info":
-            self._rule_of[record.jobid] = record.rule_name  # type: ignore[attr-defined]
+            self._rule_of[record.jobid] = record.rule_name  # pyrefly: ignore[missing-attribute]
         elif event == "job_finished":
-            rule = self._rule_of.get(record.job_id)  # type: ignore[attr-defined]
+            rule = self._rule_of.get(record.job_id)  # pyrefly: ignore[missing-attribute]
             if rule in self._left:
                 self._left[rule] -= 1
                 self._show()

@@ -170,7 +170,7 @@ def _tend(asked: socket.socket, settings: dict[str, str]) -> NoReturn:
             os._exit(0)
 
 
-def _become(request: dict[str, Any], streams: list[int]) -> NoReturn:
+def _become(request: dict[str, Any], streams: list[int]) -> NoReturn:  # pyrefly: ignore[bad-return]
     """Be the kernel that was asked for, as if this interpreter had been started for it."""
     os.setpgid(0, 0)
     for own, given in enumerate(streams):

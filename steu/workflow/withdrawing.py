@@ -69,7 +69,7 @@ def withdraw(
         labels=tuple(classes),
         model=model,
         output=output,
-        method=method,  # type: ignore[arg-type]
+        method=method,  # pyrefly: ignore[bad-argument-type]
         n_tokens=n_tokens,
         max_length=max_length,
         base=base,

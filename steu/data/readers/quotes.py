@@ -51,7 +51,7 @@ class CheckedQuotes(io.RawIOBase):
         return data
 
     def _check(self, data: bytes) -> None:
-        at = self._sound.match(data).end()  # type: ignore[union-attr]  # it matches nothing too
+        at = self._sound.match(data).end()  # pyrefly: ignore[missing-attribute]  # it matches nothing too
         value = self._quoted.match(data, at)
         if not value:
             self._open = b"" if data[-1:] in self._ends else b"x"

@@ -43,7 +43,7 @@ def header(path: Path) -> list[str]:
         with _open_text(path) as stream:
             rows = csv.reader(stream, delimiter=delimiter_of(path))
             names = next((row for row in rows if row), [])
-    except DAMAGED as error:  # type: ignore[misc]
+    except DAMAGED as error:  # pyrefly: ignore[not-a-type]
         raise ValueError(f"{path}: {BROKEN_GZIP}") from error
     except csv.Error as error:  # a field that does not end
         raise ValueError(f"{path}: {OPEN_QUOTE}") from error

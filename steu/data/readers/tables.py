@@ -209,7 +209,7 @@ def naming(path: Path) -> Iterator[None]:
     """Turn a reader's error into one line that names the file; never its rows, which are notes."""
     try:
         yield
-    except DAMAGED:  # type: ignore[misc]  # a stub says that IsalError is an object
+    except DAMAGED:  # pyrefly: ignore[not-a-type]  # a stub says that IsalError is an object
         raise ValueError(f"{path}: {BROKEN_GZIP}") from None
     except (duckdb.Error, pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
