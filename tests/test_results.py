@@ -79,6 +79,9 @@ def test_a_folder_is_replaced_whole(tmp_path):
     ("row", "text"),
     [
         ({"value": 0.614, "low": 0.5, "high": 0.7}, "0.61 [0.50, 0.70]"),
+        ({"value": 0.614, "low": 0.608, "high": 0.618}, "0.614 [0.608, 0.618]"),
+        ({"value": 0.00026, "low": 0.00023, "high": 0.00029}, "0.00026 [0.00023, 0.00029]"),
+        ({"value": 0.7, "low": 0.7 - 1e-12, "high": 0.7}, "0.700000 [0.700000, 0.700000]"),
         ({"value": 201216.0, "low": None, "high": None}, "201,216"),
         ({"value": 0.0123456, "low": None, "high": None}, "0.0123"),
         ({"value": None, "low": None, "high": None}, "–"),

@@ -28,8 +28,8 @@ EXPLAINED = {
     "whole": "*plain* is the objective written down in the plainest way: float32, notes padded to "
     "the window, the original model asked at every step, the gradient of the whole table with a "
     "mask. Each way to its right has one measure more; the last is `steu.unlearn`. To ask the "
-    "original once for all notes is a pass over all of them, which two epochs over the notes with "
-    "the class do not win back; a search, which trains many edits of one task, does.",
+    "original once for all notes is a pass over all of them. Where its factor is below 1, two "
+    "epochs over the notes with the class do not win it back; a search of many edits does.",
     "encoding": "Beside the bare `tokenizers` library on the same text, with the same ids.",
     "counting": "Beside scikit-learn's `CountVectorizer`, with the same counts.",
     "reading": "MIMIC-IV, from `csv.gz` to a cohort, beside a bare DuckDB scan of the files.",
@@ -88,8 +88,9 @@ def _of_run(run: Sequence[dict[str, Any]]) -> str:
     machines = [m for m in machines if m != "cpu" or len(machines) == 1]
     return f"""## The run behind this book
 
-Each page ends with the seconds that it took; here they stand side by side. As many ran at once as
-there were cores, so less went by on the clock than their sum: {_number(jobs["seconds"].sum())} s.
+Each page ends with the seconds that it took; here they stand side by side. Where cores
+allowed it several ran at once, so less may have gone by on the clock than their sum:
+{_number(jobs["seconds"].sum())} s.
 What another page had trained already was read and takes no time here: a page by itself takes
 longer.
 Computed on: {"; ".join(machines) or "not known"}.
@@ -118,7 +119,8 @@ step. Time as a multiple of the floor, with the least and the largest of
 {result["settings"]["rounds"]} rounds; the others are exact counts.
 ```
 A step of STEU trains {share:.1%} of the parameters that a step on the last three layers trains,
-takes {_number(ratio)} times as long and needs {_number(memory)} times the memory. Gradients have to
+takes, by their multiples of the floor, {_number(ratio)} times as long and needs {_number(memory)}
+times the memory. Gradients have to
 pass every layer to reach the rows, while those of the last three layers stop there{verdict}. What
 is small is what has to be stored, sent and audited.
 """

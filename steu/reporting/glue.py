@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import floor, log10
 from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
@@ -40,14 +41,16 @@ def figure(name: str, drawn: Figure) -> None:
 def estimate(row: pd.Series | dict[str, Any]) -> str:
     """A number with its interval as text: ``0.61 [0.52, 0.70]``; one without spread is bare.
 
-    An interval narrower than 0.02 is written with a third digit. Where some resamples held no
+    An interval narrower than 0.02 is written with a third digit, and with as many more as it takes
+    to tell its ends apart. Where some resamples held no
     patient with the class, and so no number, it says so, and not how many: see `metric_record`.
     """
     if pd.isna(row["value"]):
         return "–"
     if pd.isna(row["low"]) or row["low"] == row["high"]:
         return exact(row["value"])
-    digits = 2 if row["high"] - row["low"] >= 0.02 else 3
+    width = row["high"] - row["low"]
+    digits = 2 if width >= 0.02 else min(max(3, -floor(log10(width))), 6)
     value, low, high = (f"{row[part]:z.{digits}f}" for part in ("value", "low", "high"))
     text = f"{value} [{low}, {high}]"
     left = row.get("defined", 1.0)
