@@ -115,6 +115,14 @@ def test_without_notes_of_both_kinds_there_is_nothing_to_fit(task: ForgetTask) -
         steu.erase(task, tokens(task, "insulin"), train=none)
 
 
+def test_a_label_that_all_notes_have_says_nothing_of_a_token(task: ForgetTask) -> None:
+    chosen = steu.rank_tokens(task, "two_sided")[:4]
+    both = task.train[(task.targets[task.train, 1] == 1)]
+    assert steu.erase(task, chosen, n_rows=2, train=both).rows.isfinite().all()
+    none = task.train[(task.targets[task.train, 1:] == [1, 0]).all(axis=1)]
+    assert steu.erase(task, chosen, n_rows=2, train=none).rows.isfinite().all()
+
+
 def test_it_is_kept_as_any_sparse_edit(task: ForgetTask, tmp_path: Path) -> None:
     edit = steu.erase(task, tokens(task, "insulin", "appetite"), n_rows=2)
     edit.save_pretrained(tmp_path / "edit")

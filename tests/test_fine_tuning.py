@@ -100,6 +100,8 @@ def test_an_unknown_label_has_no_say():
     blank = truth.copy()
     blank[:, 2] = np.nan
     assert macro_auroc(blank, scores) == macro_auroc(truth[:, :2], scores[:, :2])
+    with pytest.raises(ValueError, match="the same in all 1 notes, so that none can be ranked"):
+        macro_auroc(truth[:1], scores[:1])
 
 
 def test_bad_settings_are_named():

@@ -148,6 +148,10 @@ def test_shards_answer_by_their_mean_and_a_class_is_in_all_of_them(study_folder,
     few.splits[few.splits == "validation"] = np.resize(["validation"] + ["train"] * 29, 30)
     with pytest.raises(ValueError, match=r"shard \d of 2 has no note to train on or to stop by"):
         sisa(few, 2)
+    alike = open_study(study_folder, trained=tmp_path)
+    alike.targets[alike.validation] = 0
+    with pytest.raises(ValueError, match=r"no label that some validation notes have and others la"):
+        sisa(alike, 2)
     for wrong in (1, 1000):
         with pytest.raises(ValueError, match=f"shards must be 2 to .*; found {wrong}"):
             sisa(study, wrong)

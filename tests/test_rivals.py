@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from toys import Toy
 
 from steu.models.hidden_states import HEAD, hidden_states
-from steu.models.inference import predict
+from steu.models.inference import features_of, predict
 from steu.selection.counts import count_tokens
 from steu.task import ForgetTask
 from steu.unlearning.baselines import (
@@ -194,6 +195,33 @@ def test_lora_adds_a_product_of_low_rank_and_answers_as_when_merged(
     assert np.array_equal(task.log_odds(task.test, again), after)
     with pytest.raises(ValueError, match="rank must be 1 or more; found 0"):
         lora_edit(task, rank=0)
+    with pytest.raises(
+        ValueError, match="adapters know no drift; drift_weight must be 0, found 0.5"
+    ):
+        lora_edit(task, LayerConfig(drift_weight=0.5))
+
+
+def test_lora_takes_no_memory_for_the_weights_that_stay(
+    task: ForgetTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = {name: value.clone() for name, value in task.model.state_dict().items()}
+    used = set()
+
+    def features(model: torch.nn.Module, *given: object, **settings: object) -> torch.Tensor:
+        used.update(id(p) for n, p in model.named_parameters() if ".lora_" not in n)
+        return features_of(model, *given, **settings)
+
+    monkeypatch.setattr("steu.unlearning.lora.features_of", features)
+    lora_edit(task, CONFIG, n_layers=1)
+    assert used == {id(p) for p in task.model.parameters()}
+    assert all(torch.equal(weights[n], v) for n, v in task.model.state_dict().items())
+    assert all(p.requires_grad for p in task.model.parameters())
+
+
+def test_scrub_repairs_in_the_last_of_two_epochs(task: ForgetTask) -> None:
+    edit = edit_layers(task, "scrub", replace(CONFIG, epochs=2), n_layers=1)
+    repaired = [entry for entry in edit.history if entry["epoch"] == 2]
+    assert repaired and all(entry["forget_loss"] == 0 for entry in repaired)
 
 
 def test_scrubbing_leaves_no_difference_of_means_after_any_layer(

@@ -1,5 +1,7 @@
 """The search keeps what does best on validation, by one criterion for all."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -26,6 +28,10 @@ from steu.reporting import display_names
 from steu.unlearning.baselines import LayerConfig, edit_layers
 from steu.unlearning.dense_edit import head_parameters
 from steu.unlearning.sparse import UnlearnConfig, unlearn
+
+JUDGED = SimpleNamespace(  # what a search asks of a task whose edits are not validated
+    is_forget=np.array([True, False]), validation=np.arange(2), labels=("a", "b"), forget=0
+)
 
 
 def test_other_tokens_are_trained_at_the_setting_that_a_search_chose(study_folder):
@@ -72,14 +78,14 @@ def landscape(monkeypatch):
         def validate(_, trial):
             rate, head = trial.seconds
             far = np.log2(rate / best_rate) ** 2 + np.log2(head / best_head) ** 2
-            return {"criterion": -far}
+            return {"forget_f1": 0.0, "criterion": -far}
 
         def train(rate, head):
             asked.append((rate, head))
             return Trained(None, (rate, head))
 
         monkeypatch.setattr("steu.experiments.tuning._validate", validate)
-        made, table = tune(None, factors, train, **how)
+        made, table = tune(JUDGED, factors, train, **how)
         assert len(asked) == len(set(asked)) == len(table)
         return made.seconds, table
 
@@ -118,10 +124,31 @@ def test_a_setting_that_falls_silent_goes_before_any_that_does_not(monkeypatch):
         return {"forget_f1": said, "criterion": criterion}
 
     monkeypatch.setattr("steu.experiments.tuning._validate", validate)
-    made, table = tune(None, list(told), lambda rate, _: Trained(None, rate))
+    made, table = tune(JUDGED, list(told), lambda rate, _: Trained(None, rate))
     assert made.seconds == 2.0 and table["chosen"].sum() == 1
-    loud, _ = tune(None, [0.5], lambda rate, _: Trained(None, rate))
+    loud, _ = tune(JUDGED, [0.5], lambda rate, _: Trained(None, rate))
     assert loud.seconds == 0.5  # where none is silent, the best of them
+
+
+def test_a_search_goes_on_towards_silence_past_a_peak_of_the_criterion(monkeypatch):
+    said = {0.25: 0.7, 0.5: 0.5, 1.0: 0.6, 2.0: 0.4, 4.0: 0.1, 8.0: 0.02, 16.0: 0.0}
+
+    def validate(_, trial):
+        loudness = said[trial.seconds]
+        return {"forget_f1": loudness, "criterion": -abs(np.log2(trial.seconds / 2))}
+
+    monkeypatch.setattr("steu.experiments.tuning._validate", validate)
+    tried = [0.25, 0.5, 1.0, 2.0, 4.0]
+    found, table = tune(JUDGED, tried, lambda rate, _: Trained(None, rate), widen=2)
+    assert found.seconds == 8.0 and not table["at_edge"].any()  # 16 was tried and is worse
+    loud, table = tune(JUDGED, tried, lambda rate, _: Trained(None, rate))
+    assert loud.seconds == 4.0 and table["at_edge"].sum() == 1
+
+
+def test_a_search_needs_validation_notes_of_both_kinds():
+    blind = SimpleNamespace(**vars(JUDGED) | {"is_forget": np.array([False, False])})
+    with pytest.raises(ValueError, match="with and without 'a'; found 0 with of 2"):
+        tune(blind, [1.0], lambda rate, head: None)
 
 
 def test_a_rate_at_which_training_diverges_is_not_chosen_and_does_not_end_the_search(monkeypatch):
@@ -130,16 +157,18 @@ def test_a_rate_at_which_training_diverges_is_not_chosen_and_does_not_end_the_se
             raise Diverged("the loss is nan")
         return Trained(None, rate)
 
-    monkeypatch.setattr("steu.experiments.tuning._validate", lambda _, t: {"criterion": t.seconds})
-    made, table = tune(None, [0.5, 1.0, 2.0], train)
+    monkeypatch.setattr(
+        "steu.experiments.tuning._validate", lambda _, t: {"forget_f1": 0.0, "criterion": t.seconds}
+    )
+    made, table = tune(JUDGED, [0.5, 1.0, 2.0], train)
     assert made.seconds == 1.0 and table["criterion"].tolist() == [0.5, 1.0, -np.inf]
     with pytest.raises(Diverged, match=r"diverged at each of the rates tried, \[2.0, 4.0\]"):
-        tune(None, [2.0, 4.0], train)
+        tune(JUDGED, [2.0, 4.0], train)
 
 
 def test_factors_are_positive():
     with pytest.raises(ValueError, match=r"one or more positive numbers; found \[0.5, 0\]"):
-        tune(None, [0.5, 0], lambda rate, head: None)
+        tune(JUDGED, [0.5, 0], lambda rate, head: None)
 
 
 def test_each_rate_is_multiplied_and_the_heads_by_its_own_factor():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from steu.audits.probing import probe
 from steu.models.hidden_states import HEAD
 from steu.selection.counts import count_tokens
 from steu.task import ForgetTask
-from steu.unlearning.leace import ErasedFeatures, leace_edit
+from steu.unlearning.leace import ErasedFeatures, fit_eraser, leace_edit
 
 
 def auroc_of(task: ForgetTask, edit: steu.SparseEdit | ErasedFeatures | None = None) -> float:
@@ -90,6 +91,33 @@ def test_an_eraser_is_kept_and_found_again_for_its_model(task: ForgetTask, tmp_p
     assert edit.parameters_changed(task.model) == 3 * task.model.config.hidden_size
     with pytest.raises(ValueError, match="ErasedFeatures stands beside the model's parameters"):
         merged_model(task, edit)
+
+
+def test_a_rare_class_is_erased_too(task: ForgetTask) -> None:
+    generator = np.random.default_rng(0)
+    rare = np.arange(20_000) < 100  # one in two hundred
+    features = generator.normal(size=(20_000, 4))
+    features[rare, 0] += 1.2
+    told = SimpleNamespace(is_forget=rare, origin=task.origin, labels=task.labels, forget=0)
+    edit = fit_eraser(torch.from_numpy(features), told, np.arange(20_000))
+    left = edit.erase(torch.from_numpy(features).float())
+    assert torch.allclose(left[rare].mean(dim=0), left[~rare].mean(dim=0), atol=1e-4)
+
+
+def test_blind_rows_are_those_of_words_that_say_nothing_and_are_not_rare(task: ForgetTask) -> None:
+    chosen = steu.rank_tokens(task)[:2]
+    counts = count_tokens(task.notes)[task.train]
+    n_forget, n = (
+        np.asarray(c.sum(axis=0)).ravel() for c in (counts[task.is_forget[task.train]], counts)
+    )
+    lift = (n_forget / n_forget.sum()) / np.maximum(n / n.sum(), 1e-12)
+    table = task.model.get_input_embeddings().weight
+    dealt = [
+        int((table == row).all(dim=1).nonzero()[0, 0]) for row in steu.blind_rows(task, chosen).rows
+    ]
+    others = np.setdiff1d(np.flatnonzero((n >= 5) & (n_forget > 0)), [*chosen, *dealt])
+    far = np.abs(np.log2(lift, where=lift > 0, out=np.full(len(lift), np.inf)))
+    assert far[dealt].max() <= far[others].min() and n[dealt].min() >= 5
 
 
 def test_a_class_without_notes_cannot_be_erased(task: ForgetTask) -> None:

@@ -183,8 +183,19 @@ def retained(n_labels: int, forget: int) -> list[int]:
 
 
 def macro_auroc(targets: np.ndarray, scores: np.ndarray) -> float:
-    """Mean AUROC over the labels that are known and have both positives and negatives."""
+    """Mean AUROC over the labels that are known and have both positives and negatives.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
     both = (targets.min(axis=0) < 1) & (targets.max(axis=0) > 0)  # NaN is neither
+    if not both.any():
+        raise ValueError(
+            f"each of the labels is the same in all {len(targets):,} notes, so that none can be "
+            "ranked: give splits that hold notes with and without a label"
+        )
     return float(roc_auc_score(targets[:, both], scores[:, both], average="macro"))
 
 

@@ -67,10 +67,11 @@ def reference(
 
 
 def sisa(study: Study, n_shards: int, *, seed: int = 0) -> tuple[np.ndarray, int]:
-    """Answers of classifiers that each saw a shard of the patients and never the class.
+    """Answers of classifiers that each saw a shard of the patients and no note with the class.
 
-    SISA (Bourtoule et al. 2021, arXiv 1912.03817): a request to forget retrains only the shards
-    that hold what is to be forgotten, and the ensemble answers by the mean of its probabilities.
+    SISA (Bourtoule et al. 2021, arXiv 1912.03817), without its slices: a request to forget retrains
+    the shards that hold what is to be forgotten, without it (the reading "dropped"), and the
+    ensemble answers by the mean of its probabilities.
     Whose data are withdrawn is in one shard; a class is in nearly all.
 
     Returns
@@ -83,7 +84,7 @@ def sisa(study: Study, n_shards: int, *, seed: int = 0) -> tuple[np.ndarray, int
     ------
     ValueError
         If there are fewer than two shards, or one lacks notes of the training or the validation
-        split.
+        split, or validation notes that tell a label.
     """
     names = np.unique(study.groups)
     if not 2 <= n_shards <= len(names) // 10:
@@ -92,7 +93,7 @@ def sisa(study: Study, n_shards: int, *, seed: int = 0) -> tuple[np.ndarray, int
         )
     shard_of = dict(zip(names, np.random.default_rng(seed).permutation(len(names)), strict=True))
     shard = np.array([shard_of[group] for group in study.groups]) % n_shards
-    targets, kept = without_class(study.targets, study.forget, "relabelled")
+    targets, kept = without_class(study.targets, study.forget, "dropped")
     for own in range(n_shards):
         for split in (study.train, study.validation):
             if not (kept & (shard == own))[split].any():
@@ -100,6 +101,12 @@ def sisa(study: Study, n_shards: int, *, seed: int = 0) -> tuple[np.ndarray, int
                     f"shard {own + 1} of {n_shards} has no note to train on or to stop by: ask for "
                     "fewer shards"
                 )
+        stopping = targets[study.validation][(kept & (shard == own))[study.validation]]
+        if not (stopping.any(axis=0) & ~stopping.all(axis=0))[study.retained].any():
+            raise ValueError(
+                f"shard {own + 1} of {n_shards} has no label that some validation notes have and "
+                "others lack, and so nothing to stop by: ask for fewer shards"
+            )
     said, retrained = [], 0
     for own in range(n_shards):
         one = retrain(study, targets=targets, kept=kept & (shard == own))

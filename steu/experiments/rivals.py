@@ -124,14 +124,20 @@ RIVALS = {
     ),
     "direct_suppression": Rival(_dense("direct_suppression"), "BCE(z_f, 0) + L_utility", OURS),
     "gradient_ascent": Rival(_dense("gradient_ascent"), "−BCE(z_f, 1) + L_utility", OURS),
-    "influence_weighted": Rival(_influence, "one step −scale · H⁻¹ ∇ mean z_f", "1703.04730", 1),
+    "influence_weighted": Rival(
+        _influence,
+        "one step −s (n_f / n) / C · (H + 0.1 mean H)⁻¹ ∇ mean z_f, "
+        f"s = {INFLUENCE:g} · rate; 1 would be the influence function's",
+        "1703.04730",
+        1,
+    ),
     "neg_grad_plus": Rival(
         _dense("neg_grad_plus"), "−BCE(z_f, 1) + BCE of the kept pairs", "2302.09880"
     ),
     "scrub": Rival(
         _dense("scrub"),
-        "in turns: KL + BCE of the kept pairs, then with −KL(z⁰_f ‖ z_f), "
-        f"{LOSSES['scrub'].ascents} times",
+        "in turns: KL + BCE of the kept pairs, then with −KL(z⁰_f ‖ z_f), in the first "
+        f"{LOSSES['scrub'].ascents} epochs but the last",
         "2302.09880",
     ),
     "bad_teacher": Rival(
@@ -150,7 +156,7 @@ RIVALS = {
         "2308.07707",
         1,
     ),
-    "lora": Rival(_lora, f"STEU's losses, by adapters of rank {RANK}", "2106.09685"),
+    "lora": Rival(_lora, f"STEU's losses; adapters, rank {RANK}, rate × {LORA:g}", "2106.09685"),
     "matched_rows": Rival(
         _rows, "e_t − δ_t c, δ_t by how much more frequent t is", "2606.03695", 1, False
     ),

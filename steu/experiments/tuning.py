@@ -16,7 +16,7 @@ from steu.models.outputs import decided
 from steu.task import ForgetTask
 
 RATIO = 2.0  # from one rate to the next where none is given
-Quality = tuple[bool, float]  # whether the class falls silent, then the criterion
+Quality = tuple[bool, float]  # whether the class falls silent; then the criterion, or how loud
 Trials = dict[tuple[float, float], tuple[Trained | None, dict[str, float]]]  # by rate, head_rate
 
 
@@ -32,8 +32,9 @@ def tune(
     """Train at several rates and keep what does best on the validation split.
 
     A setting after which the class is still said (a forget F1 of `SILENT` or more) has lost against
-    any after which it is not. Among equals the criterion is retained macro-AUROC minus the distance
-    of the forgotten class's AUROC from one half: a good edit ranks the other classes as before and
+    any after which it is not, and of those that say it the quietest is the best: a search goes on
+    towards silence. Among the silent the criterion is retained macro-AUROC minus the distance of
+    the forgotten class's AUROC from one half: a good edit ranks the other classes as before and
     this one no better than chance. F1 decides no more than that, since a bias can set it.
 
     Parameters
@@ -60,10 +61,17 @@ def tune(
     Raises
     ------
     ValueError
-        If a factor is not positive, or every training diverged.
+        If a factor is not positive, every training diverged, or no validation note has the class,
+        or none lacks it.
     """
     if not factors or min(factors) <= 0:
         raise ValueError(f"factors must be one or more positive numbers; found {list(factors)}")
+    judged = task.is_forget[task.validation]
+    if judged.all() or not judged.any():
+        raise ValueError(
+            f"a search needs validation notes with and without {task.labels[task.forget]!r}; found "
+            f"{int(judged.sum())} with of {len(judged)}: give others as splits, or let them be made"
+        )
     trials: Trials = {}
 
     def quality(rate: float, head: float) -> Quality:
@@ -122,7 +130,8 @@ def _search(
 
 
 def _quality(found: dict[str, float]) -> Quality:
-    return found.get("forget_f1", 1.0) < SILENT, found["criterion"]
+    said = found.get("forget_f1", math.inf)  # of one that diverged nothing is known
+    return (True, found["criterion"]) if said < SILENT else (False, -said)
 
 
 def _at_edge(value: float, tried: Sequence[float]) -> bool:

@@ -24,6 +24,7 @@ def style() -> None:
     """The look of all figures of a notebook, SVG as their format, and tables without gaps."""
     set_matplotlib_formats("svg")
     pd.set_option("display.max_rows", 500)
+    pd.set_option("display.max_colwidth", None)
     look()
 
 

@@ -49,7 +49,9 @@ def edit_layers(
     The paper names gradient ascent and direct suppression and the number of parameters they change,
     which is that of three layers [I]; the objectives here are the customary ones. The others are
     those of their own papers, for pairs of a note and a label. All are in `RIVALS` and see as many
-    notes. The model itself is left as it was; see `unlearn` for `train` and the history.
+    notes an epoch, but for one that takes forgetting and keeping in turns; its last epoch repairs
+    where there are two. The model itself is left as it was; see `unlearn` for `train` and the
+    history.
 
     Raises
     ------
@@ -61,7 +63,8 @@ def edit_layers(
         raise ValueError(f"{rival} is defined for independent sigmoids; this model has a softmax")
     config, model, method = config or LayerConfig(), task.model, RIVALS[rival]
     train = task.train if train is None else train
-    batches = in_turns(forget_and_retain_batches(task, train, config), ascents=method.ascents)
+    ascents = min(method.ascents, max(config.epochs - 1, 1))  # the last epoch repairs
+    batches = in_turns(forget_and_retain_batches(task, train, config), ascents=ascents)
     origin = task.origin
     knowing = task.teacher.logits  # read before anything is attached
     blind = blind_logits(task, train, seed=config.seed) if method.blind else knowing[:, task.forget]

@@ -11,17 +11,19 @@ import numpy as np
 import torch
 
 from steu.selection.counts import count_tokens
-from steu.selection.scores import pmi_scores
 from steu.task import ForgetTask
 from steu.unlearning.sparse_edit import SparseEdit
+
+RARE = 5  # occurrences in training notes below which a token is not eligible for selection either
 
 
 def blind_rows(task: ForgetTask, token_ids: np.ndarray, *, seed: int = 0) -> SparseEdit:
     """Put into the rows of `token_ids` those of tokens whose PMI with the class is nearest to 0.
 
     As many other tokens as are selected, of those that occur in training notes with the class, are
-    dealt out at random. In place of the selected words the encoder then reads words of which a note
-    with the class holds no more than any other. The head stays.
+    dealt out at random; rare ones, whose PMI is chance, only where there are no others. In place of
+    the selected words the encoder then reads words of which a note with the class holds no more
+    than any other. The head stays.
 
     Parameters
     ----------
@@ -43,8 +45,10 @@ def blind_rows(task: ForgetTask, token_ids: np.ndarray, *, seed: int = 0) -> Spa
     token_ids = np.asarray(token_ids).astype(np.int64)
     counts = count_tokens(task.notes)[task.train]
     with_class = task.is_forget[task.train]
-    score = np.abs(pmi_scores(counts, with_class))
-    usable = np.asarray(counts[with_class].sum(axis=0)).ravel() > 0
+    n_forget, n = (np.asarray(part.sum(axis=0)).ravel() for part in (counts[with_class], counts))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        far = np.abs(np.log2(n_forget / n_forget.sum()) - np.log2(n / n.sum()))  # |PMI|, bits
+    usable = n_forget > 0
     usable[token_ids] = False
     others = np.flatnonzero(usable)
     if len(others) < len(token_ids):
@@ -52,7 +56,7 @@ def blind_rows(task: ForgetTask, token_ids: np.ndarray, *, seed: int = 0) -> Spa
             f"blind rows need as many other tokens as are selected; found {len(others):,} beside "
             f"{len(token_ids):,}: select fewer"
         )
-    nearest = others[np.argsort(score[others], kind="stable")[: len(token_ids)]]
+    nearest = others[np.lexsort((far[others], n[others] < RARE))[: len(token_ids)]]
     dealt = np.random.default_rng(seed).permutation(nearest)
     start = SparseEdit.identity(task.model, torch.from_numpy(token_ids))
     rows = SparseEdit.identity(task.model, torch.from_numpy(dealt)).rows

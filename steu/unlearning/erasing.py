@@ -73,6 +73,7 @@ def collapse_rows(
             f"{n_rows}: select fewer tokens, or ask for fewer rows"
         )
     said = _what_is_said(task, counts, train)
+    n_rows = min(n_rows, len(np.unique(said[others], axis=0)))
     means = KMeans(n_rows, n_init=4, random_state=seed)
     with threadpool_limits(1):
         group = means.fit(said[others], sample_weight=np.sqrt(often[others])).labels_
@@ -86,9 +87,15 @@ def collapse_rows(
 
 
 def _what_is_said(task: ForgetTask, counts: sparse.csr_matrix, train: np.ndarray) -> np.ndarray:
-    """Log-odds of every token with each label that stays, in standard deviations, (V, C − 1)."""
+    """Log-odds of every token with each label that stays, in standard deviations, (V, ≤ C − 1).
+
+    A label that all of the notes have, or none, says nothing of any token.
+    """
     truth = task.targets[train] == 1
-    said = [log_odds_scores(counts, truth[:, c]) for c in task.retained if truth[:, c].any()]
+    tells = truth.any(axis=0) & ~truth.all(axis=0)
+    said = [log_odds_scores(counts, truth[:, c]) for c in task.retained if tells[c]]
+    if not said:
+        return np.zeros((counts.shape[1], 1))
     return np.nan_to_num(np.stack(said, axis=1), posinf=0.0, neginf=0.0)
 
 

@@ -100,7 +100,9 @@ def fit_eraser(features: torch.Tensor, task: ForgetTask, train: np.ndarray) -> E
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # it compiles with torch.jit
         from concept_erasure import LeaceEraser
-    eraser = LeaceEraser.fit(features.double().cpu(), with_class.double()[:, None])
+    told = with_class.double()[:, None]
+    told = told / told.std()  # the same map; of a rare class it would take the covariance for none
+    eraser = LeaceEraser.fit(features.double().cpu(), told)
     mean = eraser.bias if eraser.bias is not None else torch.zeros(features.shape[1])
     left, right = eraser.proj_left[:, 0], eraser.proj_right[0]
     return ErasedFeatures(mean.float(), left.float(), right.float(), origin=task.origin)

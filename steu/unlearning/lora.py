@@ -33,12 +33,13 @@ def lora_edit(
 
     LoRA (Hu et al. 2021, arXiv 2106.09685) by PEFT, with α = r and no dropout, under STEU's own two
     losses, so that the two differ in what they may change and in nothing else. At the start
-    up = 0, and the model is unchanged. It is trained in a copy of the model.
+    up = 0, and the model is unchanged. It is trained in a copy of the modules around its weights.
 
     Raises
     ------
     ValueError
-        If PEFT is missing, the rank is not positive, or the encoder has fewer layers.
+        If PEFT is missing, the rank is not positive, a drift penalty is asked for, or the encoder
+        has fewer layers.
     """
     try:
         from peft import LoraConfig, inject_adapter_in_model
@@ -47,16 +48,21 @@ def lora_edit(
     if rank < 1:
         raise ValueError(f"rank must be 1 or more; found {rank}")
     config = config or LayerConfig()
+    if config.drift_weight:
+        raise ValueError(
+            f"adapters know no drift; drift_weight must be 0, found {config.drift_weight}"
+        )
     batches = forget_and_retain_batches(task, task.train if train is None else train, config)
     origin, prefix = task.origin, f"{head_name(task.model)}."
     task.teacher  # noqa: B018  read before anything is trained
     linear = {name for name, module in task.model.named_modules() if isinstance(module, nn.Linear)}
     weights = last_layers(task.model, n_layers)
     wanted = [n.removesuffix(".weight") for n in weights if n.removesuffix(".weight") in linear]
-    with torch.random.fork_rng():
+    with frozen(task.model), torch.random.fork_rng():  # PEFT would leave the weights frozen
         torch.manual_seed(config.seed)
         settings = LoraConfig(r=rank, lora_alpha=rank, lora_dropout=0.0, target_modules=wanted)
-        other = copy.deepcopy(task.model)
+        shared = {id(tensor): tensor for tensor in task.model.state_dict(keep_vars=True).values()}
+        other = copy.deepcopy(task.model, shared)  # modules of its own around the same weights
         inject_adapter_in_model(settings, other, NAME)  # in place
     head = trainable_head(copy_of_head(task.model), config.head, task.forget)
 

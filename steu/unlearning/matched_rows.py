@@ -21,12 +21,12 @@ def matched_rows(
     start: SparseEdit | None = None,
     train: np.ndarray | None = None,
 ) -> SparseEdit:
-    """Move the rows of `token_ids` so that notes with and without the class look alike on average.
+    """Move the rows of `token_ids` so that words with and without the class look alike on average.
 
     As EMBER does (arXiv 2606.03695), a concept's direction is subtracted from the embeddings of its
     tokens, e − δ c; there the direction is found by matrix factorisation, here it is what the
     classes differ by. With p_t⁺ and p_t⁻ the mean share of token t in notes with and without the
-    class, c = Σ_t (p_t⁺ − p_t⁻) e_t is the difference of their mean embeddings, and
+    class, c = Σ_t (p_t⁺ − p_t⁻) e_t is by how much the words of the two differ on average, and
 
         δ_t = scale · (p_t⁺ − p_t⁻) / Σ_{s selected} (p_s⁺ − p_s⁻)²
 
@@ -72,7 +72,8 @@ def matched_rows(
 def share_difference(task: ForgetTask, train: np.ndarray) -> np.ndarray:
     """Mean share of each token in notes with the class minus that in notes without, (V,) float64.
 
-    A share is of all tokens of a note; special ones are left out, since they are in every note.
+    A share is of all tokens of a note. Special ones have none: they are no words, and no edit here
+    moves them. (Theirs is the larger the shorter the note, so mean embeddings may still differ.)
     """
     counts = count_tokens(task.notes)[train]
     shares = counts.multiply(1 / task.notes.lengths[train][:, None]).tocsr()

@@ -72,7 +72,9 @@ def scrub(step: Step) -> Pair:
     """−KL(teacher ‖ student) on what is forgotten; KL + BCE on the rest (arXiv 2302.09880).
 
     The two are taken in turns: a pass over notes without the class keeps, one over those with it
-    drives the class away and keeps their other labels; the last passes keep alone.
+    drives the class away and keeps their other labels; the last passes keep alone. In the paper the
+    pass that drives away goes first and does nothing else; of a divergence from the original the
+    first such pass would have no slope.
     """
     away = -_mean(_kl(step.lost(step.teacher), step.lost(step.logits)))
     near = _mean(_kl(step.kept(step.teacher), step.kept(step.logits)))
@@ -106,8 +108,8 @@ class Rival:
     ----------
     losses : function of a `Step`
     ascents : int
-        Epochs with a pass over the notes with the class alone, after that over the others; 0 takes
-        both at once.
+        Epochs, not the last of several among them, with a pass over the notes with the class alone,
+        after that over the others; 0 takes both at once.
     blind : bool
         Whether it asks what a model that was never trained says.
     salient : float
