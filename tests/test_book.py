@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import tomllib
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,9 @@ from stubs import steu
 import steu as package
 from steu import __version__
 from steu._io import write_json
+from steu.data import quotations
 from steu.data.cohort import Cohort
+from steu.data.quotations import note_text_in
 from steu.evaluation.results import tagged, write_metrics
 from steu.workflow import book
 from steu.workflow.parameters_page import parameters_page
@@ -360,13 +363,15 @@ def test_a_wrong_link_stops_the_build(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "_build" / "demo").iterdir()] == ["source"]
 
 
-def restricted_cohort(folder: Path, *, restricted: bool, dataset: str = "tiny") -> None:
-    """Three stays, one a split, with the words of NOTE in the first."""
+def restricted_cohort(
+    folder: Path, *, restricted: bool, dataset: str = "tiny", note: str = NOTE
+) -> None:
+    """Three stays, one a split, with the words of a note in the first."""
     frame = pd.DataFrame(
         {
             "subject_id": ["1", "1", "2", "2", "3", "3"],
             "stay_id": list("abcdef"),
-            "text": [NOTE, "admitted for observation", *["discharged home"] * 4],
+            "text": [note, "admitted for observation", *["discharged home"] * 4],
             "a": [True, False] * 3,
             "split": ["train", "train", "validation", "validation", "test", "test"],
         }
@@ -461,27 +466,56 @@ def test_words_of_a_restricted_note_in_a_notebook_that_is_not_shown_stop_the_bui
     restricted_cohort(run, restricted=True)
     (run / folder).mkdir(parents=True)
     nbformat.write(executed("x", extra=LEAK), run / folder / "notebook.ipynb")
-    monkeypatch.setattr(book, "stage", lambda *_, **__: pytest.fail("staged before the scan"))
+    without_sphinx(monkeypatch, "<p>nothing</p>")
     with pytest.raises(ValueError, match=rf"{folder}/notebook.ipynb shows words of note 0"):
         build(tmp_path)
-    assert not (tmp_path / "_build").exists()
+    assert not list((tmp_path / "_build" / "demo").iterdir())
 
 
 def test_a_page_that_shows_words_of_a_restricted_note_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     restricted_cohort(make_project(tmp_path) / "runs" / "demo", restricted=True)
-    built = tmp_path / "_build" / "demo"
+    without_sphinx(monkeypatch, f"<p>{NOTE}</p>")
+    with pytest.raises(ValueError, match=r"page.html shows words of note 0"):
+        build(tmp_path)
+    assert not list((tmp_path / "_build" / "demo").iterdir())
+
+
+def test_what_was_scanned_beside_the_same_notes_is_not_scanned_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_project(tmp_path) / "runs" / "demo"
+    restricted_cohort(run, restricted=True)
+    scanned: list[set[str]] = []
+
+    def scan(texts: Mapping[str, str], notes: Iterable[str]) -> list[quotations.Found]:
+        scanned.append({Path(path).name for path in texts})
+        return note_text_in(texts, notes)
+
+    monkeypatch.setattr(quotations, "note_text_in", scan)
+    for page in ("first", "first", "second"):
+        without_sphinx(monkeypatch, f"<p>{page}</p>")
+        build(tmp_path)
+    assert len(scanned) == 2 and scanned[1] == {"page.html"}  # once a build, and not at all again
+    clean = tmp_path / "_build" / "demo" / "clean.json"
+    for damaged in ("{", json.dumps({"beside": [], "clean": []})):
+        clean.write_text(damaged)
+        build(tmp_path)
+    restricted_cohort(run, restricted=True, note=f"And {NOTE}")  # beside other notes
+    build(tmp_path)
+    assert len(scanned) == 5 and scanned[2] == scanned[3] == scanned[4] == scanned[0]
+
+
+def without_sphinx(monkeypatch: pytest.MonkeyPatch, page: str) -> None:
+    """Build a site of one page only."""
 
     def sphinx(source: Path, html: Path, *, builder: str) -> None:
         html.mkdir()
-        (html / "page.html").write_text(f"<p>{NOTE}</p>")
+        (html / "page.html").write_text(page)
 
     monkeypatch.setattr(book, "sphinx", sphinx)
     monkeypatch.setattr(book, "check_site", lambda *_, **__: None)
-    with pytest.raises(ValueError, match=r"page.html shows words of note 0"):
-        build(tmp_path)
-    assert not list(built.iterdir())
 
 
 def test_words_of_an_open_note_are_welcome(tmp_path: Path) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from steu.data.privacy import note_text_in, suppress_small_cells
+from steu.data.privacy import suppress_small_cells
+from steu.data.quotations import CHUNK, note_text_in
 
 NOTE = "Pt is a 67 y/o man, admitted w/ worsening dyspnoea & leg swelling since Tuesday night."
+WORDS = re.findall(r"[\w/]+", NOTE)
 OTHER = "The quick brown fox jumps over the lazy dog again and again until dawn."
 
 
@@ -73,11 +77,54 @@ RARE = "\U00020000\U00020001\U00020002\U00020003" * 4  # each is two halves in J
         (ACCENTED, ACCENTED.translate(str.maketrans("äöüÜ", "aouU"))),
         (ACCENTED, unicodedata.normalize("NFD", ACCENTED)),
         (unicodedata.normalize("NFD", ACCENTED), ACCENTED),
+        (NOTE, pd.DataFrame({"token": WORDS, "score": 0.25}).to_html()),
+        (NOTE, pd.DataFrame({"token": WORDS, "score": -1.5e-3}).to_string()),
+        (NOTE, "\n".join(f"{i:>3} {word} 0.{i}" for i, word in enumerate(WORDS))),
+        (NOTE, json.dumps([[word, 0.5] for word in WORDS])),
+        (NOTE, json.dumps([{"token": word, "score": 0.5} for word in WORDS], indent=1)),
+        (NOTE, json.dumps({"html": json.dumps([{"token": w, "n": 5} for w in WORDS])})),
+        (NOTE, str([p for w in WORDS for p in (f"Ġ{w[:2]}", w[2:]) if p])),
+        (NOTE, str([(p, 0.3) for w in WORDS for p in (f"▁{w[:2]}", w[2:]) if p])),
+        (NOTE, "".join(f"{w[:1]}&shy;{w[1:]} " for w in WORDS)),
+        (NOTE, "\u200b".join(NOTE)),
+        (NOTE, NOTE.replace("worsening", "worse-\nning").replace("swelling", "swel-\n  ling")),
         (r"at bed\nno oedema\nno fever\nno pain at all", r"bed\nno oedema\nno fever\nno pain at"),
     ],
 )
 def test_text_that_was_escaped_is_found(note: str, page: str) -> None:
     assert [hit.note for hit in note_text_in({"page": page}, [OTHER, note])] == [1]
+
+
+def test_many_notes_are_compared_at_a_time_and_nothing_else_is_found() -> None:
+    """As one would compare word by word, of words that are all on the page."""
+    generator = np.random.default_rng(0)
+    vocabulary = ["".join(generator.choice(list("abcdefgh"), 4)) for _ in range(30)]
+    notes = [" ".join(generator.choice(vocabulary, 20)) for _ in range(3 * CHUNK + 70)]
+    pages = {f"page{i}": " ".join(generator.choice(vocabulary, 400)) for i in range(3)}
+    planted = CHUNK // 2, 3 * CHUNK + 60
+    for page, note in zip(pages, planted, strict=False):
+        pages[page] += f" 17 {notes[note]}"
+
+    def runs(text: str) -> set[tuple[str, ...]]:
+        words = text.split()
+        return set(zip(*(words[start:] for start in range(4)), strict=False))
+
+    on_page = {page: runs(text) for page, text in pages.items()}
+    expected = {
+        (page, number)
+        for number, note in enumerate(notes)
+        for page in pages
+        if runs(note) & on_page[page]
+    }
+    found = note_text_in(pages, iter(notes), words=4)
+    assert {(hit.path, hit.note) for hit in found} == expected
+    assert (
+        len(expected) < 0.2 * len(notes)
+        and {("page0", planted[0]), ("page1", planted[1])} <= expected
+    )
+    whole = note_text_in(pages, iter(notes))
+    assert [(hit.path, hit.note) for hit in whole] == [("page0", planted[0]), ("page1", planted[1])]
+    assert {hit.word for hit in whole} == {401}  # the number before them is a word of the page
 
 
 def test_half_a_letter_and_what_only_looks_escaped_are_read_over() -> None:

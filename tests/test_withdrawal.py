@@ -28,7 +28,7 @@ from transformers import (
 from typer.testing import CliRunner
 
 from steu._io import read_json
-from steu.data.privacy import note_text_in
+from steu.data.quotations import note_text_in
 from steu.models.loading import weights_files
 from steu.models.serialisation import read_tensors
 from steu.unlearning.sparse_edit import SparseEdit

@@ -174,7 +174,7 @@ class Cohort:
         then streams it in the same order.
         """
         folder = Path(folder)
-        about, path = read_json(folder / "cohort.json"), _stored(folder)
+        about, path = read_json(folder / "cohort.json"), stored(folder)
         if sha256(path) != about.get("sha256"):
             raise ValueError(
                 f"{path} is not the file that cohort.json beside it speaks of; write "
@@ -207,7 +207,7 @@ def iter_texts(folder: str | Path, *, index: np.ndarray | None = None) -> Iterat
         If `index` does not ascend or there is no such stay.
     """
     start = 0
-    with pq.ParquetFile(_stored(Path(folder))) as file:
+    with pq.ParquetFile(stored(Path(folder))) as file:
         n = file.metadata.num_rows
         index = np.arange(n) if index is None else index
         if (np.diff(index, prepend=-1, append=n) <= 0).any():
@@ -218,7 +218,8 @@ def iter_texts(folder: str | Path, *, index: np.ndarray | None = None) -> Iterat
             start += len(batch)
 
 
-def _stored(folder: Path) -> Path:
+def stored(folder: Path) -> Path:
+    """The file of a written cohort; ValueError if there is none."""
     path = folder / "cohort.parquet"
     if not path.is_file():
         raise ValueError(f"{path} does not exist; write the cohort first")

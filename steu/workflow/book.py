@@ -93,7 +93,6 @@ def build(profile: str, *, run: Path, root: Path) -> Path:
     chapters = chapters_of(loaded, run=run)
     _require_executed(chapters)
     require_notes(loaded, run=run)
-    check_privacy(run, folders=[run])
     present = gathered_by(run) | {s.name for s in loaded.all_stages if s.gathers}
     with atomic_path(source) as staged:
         measured = [f / "metrics.json" for f in folders if f.relative_to(run).parts[0] in present]
@@ -101,7 +100,8 @@ def build(profile: str, *, run: Path, root: Path) -> Path:
 
     def check(html: Path) -> None:
         try:
-            check_privacy(run, folders=[source, html])
+            # All at once, and after all is made: to read many notes takes minutes.
+            check_privacy(run, folders=[run, source, html], known=target / "clean.json")
         except ValueError:
             shutil.rmtree(source)
             raise

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from steu._io import files_below, read_json
-from steu.data.privacy import note_text_in
+from steu._io import files_below, read_json, sha256, write_json
 from steu.workflow.profiles import Profile
 
 # What nobody reads as text; in all other files a note is looked for.
@@ -40,18 +40,30 @@ def require_notes(profile: Profile, *, run: Path) -> None:
             )
 
 
-def check_privacy(run: Path, *, folders: list[Path]) -> None:
-    """Raise if a notebook, page or figure below `folders` holds words of a restricted note."""
-    check_note_text(folders=folders, cohorts=list(_restricted_cohorts(run)))
+def check_privacy(run: Path, *, folders: list[Path], known: Path | None = None) -> None:
+    """Raise if a notebook, page or figure below `folders` holds words of a restricted note.
+
+    What the file `known` says was found clean, by its content, beside the same notes, is not looked
+    at again; it is written anew where nothing is found.
+    """
+    check_note_text(folders=folders, cohorts=list(_restricted_cohorts(run)), known=known)
 
 
-def check_note_text(*, folders: list[Path], cohorts: list[Path]) -> None:
+def check_note_text(*, folders: list[Path], cohorts: list[Path], known: Path | None = None) -> None:
     """Raise if a notebook, page or figure below `folders` holds words of a note of the cohorts."""
-    shown = dict(_rendered(folders)) if cohorts else {}
-    if cohorts:  # only then are tables read, for which a reader of the book needs nothing
-        from steu.data.cohort import iter_texts
-    for cohort in cohorts:
-        found = note_text_in(shown, iter_texts(cohort))
+    if not cohorts:
+        return
+    from steu.data import quotations  # a reader of the book needs nothing that reads tables
+    from steu.data.cohort import iter_texts, stored
+
+    shown = dict(_rendered(folders))
+    digests = {path: hashlib.sha256(text.encode()).hexdigest() for path, text in shown.items()}
+    # Beside other notes, or to another scan, nothing is clean.
+    beside = [sha256(file) for file in (quotations.__file__, *map(stored, cohorts))]
+    clean = _clean(known, beside)
+    new = {path: text for path, text in shown.items() if digests[path] not in clean}
+    for cohort in cohorts if new else ():
+        found = quotations.note_text_in(new, iter_texts(cohort))
         if found:
             kind = (
                 "restricted dataset"
@@ -63,6 +75,16 @@ def check_note_text(*, folders: list[Path], cohorts: list[Path]) -> None:
                 f"{cohort} ({len(found)} findings), from its word {found[0].word} on; remove the "
                 "output that prints them and run the notebook again"
             )
+    if known is not None:
+        write_json(known, {"beside": beside, "clean": sorted(set(digests.values()))})
+
+
+def _clean(known: Path | None, beside: list[str]) -> set[str]:
+    try:
+        told = read_json(known) if known is not None else {}
+    except (OSError, ValueError):  # of no earlier build, or half a file: all is looked at
+        told = {}
+    return set(told["clean"]) if told.get("beside") == beside else set()
 
 
 def _restricted_cohorts(run: Path) -> Iterator[Path]:
