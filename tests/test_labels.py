@@ -45,6 +45,10 @@ def test_the_first_notebook_has_the_default_labels() -> None:
         ("V45", (10, "V45")),
         ("icd9:V45", (9, "V45")),
         ("icd9:E980.2", (9, "E9802")),
+        ("E880.1", (9, "E8801")),
+        ("E88.01", (10, "E8801")),
+        ("icd10:E880.1", (10, "E8801")),
+        ("42", (9, "42")),
         ("icd10:R65.2", (10, "R652")),
         ("i50.9", (10, "I509")),
         ("diagnosis:diabetes mellitus", (0, "DIABETES MELLITUS")),
@@ -59,6 +63,11 @@ def test_prefix_tells_its_system(prefix: str, parsed: tuple[int, str]) -> None:
 def test_malformed_prefix_is_refused(prefix: object) -> None:
     with pytest.raises(ValueError, match="is not an ICD prefix; expected one such as"):
         parse_prefix(prefix)
+
+
+def test_a_dot_behind_fewer_than_three_digits_is_a_lost_zero() -> None:
+    with pytest.raises(ValueError, match="has three digits before its dot; write '038.9'"):
+        parse_prefix("38.9")
 
 
 def test_a_written_diagnosis_needs_words() -> None:
@@ -92,6 +101,7 @@ def test_digit_cannot_start_icd10() -> None:
         ("E08.1", (10, "E081")),
         ("V62.84", (9, "V6284")),
         (" j96.00 ", (10, "J9600")),
+        ("31.1", (0, "31.1")),  # not 311, depressive disorder
     ],
 )
 def test_code_of_a_mixed_list(code: str, parsed: tuple[int, str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -210,3 +211,129 @@ def test_a_document_of_several_rows_may_say_a_label_once(tmp_path: Path) -> None
     cohort = build("table", path, **options)
     assert (len(cohort.frame), cohort.excluded["without_label"]) == (30, 0)
     assert cohort.frame["urgent"].sum() == 10
+
+
+def mended(*written: str) -> list[str | None]:
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE t AS SELECT unnest(?) AS id", [list(written)])
+        mend_ids(connection, "t", "id", path=Path("t.csv"))
+        return [value for (value,) in connection.execute("FROM t").fetchall()]
+
+
+def test_ids_are_the_same_whatever_wrote_them() -> None:
+    assert mended("2.3456700E7", "2,34567E7", "23456700,0") == ["23456700"] * 3
+    assert mended("3e12", "2.5E1", "1.5.2") == ["3e12", "25", "1.5.2"]
+    assert mended("p1\u00a0", "\u3000p1 ", "p1") == ["p1"] * 3
+    assert len(set(mended("Zo\u00eb", "Zoe\u0308"))) == 1
+    assert mended("n/a", "#N/A", "none", "NaT", " Null ", "nanna") == [None] * 5 + ["nanna"]
+
+
+@pytest.mark.parametrize("rounded", ["1,23457E+11", "1.23457e+11", "1E+05", "1.2345678E3"])
+def test_ids_that_were_rounded_are_refused(rounded: str) -> None:
+    with pytest.raises(ValueError, match=r"t\.csv: an id is '.*', which a spreadsheet has rounded"):
+        mended("7", rounded)
+
+
+@pytest.mark.parametrize("pair", [("000012", "12"), ("p-1", "P-1")])
+def test_ids_that_may_be_of_one_patient_are_refused(pair: tuple[str, str]) -> None:
+    with pytest.raises(
+        ValueError, match=f"the ids '{pair[0]}' and '{pair[1]}' differ|the ids 'P-1"
+    ):
+        mended(*pair, "other")
+
+
+@pytest.mark.parametrize("shown", ["#NAME?", "#REF!", "######", " #DIV/0! "])
+@pytest.mark.parametrize("column", ["body", "patient"])
+def test_what_a_spreadsheet_could_not_show_is_refused(
+    tmp_path: Path, column: str, shown: str
+) -> None:
+    path = reports(tmp_path / "t.csv", **{column: [shown] + ["#1 of 2"] * 59})
+    with pytest.raises(ValueError, match=rf"column {column} holds '{re.escape(shown.strip())}'"):
+        build("table", path, **TABLE)
+
+
+def wrong_version(folder: Path) -> None:
+    mimic_iv(folder, diagnoses_icd_iv={"icd_version": "10"})
+
+
+def letter_of_icd10(folder: Path) -> None:
+    mimic_iv(folder, diagnoses_icd={"icd9_code": ["I509"]})
+
+
+def dotted_without_zero(folder: Path) -> None:
+    mimic_iv(folder, diagnoses_icd={"icd9_code": ["38.9"]})
+
+
+def year_of_two_digits(folder: Path) -> None:
+    mimic_iii(folder, noteevents={"chartdate": ["12/11/15"]})
+
+
+@pytest.mark.parametrize(
+    ("spoil", "layout", "said"),
+    [
+        (wrong_version, "mimic_iv", "'0389' is said to be of ICD-10 and cannot be"),
+        (letter_of_icd10, "mimic_iv", "'I509' is said to be of ICD-9 and cannot be"),
+        (dotted_without_zero, "mimic_iv", r"the ICD-9 code '38\.9' has less than three digits"),
+        (year_of_two_digits, "mimic_iii", "column chartdate holds '12/11/15'; expected times"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(
+    tmp_path: Path, spoil: Callable[[Path], None], layout: str, said: str
+) -> None:
+    spoil(tmp_path)
+    with pytest.raises(ValueError, match=said):
+        build(layout, tmp_path)
+
+
+LISTED = {"text": "body", "id": "id", "subject": "patient"}
+
+
+@pytest.mark.parametrize(
+    ("cells", "labels", "said"),
+    [
+        (["Uro", "Car", "Uro;Car"], {}, "holds 'Uro;Car', whose parts are labels too: name what"),
+        (["['Uro', 'Car']", "['Uro']"], {"delimiter": ","}, "holds \"\\['Uro'\", a list|holds"),
+        (["['Uro', 'Car']", "['Uro']"], {}, "holds \"\\['Uro', 'Car'\\]\", a list that was writ"),
+        (["Uro", "Car"], {"keep": ["Uro"], "top_n": 1}, "'keep' names labels and 'top_n' counts"),
+    ],
+)
+def test_several_labels_are_not_taken_for_one(
+    tmp_path: Path, cells: list[str], labels: dict, said: str
+) -> None:
+    path = reports(tmp_path / "t.csv", what=(cells * 60)[:60])
+    with pytest.raises(ValueError, match=said):
+        build("table", path, **LISTED, labels={"column": "what"} | labels)
+
+
+def test_a_name_with_a_delimiter_in_it_may_be_kept(tmp_path: Path) -> None:
+    path = reports(tmp_path / "t.csv", what=["Uro", "Car", "Uro;Car"] * 20)
+    labels = {"column": "what", "keep": ["Uro", "Car", "Uro;Car"]}
+    assert build("table", path, **LISTED, labels=labels).labels == ("Uro", "Car", "Uro;Car")
+    blank = {"column": "what", "keep": None, "delimiter": ";", "top_n": None}
+    assert build("table", path, **LISTED, labels=blank).labels == ("Car", "Uro")
+
+
+def test_the_same_text_under_two_ids_is_in_one_split(tmp_path: Path) -> None:
+    path = reports(tmp_path / "t.csv", body=[f"report {i % 30}" for i in range(60)])
+    cohort = build("table", path, text="body", id="id", labels={"columns": ["urgent"]})
+    assert len(cohort.frame) == 60
+    assert (cohort.frame.groupby("text")["split"].nunique() == 1).all()
+
+
+def test_texts_of_one_group_stand_as_in_the_file(tmp_path: Path) -> None:
+    words = ["zebra", "adder", "zebra"]
+    path = reports(
+        tmp_path / "t.csv",
+        visit=[i // 3 for i in range(60)],
+        body=[f"{words[i % 3]} {i // 3}" for i in range(60)],
+    )
+    given = {"text": "body", "group_by": "visit", "labels": {"columns": ["urgent"]}}
+    texts = build("table", path, **given).frame.set_index("stay_id")["text"]
+    assert texts["4"] == "zebra 4\n\nadder 4"
+
+
+def test_prefixes_that_hardly_any_code_begins_with_are_said(tmp_path: Path) -> None:
+    labels = {"heart_failure": ["428", "I50"], "sepsis": ["038", "O38", "995.9"]}
+    cohort = build("mimic_iii", mimic_iii(tmp_path / "a"), labels=labels)
+    cohort.write(tmp_path / "cohort")
+    assert Cohort.read(tmp_path / "cohort").rare_prefixes == ("I50", "O38", "995.9")

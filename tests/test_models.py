@@ -201,6 +201,35 @@ def test_a_resized_embedding_that_no_longer_fits_its_tokenizer_is_named(tmp_path
     model.save_pretrained(tmp_path)
     with pytest.raises(ValueError, match=r"knows 30,522 tokens and the embedding has 100 rows"):
         load_classifier(tmp_path)
+    model.resize_token_embeddings(40_000, mean_resizing=False)
+    model.save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=r"has 40,000 rows: that is another model's tokenizer"):
+        load_classifier(tmp_path)
+
+
+def test_weights_that_are_no_numbers_and_a_part_that_is_lacking_are_named(tmp_path):
+    model, tokenizer = build_classifier("random-bert", LABELS)
+    model.get_input_embeddings().weight.data[7, 0] = float("nan")
+    save_classifier(model, tokenizer, tmp_path / "nan")
+    with pytest.raises(ValueError, match=r"weights bert\.embeddings\.word_.* that are no numbers"):
+        load_classifier(tmp_path / "nan")
+    parts = tmp_path / "parts"
+    model.save_pretrained(parts, max_shard_size="500KB")
+    tokenizer.save_pretrained(parts)
+    first = sorted(parts.glob("*.safetensors"))[0]
+    first.unlink()
+    with pytest.raises(ValueError, match=f"lacks {first.name}, a part of its weights"):
+        load_classifier(parts)
+
+
+def test_a_head_that_the_config_does_not_describe_is_named(tmp_path):
+    save_classifier(*build_classifier("random-bert", LABELS), tmp_path / "model")
+    config = tmp_path / "model" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"head_width": 8}))
+    with pytest.raises(
+        ValueError, match="a hidden layer of 8, and model.safetensors holds another"
+    ):
+        load_classifier(tmp_path / "model")
 
 
 def test_weights_that_git_lfs_did_not_fetch_are_named(tmp_path):
@@ -233,6 +262,11 @@ def saved(tmp_path_factory):
         ),
         ({"config.json": json.dumps({"model_type": "mine"})}, "its config does not open .*`mine`"),
         ({"config.json": LFS}, "config.json is not valid JSON"),
+        ({"config.json": "[]"}, "config.json holds no config: get the model's own file again"),
+        (
+            {"config.json": json.dumps({"model_type": "bert", "quantization_config": {"a": 1}})},
+            "its weights are quantised .* name the model with its weights as they were trained",
+        ),
         ({"config.json": None}, "its config does not open .* `model_type` key in its config.json"),
         (
             {"config.json": None, "adapter_config.json": "{}"},

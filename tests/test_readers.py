@@ -11,6 +11,8 @@ from pathlib import Path
 
 import duckdb
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from steu.data.labels import DEFAULT_LABELS, check_labels
@@ -294,6 +296,24 @@ def test_an_eicu_stay_that_comes_twice_is_refused(eicu: Path) -> None:
         read_eicu(connection, EICU, eicu)
 
 
+def test_eicu_stays_without_a_row_of_their_patient_are_counted(tmp_path: Path) -> None:
+    stays = range(1, 61)
+    write(
+        tmp_path / "patient.csv", "patientunitstayid,uniquepid", [[i, f"p{i}"] for i in stays[::2]]
+    )
+    header = "patientunitstayid,diagnosisstring,icd9code"
+    write(
+        tmp_path / "diagnosis.csv",
+        header,
+        [[i, "a|b", "428.0" if i % 3 else "038.9"] for i in stays],
+    )
+    header = "patientunitstayid,drugstartoffset,drugname,drughiclseqno,drugordercancelled"
+    write(tmp_path / "medication.csv", header, [[i, 1, f"drug{i}", 1, "No"] for i in stays])
+    given = {"labels": {"hf": ["428"]}, "name": "tiny", "restricted": False}
+    cohort = build_cohort("eicu", tmp_path, **given, sections=["medication"])
+    assert (len(cohort.frame), cohort.excluded["without_patient"]) == (30, 30)
+
+
 def test_eicu_sections_are_chosen_and_ordered(eicu: Path, store: TextStore) -> None:
     with duckdb.connect() as connection:
         read_eicu(connection, EICU, eicu, sections=["medication", "pastHistory"])
@@ -547,3 +567,62 @@ def test_parquet_of_bytes_and_lists_is_text_and_labels(tmp_path: Path) -> None:
     names, found = plain(path, {"column": "kinds"}, text="body", id="id")
     assert names == ("urology", "cardiology")
     assert found == {"Größe": [True, True], "naïve": [True, False], "c": [False, False]}
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pa.binary(),
+        pa.large_binary(),
+        pa.binary_view(),
+        pa.dictionary(pa.int32(), pa.binary()),
+        pa.dictionary(pa.int32(), pa.string()),
+        pa.string_view(),
+    ],
+    ids=str,
+)
+def test_parquet_of_any_kind_of_text_is_text(tmp_path: Path, kind: pa.DataType) -> None:
+    path = tmp_path / "t.parquet"
+    texts = pa.array(["Größe", "naïve", "c"])
+    raw = kind.value_type if pa.types.is_dictionary(kind) else kind
+    column = texts.cast(pa.binary()).cast(raw) if "binary" in str(raw) else texts.cast(raw)
+    column = column.dictionary_encode() if pa.types.is_dictionary(kind) else column
+    labels = pa.array([[b"\xc3\x9cbel"], [b"b", b"\xc3\x9cbel"], []], pa.list_(pa.binary()))
+    pq.write_table(pa.table({"id": [1, 2, 3], "body": column, "Kinds": labels}), path)
+    names, found = plain(path, {"column": "kinds"}, text="body", id="id")
+    assert names == ("Übel", "b")
+    assert found == {"Größe": [True, False], "naïve": [True, True], "c": [False, False]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (pa.struct({"n": pa.string()}), {"n": "a"}),
+        (pa.list_(pa.list_(pa.string())), [["a"]]),
+        (pa.map_(pa.string(), pa.string()), [("a", "b")]),
+    ],
+    ids=["struct", "lists of lists", "map"],
+)
+def test_parquet_that_nests_labels_otherwise_is_refused(tmp_path: Path, kind, value) -> None:
+    path = tmp_path / "t.parquet"
+    columns = {"id": [1, 2], "body": ["a", "b"], "kinds": pa.array([value, value], kind)}
+    pq.write_table(pa.table(columns), path)
+    with pytest.raises(ValueError, match=r"column kinds holds .*; expected names of labels, or li"):
+        plain(path, {"column": "kinds"}, text="body", id="id")
+
+
+def test_lists_take_no_delimiter(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pd.DataFrame({"id": [1], "body": ["a"], "kinds": [["x", "y"]]}).to_parquet(path)
+    with pytest.raises(ValueError, match="column kinds holds lists already: leave delimiter out"):
+        plain(path, {"column": "kinds", "delimiter": ";"}, text="body", id="id")
+
+
+@pytest.mark.parametrize(
+    ("start", "what"),
+    [(b"BZh9", "bzip2"), (b"\xfd7zXZ\0", "xz"), (b"\x28\xb5\x2f\xfd", "Zstandard")],
+)
+def test_a_table_that_is_packed_otherwise_is_named(tmp_path: Path, start: bytes, what: str) -> None:
+    (tmp_path / "t.csv").write_bytes(start + b"\0\xff" * 20)
+    with pytest.raises(ValueError, match=f"t.csv is compressed by {what}: save it as CSV"):
+        plain(tmp_path / "t.csv", {"column": "a"}, text="body")

@@ -431,6 +431,12 @@ def test_each_profile_fits_the_notebooks(profile: str, tmp_path: Path, monkeypat
             "reads toy from 'mimic' below a data folder",
         ),
         ("datasets:", "datasets: [", "not valid YAML"),
+        ("forget_label: a", "forget_label: 2024-13-45", "wrong.yaml: month must be in 1..12; put"),
+        (
+            "{epochs: 2}}",
+            "{epochs: two}}\nfirst_seed_parameters: {02_classifier: {epochs: 2}}",
+            "parameter epochs: expected int, found 'two' (str)",
+        ),
     ],
 )
 def test_a_wrong_profile_is_one_clear_line(
@@ -457,6 +463,8 @@ TABLE = "layout: table, path: t.csv, restricted: false, forget_label: a"
         ("{column: c, delimiter: 1}", "{text: t}", "labels: delimiter: expected a valid"),
         ("{column: c, top_n: '5'}", "{text: t}", "labels: top_n: expected a valid integer"),
         ("{column: c, top_n: -1}", "{text: t}", "top_n: expected greater than or equal"),
+        ("{column: c, top_n: 1, keep: [a]}", "{text: t}", "'keep' names labels and 'top_n' cou"),
+        ("{columns: []}", "{text: t}", "labels: columns: "),
         ("{column: c, keep: a}", "{text: t}", "labels: keep: expected a valid list"),
         ("{column: c, columns: [a]}", "{text: t}", "labels: column: unknown key; did"),
         ("{columns: [a, 5]}", "{text: t}", "labels: columns: 1: expected a valid string"),

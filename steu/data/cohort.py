@@ -43,6 +43,9 @@ class Cohort:
         Number of stays left out, by reason.
     texts
         Digest of the texts, where the frame is without them.
+    rare_prefixes
+        Of the labels, those that codes of fewer than `SMALLEST_CELL` patients begin with: misspelt,
+        or of another system than the data.
 
     Raises
     ------
@@ -58,6 +61,7 @@ class Cohort:
     restricted: bool
     excluded: Mapping[str, int] = field(default_factory=dict)
     texts: str | None = field(default=None, repr=False, compare=False)
+    rare_prefixes: Sequence[str] = field(default=(), repr=False, compare=False)
 
     def __post_init__(self) -> None:
         _validate(self.frame, self.labels, self.name)
@@ -190,6 +194,7 @@ class Cohort:
             about["restricted"],
             about["excluded"],
             None if text else about["texts"],
+            tuple(about.get("rare_prefixes", ())),
         )
 
 
@@ -249,6 +254,7 @@ def summary_of(cohort: Cohort, texts_digest: str, parquet: Path) -> dict[str, An
         "stays": len(cohort.frame),
         "patients": int(cohort.frame["subject_id"].nunique()),
         "excluded": dict(cohort.excluded),
+        "rare_prefixes": list(cohort.rare_prefixes),
         "sha256": sha256(parquet),
         "texts": texts_digest,
         "fingerprint": fingerprint_of(cohort.frame, cohort.labels, texts_digest),

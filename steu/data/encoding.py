@@ -149,7 +149,10 @@ def window_of(tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig) -> i
     """Tokens that both a tokenizer and the model of a config can take."""
     positions = getattr(config, "max_position_embeddings", tokenizer.model_max_length)
     # Positions of RoBERTa and its kin are counted from behind the padding token's.
-    if any(kin in config.model_type for kin in ("roberta", "camembert")):
+    if any(
+        kin in config.model_type
+        for kin in ("roberta", "camembert", "mpnet", "longformer", "ibert", "data2vec")
+    ):
         positions -= (config.pad_token_id or 0) + 1
     return min(tokenizer.model_max_length, positions)
 

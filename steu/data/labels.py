@@ -33,7 +33,8 @@ def parse_prefix(prefix: str) -> tuple[System, str]:
 
     A prefix that starts with a digit is ICD-9 and one that starts with a letter is ICD-10. The
     supplementary ICD-9 codes start with a letter too and look like ICD-10 ("E08" is diabetes,
-    "V45" a transport accident): write them "icd9:V45".
+    "V45" a transport accident): write them "icd9:V45". Where a dot is set, "E880.1" can only be
+    ICD-9, and "38.9" is no code of either: ICD-9 has three digits before its dot.
 
     "diagnosis:diabetes mellitus" is no code but how a part of a written diagnosis begins, in any
     case. eICU writes each diagnosis as a path and leaves some without a code, most diabetes among
@@ -58,6 +59,13 @@ def parse_prefix(prefix: str) -> tuple[System, str]:
     stem = (match[2] + (match[3] or "")).upper()
     if match[1] == "10" and stem[0].isdigit():
         raise ValueError(f"{prefix!r}: an ICD-10 code starts with a letter; write 'icd9:{stem}'")
+    if match[3] and re.fullmatch(r"\d{1,2}", match[2]):
+        raise ValueError(
+            f"{prefix!r}: an ICD-9 code has three digits before its dot; write "
+            f"'{match[2].zfill(3)}.{match[3]}'"
+        )
+    if match[1] is None and match[3] and re.fullmatch(r"E\d{3}", match[2].upper()):
+        return 9, stem
     if match[1]:
         return (9 if match[1] == "9" else 10), stem
     return (9 if stem[0].isdigit() else 10), stem
@@ -68,9 +76,12 @@ def parse_code(code: str) -> tuple[System, str]:
 
     A leading digit is ICD-9. Of the ICD-9 supplementary codes, E has three digits before the dot
     ("E980.2") where ICD-10 has two ("E08.1"), and V is read as ICD-9: ICD-10 uses V for transport
-    accidents, which the pick list of eICU does not offer.
+    accidents, which the pick list of eICU does not offer. "31.1" is a procedure, or has lost its
+    zeros: it is no diagnosis of either system (0), and never another one's.
     """
     stem, _, rest = code.strip().upper().partition(".")
+    if rest and re.fullmatch(r"\d{1,2}", stem):
+        return 0, code.strip().upper()
     supplementary = re.fullmatch(r"E\d{3}|V\d{2}", stem) is not None
     return (9 if stem[:1].isdigit() or supplementary else 10), stem + rest
 

@@ -11,6 +11,8 @@ from transformers import CONFIG_MAPPING, PreTrainedModel, PreTrainedTokenizerBas
 
 from steu._io import read_json
 
+PADDED = 1.05  # rows a token at most, beside 128: tables are rounded up, to 128,100 for 128,001
+
 
 def check_folder(folder: Path) -> None:
     """Refuse a folder whose model could not be opened without what else it asks for.
@@ -29,7 +31,14 @@ def check_folder(folder: Path) -> None:
             )
         return
     about = read_json(config)
+    if not isinstance(about, dict):
+        raise ValueError(f"{config} holds no config: get the model's own file again")
     kind = about.get("model_type")
+    if about.get("quantization_config"):
+        raise ValueError(
+            f"{folder}: its weights are quantised (quantization_config in config.json), and rows "
+            "of such a table cannot be edited: name the model with its weights as they were trained"
+        )
     if "auto_map" in about and kind not in CONFIG_MAPPING:
         raise ValueError(
             f"{folder}: a model of type {kind!r} needs code of its own (auto_map in config.json), "
@@ -90,7 +99,7 @@ def embedding_of(model: PreTrainedModel) -> nn.Embedding:
 
 
 def check_vocabulary(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Refuse a tokenizer that knows tokens the embedding has no row for.
+    """Refuse a tokenizer of more tokens than the embedding has rows, or of many fewer.
 
     Raises
     ------
@@ -104,4 +113,10 @@ def check_vocabulary(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase)
             f"tokens and the embedding has {rows:,} rows; call "
             f"resize_token_embeddings({len(tokenizer)}) on the model and save it again, or name "
             "the tokenizer it was trained with"
+        )
+    if rows > PADDED * len(tokenizer) + 128:
+        raise ValueError(
+            f"{model.name_or_path or type(model).__name__}: the tokenizer knows {len(tokenizer):,} "
+            f"tokens and the embedding has {rows:,} rows: that is another model's tokenizer; name "
+            "the one it was trained with"
         )

@@ -119,7 +119,15 @@ def load_classifier(folder: str | Path) -> tuple[PreTrainedModel, PreTrainedToke
         start = f"{head_name(model)}."
         stored = load_file(Path(folder) / "model.safetensors")
         head = {n.removeprefix(start): v for n, v in stored.items() if n.startswith(start)}
-        model.get_submodule(head_name(model)).load_state_dict(head)
+        own = model.get_submodule(head_name(model))
+        if {n: v.shape for n, v in head.items()} != {
+            n: v.shape for n, v in own.state_dict().items()
+        }:
+            raise ValueError(
+                f"{name}: its config.json says that the head has a hidden layer of {width}, and "
+                "model.safetensors holds another head: take both from the same model"
+            )
+        own.load_state_dict(head)
     set_pooling(model, cast(Pooling, pooling))
     check_embedding(model)
     check_vocabulary(model, tokenizer)
@@ -233,7 +241,12 @@ def _pretrained(name: str, config: PreTrainedConfig, *, whole: bool = False) -> 
                 ignore_mismatched_sizes=True,  # which are looked at here
             )
     except OSError as error:
-        raise ValueError(f"{name} has no model.safetensors; {_CONVERT}") from error
+        lacking = _lacking(name)
+        raise ValueError(
+            f"{name} lacks {lacking}, a part of its weights: get the file, or the model again"
+            if lacking
+            else f"{name} has no model.safetensors; {_CONVERT}"
+        ) from error
     except SafetensorError as error:
         raise ValueError(
             f"{name}: model.safetensors holds no weights ({error}); a file of Git LFS that was not "
@@ -255,7 +268,20 @@ def _pretrained(name: str, config: PreTrainedConfig, *, whole: bool = False) -> 
             f"{name}: {len(missing)} weights of {type(model).__name__} are missing, first "
             f"{missing[0]}; they would be drawn at random: name the folder of a model of this kind"
         )
+    odd = next((n for n, p in model.named_parameters() if not p.isfinite().all()), None)
+    if odd:
+        raise ValueError(
+            f"{name}: the weights {odd} hold values that are no numbers: the file is damaged, or "
+            "training went wrong; get the model again"
+        )
     return model
+
+
+def _lacking(name: str) -> str:
+    """The first file that the index of a model names and its folder lacks; "" if none is."""
+    index = Path(name) / "model.safetensors.index.json"
+    parts = set(read_json(index)["weight_map"].values()) if index.is_file() else set()
+    return next((part for part in sorted(parts) if not (index.parent / part).is_file()), "")
 
 
 @contextmanager

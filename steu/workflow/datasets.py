@@ -28,11 +28,17 @@ class ColumnOfLabels(Record):
     top_n: int | None = Field(default=None, ge=1)
     keep: list[str] | None = None
 
+    @model_validator(mode="after")
+    def _chooses_in_one_way(self) -> Self:
+        if self.keep is not None and self.top_n is not None:
+            raise ValueError("'keep' names labels and 'top_n' counts them: leave one out")
+        return self
+
 
 class ColumnsOfLabels(Record):
     """Labels of a table that have a column each."""
 
-    columns: list[str]
+    columns: list[str] = Field(min_length=1)
 
 
 # What each reader can be told, as its own keywords: they need DuckDB, which whoever only builds

@@ -89,7 +89,9 @@ class Grid:
         check_declared(stage, self.declared[stage.name])
         first = self._first_cell(stage)
         chosen = self._chosen(stage, first)
-        check_parameters(stage.path, chosen)
+        seeds = [str(seed) for seed in self.profile.seeds] if "seed" in first else [""]
+        for seed in seeds:  # the first may have parameters of its own
+            check_parameters(stage.path, self._chosen(stage, first | {"seed": seed}))
         fixed = sorted(set(self._given(stage, first)) & set(chosen))
         if fixed:
             raise ValueError(

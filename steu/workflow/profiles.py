@@ -171,6 +171,8 @@ def _read(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path}: not UTF-8; save it as UTF-8") from None
     except yaml.YAMLError as error:
         raise ValueError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    except ValueError as error:  # of a date or a number that YAML takes a text for
+        raise ValueError(f"{path}: {error}; put the value in quotes") from error
     if not isinstance(values, dict):
         raise ValueError(f"{path}: expected a mapping with {', '.join(Profile.model_fields)}")
     return values

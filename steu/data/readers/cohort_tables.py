@@ -20,7 +20,8 @@ import pyarrow as pa
 from steu._errors import check_choice
 from steu._io import Busy, alone, atomic_path, naming_full_disk, write_json
 from steu.data.cohort import BATCH, Cohort, schema_of, summary_of
-from steu.data.labels import check_labels
+from steu.data.labels import check_labels, parse_prefix
+from steu.data.privacy import SMALLEST_CELL
 from steu.data.readers.mimic import LAYOUTS, Mimic, read_eicu, read_mimic
 from steu.data.readers.sql import identifier, indicator_sql, literal
 from steu.data.readers.table import read_plain
@@ -92,10 +93,11 @@ def write_cohort(
     ):
         store = TextStore(stream)
         names, excluded = _tabulate(connection, layout, path, labels, options, store)
+        rare = _rare_prefixes(connection, labels) if layout in LAYOUTS else []
         _assign_splits(connection, names, fractions, seed)
         rows, schema = _ordered_rows(connection, names), schema_of(names)
         frame = rows.drop_columns(["text"]).to_pandas()
-        cohort = Cohort(frame, names, name, layout, restricted, excluded)
+        cohort = Cohort(frame, names, name, layout, restricted, excluded, rare_prefixes=rare)
         cohort.check_positives(needed)
         with atomic_path(folder / "cohort.parquet") as beside:
             digest = _write_rows(connection, schema, _with_texts(rows, store, schema), beside)
@@ -173,6 +175,20 @@ def _check_options(layout: str, reader: Callable[..., Any], options: Mapping[str
             f"layout {layout!r}: option {missing[0]!r} is missing; its options are: "
             f"{', '.join(known)}"
         )
+
+
+def _rare_prefixes(
+    connection: duckdb.DuckDBPyConnection, labels: Mapping[str, Sequence[str]]
+) -> list[str]:
+    """Those of the labels that codes of hardly anybody begin with, in their order."""
+    prefixes = [prefix for some in labels.values() for prefix in some]
+    counts = ", ".join(
+        f"count(DISTINCT subject_id) FILTER "
+        f"(system = {system} AND starts_with(code, {literal(stem)}))"
+        for system, stem in map(parse_prefix, prefixes)
+    )
+    patients = connection.execute(f"SELECT {counts} FROM codes").fetchall()[0]
+    return [p for p, n in zip(prefixes, patients, strict=True) if n < SMALLEST_CELL]
 
 
 def _count_excluded(connection: duckdb.DuckDBPyConnection, *, unlabelled: str) -> dict[str, int]:

@@ -161,11 +161,12 @@ def read_eicu(
     connection.execute(
         """CREATE TABLE documents AS SELECT subject_id, stay_id,
         string_agg(paragraph, chr(10) ORDER BY section) AS text
-        FROM paragraphs JOIN stays USING (stay_id) GROUP BY subject_id, stay_id"""
+        FROM paragraphs LEFT JOIN stays USING (stay_id) GROUP BY subject_id, stay_id"""
     )
 
 
 def _eicu_codes(connection: duckdb.DuckDBPyConnection) -> None:
+    # A stay that the table of patients lacks goes on without one, and is counted for that.
     # One field lists codes of both systems, "428.0, I50.9"; a row without any still counts as a
     # diagnosis, so that its stay is kept with no label.
     connection.execute(
@@ -180,10 +181,10 @@ def _eicu_codes(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         """CREATE TABLE codes AS
         SELECT subject_id, stay_id, system, code
-        FROM listed JOIN stays USING (stay_id) JOIN parsed USING (raw)
+        FROM listed LEFT JOIN stays USING (stay_id) JOIN parsed USING (raw)
         UNION ALL SELECT DISTINCT subject_id, stay_id, 0 AS system, part AS code FROM (
             SELECT stay_id, upper(trim(unnest(string_split(path, '|')))) AS part FROM diagnoses
-        ) JOIN stays USING (stay_id)"""
+        ) LEFT JOIN stays USING (stay_id)"""
     )
     connection.unregister("parsed")
 

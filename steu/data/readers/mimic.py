@@ -119,7 +119,9 @@ def read_mimic(
         f"""CREATE TABLE codes AS SELECT subject_id, stay_id, {system} AS system,
         upper(replace(trim(raw), '.', '')) AS code FROM diagnoses"""
     )
-    _refuse_lost_zeros(connection, path)
+    _refuse_lost_zeros(connection, path, system)
+    if layout.version:
+        _refuse_other_system(connection, path)
     if text_source == "orders":
         _mimic_orders(connection, layout, folder)
     else:
@@ -167,13 +169,32 @@ def _mend_version(
         mend_choice(connection, table, "version", VERSIONS, path=path, name=layout.version)
 
 
-def _refuse_lost_zeros(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+def _refuse_other_system(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """A code that cannot be of the version beside it would count for no label, or another one."""
+    found = connection.execute(
+        """SELECT code, system FROM codes WHERE (system = 10 AND regexp_matches(code, '^[0-9]'))
+        OR (system = 9 AND regexp_matches(code, '^[A-DF-UW-Z]')) ORDER BY code LIMIT 1"""
+    ).fetchone()
+    if found:
+        raise ValueError(
+            f"{path}: {found[0]!r} is said to be of ICD-{found[1]} and cannot be: codes of ICD-10 "
+            "begin with a letter, those of ICD-9 with a digit, E or V: use the publisher's file "
+            "unchanged"
+        )
+
+
+def _refuse_lost_zeros(connection: duckdb.DuckDBPyConnection, path: Path, system: str) -> None:
     """ICD-9 codes that were numbers for a while have lost their zeros, and mean something else."""
+    (dotted,) = connection.execute(
+        f"""SELECT min(trim(raw)) FROM diagnoses
+        WHERE {system} = 9 AND regexp_matches(trim(raw), '^[0-9]{{1,2}}\\.')"""
+    ).fetchall()[0]
     distinct, with_zero, short = connection.execute(
         """SELECT count(DISTINCT code), count(DISTINCT code) FILTER (starts_with(code, '0')),
         min(code) FILTER (length(code) < 3)
         FROM codes WHERE system = 9 AND regexp_matches(code, '^[0-9]')"""
     ).fetchall()[0]
+    short = short or dotted
     found = f"the ICD-9 code {short!r} has less than three digits" if short else ""
     if distinct >= MANY_CODES and not with_zero:
         found = f"none of {distinct:,} ICD-9 codes begins with 0"

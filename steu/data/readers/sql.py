@@ -14,7 +14,7 @@ def literal(text: str) -> str:
 
 def stripped(text: str) -> str:
     """Strip white space around `text`, in SQL; on long notes much faster than SQL's trim."""
-    return rf"regexp_replace(regexp_replace({text}, '^\s+', ''), '\s+$', '')"
+    return rf"regexp_replace(regexp_replace({text}, '^[\s\pZ]+', ''), '[\s\pZ]+$', '')"
 
 
 def identifier(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,9 @@ import duckdb
 import pyarrow as pa
 
 from steu.data.labels import check_names, label_index, refuse_alike
-from steu.data.readers.mending import MISSING, known, mend_ids
+from steu.data.readers.mending import MISSING, known, mend_ids, refuse_errors
 from steu.data.readers.sql import identifier, literal, stripped
-from steu.data.readers.table_files import ITEM, kinds_of
+from steu.data.readers.table_files import ITEM, is_list, kinds_of
 from steu.data.readers.tables import SUFFIXES, load, refuse_duplicates
 from steu.data.splits import SPLITS
 
@@ -41,13 +42,15 @@ def read_plain(
         Either {"columns": [...]}: one column of 0/1 or true/false a label, and a document for
         which all cells of a label are blank is left out; or {"column": name}:
         one column naming the label of a row, or several with "delimiter"; "top_n" keeps the most
-        frequent, "keep" the listed ones. Labels are called what the file calls them.
+        frequent, or "keep" the listed ones. Labels are called what the file calls them.
     text, id, subject
         Columns of the text, of its id and of the patient to split by (default: each document by
-        itself). Without `id` and `group_by` a document's id is a hash of its text.
+        itself, or beside those of the same text). Without `id` and `group_by` a document's id is a
+        hash of its text.
     group_by
-        Column whose equal values make one document with the labels of all its rows: an id column,
-        or the text column where the same text is listed once a label.
+        Column whose equal values make one document with the labels of all its rows, its texts in
+        the order of the file: an id column, or the text column where the same text is listed once
+        a label.
     split
         Column that says train, validation or test, for a split that was made already: that of a
         model's own training, or a published one.
@@ -58,7 +61,10 @@ def read_plain(
         If a column is missing or, but for labels, holds lists, an id comes twice without
         `group_by`, one group has two subjects, one subject is in two splits, or no label is left.
     """
+    labels = {key: value for key, value in labels.items() if value is not None}
     unknown = sorted(set(labels) - set(_LABEL_KEYS))
+    if "keep" in labels and "top_n" in labels:
+        raise ValueError("labels: 'keep' names labels and 'top_n' counts them: leave one out")
     if unknown or ("columns" in labels) == ("column" in labels):
         raise ValueError(
             "the labels of a table are {'columns': [...]} or {'column': name} with any of "
@@ -73,6 +79,8 @@ def read_plain(
     load(connection, path, columns, into="entries")
     _refuse_kinds(path, columns)
     names = [ids for ids in ("id", "key", "subject") if columns[ids].lower() != text.lower()]
+    for name in ("text", *names):
+        refuse_errors(connection, "entries", name, path=path, name=columns[name])
     mend_ids(connection, "entries", *names, path=path)
     ids = ", ".join(f"{known(name)} AS {name}" for name in ("id", "key", "subject"))
     connection.execute(
@@ -88,11 +96,18 @@ def read_plain(
     connection.execute(f"UPDATE keyed SET key = {key}")
     if not subject:
         connection.execute("UPDATE keyed SET subject = key")
-    _refuse_duplicates(connection, path, columns, grouped=group_by is not None)
+    if not subject and not group_by:  # the same text twice is no second document to be judged by
+        connection.execute(
+            """UPDATE keyed SET subject = first FROM (
+                SELECT text, min(key) AS first FROM keyed WHERE text <> '' GROUP BY text
+            ) AS alike WHERE keyed.text = alike.text AND key IS NOT NULL"""
+        )
+    _refuse_duplicates(connection, path, columns, grouped=bool(group_by))
     connection.execute(
-        """CREATE TABLE documents AS SELECT min(subject) AS subject_id, key AS stay_id,
-        string_agg(DISTINCT text, E'\\n\\n' ORDER BY text) AS text
-        FROM keyed WHERE key IS NOT NULL GROUP BY key"""
+        """CREATE TABLE documents AS SELECT min(subject_id) AS subject_id, key AS stay_id,
+        string_agg(text, E'\\n\\n' ORDER BY first) AS text
+        FROM (SELECT key, text, min(subject) AS subject_id, min(rowid) AS first
+            FROM keyed WHERE key IS NOT NULL GROUP BY key, text) GROUP BY key"""
     )
     if split:
         _given_splits(connection, path, split)
@@ -123,6 +138,11 @@ def _refuse_kinds(path: Path, columns: Mapping[str, str]) -> None:
             raise ValueError(
                 f"{path}: column {column} holds {kind}; expected one text or number in each row: "
                 "join or choose among them yourself"
+            )
+        of_list = pa.types.is_nested(kind) and not is_list(kind)
+        if of_list or (is_list(kind) and pa.types.is_nested(kind.value_type)):
+            raise ValueError(
+                f"{path}: column {column} holds {kind}; expected names of labels, or lists of them"
             )
         if alias in ("id", "key", "subject") and kind in (pa.float16(), pa.float32()):
             raise ValueError(
@@ -210,7 +230,11 @@ def _indicator_columns(
 def _listed_labels(
     connection: duckdb.DuckDBPyConnection, path: Path, labels: Mapping[str, Any]
 ) -> tuple[str, ...]:
-    delimiter = labels.get("delimiter")
+    delimiter, column = labels.get("delimiter"), labels["column"]
+    kinds = {name.lower(): kind for name, kind in kinds_of(path).items()}
+    of_lists = is_list(kinds.get(column.lower(), pa.null()))
+    if of_lists and delimiter:
+        raise ValueError(f"{path}: column {column} holds lists already: leave delimiter out")
     # A column of lists comes with its items apart; a delimiter is for what is one text.
     parts = f"unnest(string_split(label0, {literal(delimiter or ITEM)}))"
     connection.execute(
@@ -224,13 +248,13 @@ def _listed_labels(
     ).fetchall()
     found = [label for (label,) in counted]
     kept = [name.strip() for name in labels.get("keep", ())]
-    _refuse_values(found, kept, column=f"{path}: column {labels['column']}")
+    _refuse_values(found, kept, column=f"{path}: column {column}")
     names = (kept if "keep" in labels else found)[: labels.get("top_n")]
     if not names:
-        raise ValueError(f"{path}: column {labels['column']} names no label")
+        raise ValueError(f"{path}: column {column} names no label")
     if "top_n" not in labels and len(names) > MOST_LABELS:
         raise ValueError(
-            f"{path}: column {labels['column']} names {len(names):,} labels; expected a column of "
+            f"{path}: column {column} names {len(names):,} labels; expected a column of "
             f"classes, or of more than {MOST_LABELS:,} the most frequent ones (top_n)"
         )
     check_names(names)
@@ -239,8 +263,7 @@ def _listed_labels(
         label_index(found, name)
     picked = ", ".join(f"bool_or(label = {literal(n)}) AS {identifier(n)}" for n in names)
     # A blank cell says neither yes nor no, but where a cell lists labels: there it lists none.
-    is_list = pa.types.is_nested(kinds_of(path).get(labels["column"], pa.null()))
-    told = "label0 IS NOT NULL" if is_list else f"{stripped('label0')} <> ''"
+    told = "label0 IS NOT NULL" if of_lists else f"{stripped('label0')} <> ''"
     told = "true" if delimiter else told
     # Starting from the documents keeps those with none of the labels.
     connection.execute(
@@ -259,7 +282,20 @@ def _refuse_values(found: Sequence[str], kept: Sequence[str], *, column: str) ->
             f"{column} holds values of up to {longest:,} characters; expected names of labels, of "
             f"at most {LONGEST_LABEL}: name the column of the labels, or its delimiter"
         )
-    missing = next((value for value in found if value in MISSING and value not in kept), None)
+    known_ones = set(found)
+    for value in found:
+        parts = [part.strip() for part in re.split(r"[;|,\n]", value)]
+        if value.startswith("[") and value.endswith("]"):
+            raise ValueError(
+                f"{column} holds {value!r}, a list that was written as text: write its items with "
+                "one character between them, and name that as delimiter"
+            )
+        if len(parts) > 1 and value not in kept and known_ones.issuperset(parts):
+            raise ValueError(
+                f"{column} holds {value!r}, whose parts are labels too: name what stands between "
+                "them as delimiter, or keep it by name if it is one label"
+            )
+    missing = next((v for v in found if v.lower() in MISSING and v not in kept), None)
     if missing is not None:
         raise ValueError(
             f"{column} holds {missing!r}: leave such cells blank if the label is not known, or "

@@ -23,6 +23,9 @@ _OTHERS = {
     b"\xd0\xcf\x11\xe0": "a spreadsheet of an old kind",
     b"\xff\xfe": "in UTF-16",
     b"\xfe\xff": "in UTF-16",
+    b"BZh": "compressed by bzip2",
+    b"\xfd7zXZ": "compressed by xz",
+    b"\x28\xb5\x2f\xfd": "compressed by Zstandard",
 }
 OPEN_QUOTE = "the header does not end with its line; a quotation mark in it has no partner"
 BROKEN_GZIP = (
@@ -89,7 +92,7 @@ def _refuse_others(path: Path) -> None:
     """Refuse what is no table as text, and say what it is."""
     for start, what in _OTHERS.items():
         if _start(path).startswith(start):
-            raise ValueError(f"{path} is {what}: save it as CSV in UTF-8")
+            raise ValueError(f"{path} is {what}: save it as CSV in UTF-8, as it is or as .csv.gz")
 
 
 def delimiter_of(path: Path) -> str:
@@ -111,10 +114,24 @@ def kinds_of(path: Path) -> dict[str, pa.DataType]:
 
 def as_text(column: str, kinds: dict[str, pa.DataType]) -> str:
     """A column as text, in SQL: bytes are UTF-8, the items of a list stand between `ITEM`s."""
-    name, kind = identifier(column), kinds.get(column)
-    if kind is not None and (pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
+    name, kind = identifier(column), kinds.get(column, pa.null())
+    if _is_bytes(kind):
         return f"decode({name})"
-    lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
-    if kind is not None and any(is_such(kind) for is_such in lists):
-        return f"array_to_string({name}, chr({ord(ITEM)}))"
+    if is_list(kind):
+        items = f"list_transform({name}, lambda x: decode(x))" if _is_bytes(kind.value_type) else name
+        return f"array_to_string({items}, chr({ord(ITEM)}))"
     return f"CAST({name} AS VARCHAR)"
+
+
+def is_list(kind: pa.DataType) -> bool:
+    """Whether a column of this type holds a list in each row."""
+    lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    lists += (pa.types.is_list_view, pa.types.is_large_list_view)
+    return any(is_such(kind) for is_such in lists)
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    some = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
+    return any(is_such(kind) for is_such in (*some, pa.types.is_binary_view))
