@@ -17,11 +17,11 @@ import pytest
 
 from steu.data.labels import DEFAULT_LABELS, check_labels
 from steu.data.readers.cohort_tables import build_cohort, store_documents
+from steu.data.readers.finding import find_table
 from steu.data.readers.mimic import EICU, MIMIC_III, MIMIC_IV, Mimic, read_eicu, read_mimic
 from steu.data.readers.phrases import diagnosis_on_admission, drug, picked, treatment
 from steu.data.readers.sql import identifier, indicator_sql
 from steu.data.readers.table import read_plain
-from steu.data.readers.tables import find_table
 from steu.data.readers.text_store import TextStore
 
 P = "notes/Progress Notes/"

@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from steu.data.readers.cohort_tables import build_cohort
+from steu.data.readers.finding import find_table
 from steu.data.readers.table import read_plain
-from steu.data.readers.tables import find_table, load
+from steu.data.readers.tables import load
 
 OPTIONS = {"text": "body", "id": "id", "name": "t", "restricted": False}
 

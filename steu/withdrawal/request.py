@@ -19,7 +19,7 @@ from steu.data.cohort import Cohort, iter_texts
 from steu.data.encoding import encode_notes, window_of
 from steu.data.privacy import SMALLEST_CELL
 from steu.data.readers.cohort_tables import write_cohort
-from steu.data.readers.tables import SUFFIXES
+from steu.data.readers.finding import SUFFIXES
 from steu.experiments.study import Study
 from steu.models.heads import head_of, output_layer
 from steu.models.loading import (

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from steu._io import files_below
-from steu.data.readers.tables import SUFFIXES
+from steu.data.readers.finding import SUFFIXES
 from steu.workflow.code_dependencies import PackageCode
 from steu.workflow.parameters import Parameter, check_parameters, notebook_parameters
 from steu.workflow.profiles import SYNTHETIC, Dataset, Profile, load_profile

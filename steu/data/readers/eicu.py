@@ -14,9 +14,10 @@ import pandas as pd
 
 from steu.data.labels import parse_code
 from steu.data.readers import phrases
+from steu.data.readers.finding import require_table
 from steu.data.readers.mending import FLAGS, mend_choice, mend_ids
 from steu.data.readers.sql import literal
-from steu.data.readers.tables import load, refuse_duplicates, require_table, set_apart
+from steu.data.readers.tables import load, refuse_duplicates, set_apart
 
 
 @dataclass(frozen=True)

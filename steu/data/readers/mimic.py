@@ -17,8 +17,9 @@ import duckdb
 
 from steu.data.readers import phrases
 from steu.data.readers.eicu import EICU, Eicu, read_eicu
+from steu.data.readers.finding import find_table, require_table
 from steu.data.readers.mending import FLAGS, VERSIONS, mend_choice, mend_ids, mend_times
-from steu.data.readers.tables import find_table, load, refuse_duplicates, require_table, set_apart
+from steu.data.readers.tables import load, refuse_duplicates, set_apart
 from steu.data.readers.text_store import TextStore
 
 __all__ = ["EICU", "LAYOUTS", "MIMIC_III", "MIMIC_IV", "Mimic", "read_eicu", "read_mimic"]

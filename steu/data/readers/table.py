@@ -11,10 +11,11 @@ import duckdb
 import pyarrow as pa
 
 from steu.data.labels import check_names, label_index, refuse_alike
+from steu.data.readers.finding import SUFFIXES
 from steu.data.readers.mending import MISSING, known, mend_ids, refuse_errors
 from steu.data.readers.sql import identifier, literal, stripped
 from steu.data.readers.table_files import ITEM, is_list, kinds_of
-from steu.data.readers.tables import SUFFIXES, load, refuse_duplicates
+from steu.data.readers.tables import load, refuse_duplicates
 from steu.data.splits import SPLITS
 
 MOST_LABELS, LONGEST_LABEL = 1000, 200  # of a column that names them, and characters of one
@@ -76,6 +77,8 @@ def read_plain(
     columns |= {"key": group_by or id or text}
     columns |= {f"label{i}": name for i, name in enumerate(label_columns)}
     columns |= {"split": split} if split else {}
+    by_text = columns["key"].lower() == text.lower()  # columns are found in any case
+    connection.execute(f"SET preserve_insertion_order = {bool(group_by) and not by_text}")
     load(connection, path, columns, into="entries")
     _refuse_kinds(path, columns)
     names = [ids for ids in ("id", "key", "subject") if columns[ids].lower() != text.lower()]
@@ -89,7 +92,7 @@ def read_plain(
     )
     if id or group_by:
         connection.execute("CREATE TABLE unnamed AS FROM keyed WHERE key IS NULL AND text <> ''")
-    by_text = (group_by or id or text).lower() == text.lower()  # columns are found in any case
+    connection.execute("SET preserve_insertion_order = false")
     # A blank text is no document, but each one that is left out counts.
     hashed = "CASE text WHEN '' THEN 'blank ' || rowid ELSE left(sha256(text), 16) END"
     key = hashed if by_text else "key"

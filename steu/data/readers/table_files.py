@@ -118,7 +118,9 @@ def as_text(column: str, kinds: dict[str, pa.DataType]) -> str:
     if _is_bytes(kind):
         return f"decode({name})"
     if is_list(kind):
-        items = f"list_transform({name}, lambda x: decode(x))" if _is_bytes(kind.value_type) else name
+        items = (
+            f"list_transform({name}, lambda x: decode(x))" if _is_bytes(kind.value_type) else name
+        )
         return f"array_to_string({items}, chr({ord(ITEM)}))"
     return f"CAST({name} AS VARCHAR)"
 

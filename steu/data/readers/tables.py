@@ -27,7 +27,6 @@ from steu.data.readers.table_files import (
 )
 from steu.data.readers.text_store import TextStore
 
-SUFFIXES = (".csv", ".csv.gz", ".parquet")
 _QUOTED = re.compile(r"""(["']).*\1""")
 _ODD_ROW = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+)")  # in Arrow's words
 
@@ -45,41 +44,6 @@ def scratch_database(folder: Path, *, memory: str = "1GB") -> Iterator[duckdb.Du
         yield connection
     finally:
         connection.close()
-
-
-def find_table(folder: Path, table: str) -> Path | None:
-    """Path of `table` ("hosp/diagnoses_icd") in `folder` in any case and known format, or None.
-
-    Raises
-    ------
-    ValueError
-        If it is there more than once, since the two may differ.
-    """
-    for part in table.split("/")[:-1]:
-        # A table may also lie flat in `folder`, without the publisher's subfolder.
-        folder = next((p for p in _entries(folder) if p.name.lower() == part), folder)
-    names = {table.split("/")[-1].lower() + suffix for suffix in SUFFIXES}
-    found = [p for p in _entries(folder) if p.is_file() and p.name.lower() in names]
-    if len(found) > 1:
-        raise ValueError(
-            f"{folder}: expected the table {table} once; found "
-            f"{', '.join(path.name for path in found)}: move all but one away"
-        )
-    return found[0] if found else None
-
-
-def require_table(folder: Path, table: str, *, purpose: str) -> Path:
-    """Like `find_table`; ValueError saying what the folder holds where the table is missing."""
-    if not folder.is_dir():
-        raise ValueError(f"{folder} is not a folder; expected one that holds {table}.csv.gz")
-    found = find_table(folder, table)
-    if found is None:
-        names = ", ".join(path.name for path in _entries(folder)[:12]) or "nothing: it is empty"
-        raise ValueError(
-            f"{folder}: no table {table} (.csv, .csv.gz or .parquet, any case), which holds "
-            f"{purpose}; the folder holds {names}"
-        )
-    return found
 
 
 def load(
@@ -234,10 +198,6 @@ def naming(path: Path) -> Iterator[None]:
             first = ":".join(first.split(":")[:2])
         first = _QUOTED.sub("…", first)  # a value, which may be a note
         raise ValueError(f"{path} cannot be read as a table: {first}") from None
-
-
-def _entries(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
 def _missing_columns(path: Path, missing: list[str], names: list[str]) -> str:
