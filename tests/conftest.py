@@ -7,12 +7,15 @@ import io
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
+
+from steu.workflow.warm import THREADS, warm_interpreter
 
 if TYPE_CHECKING:
     from toys import Toy
@@ -25,7 +28,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("MPLBACKEND", "agg")
 # A worker a core: with more threads they would wait for each other, spinning.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ |= dict.fromkeys(THREADS, "1") | os.environ
 
 
 # A fixture that examples share is one that no example changes.
@@ -36,6 +39,14 @@ _GIVEN: dict[str, Any] = {
 settings.register_profile("sample", max_examples=20, derandomize=True, **_GIVEN)
 settings.register_profile("nightly", max_examples=1500, print_blob=True, **_GIVEN)
 settings.load_profile("sample")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Kernels of all workers are forked from one interpreter, but for those of other settings."""
+    if not hasattr(config, "workerinput") and not config.option.collectonly:
+        stack = ExitStack()
+        os.environ |= stack.enter_context(warm_interpreter(threads=1))
+        config.add_cleanup(stack.close)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -105,7 +105,7 @@ def run_on_layouts(root: Path) -> None:
     profile |= {
         "datasets": {layout: {**dataset, "layout": layout} for layout in ("mimic_iii", "eicu")},
         "backbones": {"random_distilbert": {"model": "random-distilbert"}},
-        "stages": ["unlearning", "baselines"],
+        "stages": ["unlearning"],
     }
     (root / "profiles" / "layouts.yaml").write_text(yaml.safe_dump(profile))
     done = steu(root, "workflow", "layouts", "--cores", "2")

@@ -89,7 +89,7 @@ def test_nothing_runs_again_after_it_is_done(project: Path) -> None:
 
 def test_a_changed_module_reruns_what_imports_it_and_what_follows(project: Path) -> None:
     (project / "steu" / "deep.py").write_text("ONE = 2\n")
-    assert again(project) == ["reproduction", *grid("classifier", "unlearning")]
+    assert planned(project) == ["reproduction", *grid("classifier", "unlearning")]
 
 
 def test_a_changed_parameter_reruns_what_depends_on_it(project: Path) -> None:

@@ -61,10 +61,12 @@ IMPORTED = (
     "transformers.modeling_utils",
     "transformers.models.auto.modeling_auto",
 )
-# What these read of the environment while they are imported, so that it has to be the same.
+# What these read of the environment while they are imported, so that it has to be the same; but for
+# what PyTorch sets in whoever has imported it.
 READ = re.compile(
-    "^(OMP|KMP|MKL|GOMP|DNNL|ONEDNN|OPENBLAS|ATEN|TORCH|PYTORCH|CUDA|HF_|HUGGINGFACE|TRANSFORMERS"
-    "|TOKENIZERS|PYTHON(?!PATH)|MPL(?!CONFIGDIR)|LANG|LC_)"
+    "^(OMP|KMP(?!_INIT_AT_FORK|_DUPLICATE_LIB_OK)|MKL|GOMP|DNNL|ONEDNN|OPENBLAS|ATEN"
+    "|TORCH(?!INDUCTOR_CACHE_DIR)|PYTORCH|CUDA|HF_|HUGGINGFACE|TRANSFORMERS|TOKENIZERS"
+    "|PYTHON(?!PATH)|MPL(?!CONFIGDIR)|LANG|LC_)"
 )
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")  # Snakemake's, for a job
 TICK = 0.05  # seconds between two looks at whether a kernel has ended
