@@ -320,6 +320,15 @@ def test_the_same_text_under_two_ids_is_in_one_split(tmp_path: Path) -> None:
     assert (cohort.frame.groupby("text")["split"].nunique() == 1).all()
 
 
+def test_columns_are_found_whatever_blanks_and_letters_are_in_their_names(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    lines = [f"{i}, report {i}, {i // 20 % 2}" for i in range(60)]
+    path.write_text("\n".join(["id, Befund u\u0308ber, Dringend", *lines]))
+    labels = {"columns": ["dringend"]}
+    cohort = build("table", path, text="Befund \u00fcber", id="id", labels=labels)
+    assert len(cohort.frame) == 60 and cohort.frame["dringend"].sum() == 20
+
+
 def test_texts_of_one_group_stand_as_in_the_file(tmp_path: Path) -> None:
     words = ["zebra", "adder", "zebra"]
     path = reports(

@@ -674,6 +674,15 @@ def test_missing_data_lists_what_is_there(finished: Path, tmp_path: Path, monkey
         Grid.of(str(path), data=str(tmp_path))
 
 
+def test_notes_that_are_not_there_are_said_at_once(tmp_path: Path, finished: Path, monkeypatch):
+    (tmp_path / "mimic").mkdir()
+    told = "path: mimic, options: {notes: nowhere}"
+    (tmp_path / "p.yaml").write_text(PROFILE.replace("path: synthetic, n_stays: 9", told))
+    monkeypatch.chdir(finished)
+    with pytest.raises(ValueError, match=r"nowhere: does not exist, but .*found in .*: mimic, p"):
+        Grid.of(str(tmp_path / "p.yaml"), data=str(tmp_path))
+
+
 def test_an_optional_dataset_that_is_absent_is_left_out_and_said_to_be(
     project: Path, tmp_path: Path, monkeypatch
 ) -> None:

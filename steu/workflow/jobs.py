@@ -55,7 +55,8 @@ class Grid:
         _check_braces(f"the profile {loaded.name}", named)
         grid = cls(present, run or f"runs/{loaded.name}", data)
         for name, dataset in present.datasets.items():
-            grid._check_data(name, dataset.path)
+            for where in filter(None, (dataset.path, dataset.options.get("notes"))):
+                grid._check_data(name, where)
         for name, backbone in present.backbones.items():
             _check_model(backbone.model, where=f"the backbone {name} of the profile {loaded.name}")
         for stage in grid.stages:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from unicodedata import normalize
 
 import duckdb
 import pyarrow as pa
@@ -60,7 +61,8 @@ def load(
     Parameters
     ----------
     columns
-        Name in `into` → name in the file, which is matched in any case.
+        Name in `into` → name in the file, which is matched in any case, whatever blanks are around
+        it and however its letters are composed.
     where
         SQL condition on the new names, but not on a stored text; other rows are never stored.
     store
@@ -74,17 +76,17 @@ def load(
         If the disk is full.
     """
     names = header(path)
-    by_name = {name.lower(): name for name in names}
+    by_name = {_folded(name): name for name in names}
     for column in dict.fromkeys(columns.values()):
-        times = [name.lower() for name in names].count(column.lower())
+        times = [_folded(name) for name in names].count(_folded(column))
         if times > 1:
             raise ValueError(
                 f"{path}: {times} columns are called {column} (any case); rename all but one"
             )
-    missing = [c for c in dict.fromkeys(columns.values()) if c.lower() not in by_name]
+    missing = [c for c in dict.fromkeys(columns.values()) if _folded(c) not in by_name]
     if missing:
         raise ValueError(_missing_columns(path, missing, names))
-    wanted = {alias: by_name[column.lower()] for alias, column in columns.items()}
+    wanted = {alias: by_name[_folded(column)] for alias, column in columns.items()}
     with naming(path):
         if store is None and is_parquet(path):
             kinds = kinds_of(path)
@@ -103,6 +105,10 @@ def load(
             else:
                 store.take(connection, ahead(parts), schema, into=identifier(into), where=where)
     return connection.execute(f"SELECT count(*) FROM {identifier(into)}").fetchall()[0][0]
+
+
+def _folded(name: str) -> str:
+    return normalize("NFC", name).strip().lower()
 
 
 def _parquet(path: Path) -> str:
