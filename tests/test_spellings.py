@@ -83,17 +83,25 @@ def test_a_blank_cell_that_names_a_label_is_no_no(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "other",
-    ["UROLOGY", "Urology\u00a0", "  urology", "Uro  logy", "Üro"],
+    ["UROLOGY", "Uro\u00a0logy", "  urology", "Uro  logy", "Üro"],
 )
 @pytest.mark.parametrize("chosen", [{}, {"keep": ["Urology", "Surgery"]}, {"top_n": 2}])
 def test_a_label_in_another_spelling_is_refused_and_no_negative(
     tmp_path: Path, other: str, chosen: dict[str, object]
 ) -> None:
-    first = {"Uro  logy": "Uro logy", "Üro": "Üro"}.get(other, "Urology")
+    first = {"Uro  logy": "Uro logy", "Uro\u00a0logy": "Uro logy", "Üro": "Üro"}.get(
+        other, "Urology"
+    )
     kind = [first] * 20 + ["Surgery"] * 35 + [unicodedata.normalize("NFD", other)] * 5
     chosen = {k: [first, "Surgery"] if k == "keep" else v for k, v in chosen.items()}
     path = reports(tmp_path / "t.csv", kind=kind)
     refused(path, "have the same name up to case or spaces", labels={"column": "kind"} | chosen)
+
+
+def test_blanks_of_any_kind_around_a_label_are_no_part_of_it(tmp_path: Path) -> None:
+    kind = ["Urology"] * 20 + ["Surgery"] * 35 + ["\u3000Urology\u00a0"] * 5
+    frame = build(reports(tmp_path / "t.csv", kind=kind)).frame
+    assert frame["Urology"].sum() == 25
 
 
 def test_numbers_of_classes_that_went_through_a_float_are_one_class(tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "steu" / "__init__.py").touch()  # a project's own package goes before ours
     for name in warm.THREADS:
         monkeypatch.setenv(name, "1")
+    monkeypatch.delenv(warm.ADDRESS)  # of the interpreter that serves all tests
     return tmp_path
 
 

@@ -224,7 +224,8 @@ def test_an_edit_is_refused_where_it_does_not_belong(
         lambda: artefacts.apply(done, model=str(other), output=tmp_path / "a", kind="inverse")
     )
     retold = shutil.copytree(model, tmp_path / "retold")
-    word_tokenizer().save_pretrained(retold)
+    text = (retold / "tokenizer.json").read_text()
+    (retold / "tokenizer.json").write_text(text.replace('"insulin"', '"insuline"'))
     assert "another tokenizer" in refused(
         lambda: artefacts.apply(done, model=str(retold), output=tmp_path / "a")
     )

@@ -35,6 +35,7 @@ from steu.workflow.jobs import Grid, digest_of_ends
 from steu.workflow.launch import snakemake_command
 from steu.workflow.profiles import load_profile
 from steu.workflow.stages import STAGES
+from steu.workflow.warm import ADDRESS
 
 FIRST = ("classifier", "unlearning")
 PROFILES = sorted(path.stem for path in (ROOT / "profiles").glob("*.yaml"))
@@ -207,7 +208,7 @@ def test_what_stops_a_run_stops_what_runs_beside_and_is_said_last(
     done = subprocess.run(
         ["sh", "-c", shell],
         cwd=project,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env={k: v for k, v in os.environ.items() if k != ADDRESS} | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,

@@ -101,6 +101,7 @@ def sisa(study: Study, n_shards: int, *, seed: int = 0) -> tuple[np.ndarray, int
                     f"shard {own + 1} of {n_shards} has no note to train on or to stop by: ask for "
                     "fewer shards"
                 )
+    for own in range(n_shards):
         stopping = targets[study.validation][(kept & (shard == own))[study.validation]]
         if not (stopping.any(axis=0) & ~stopping.all(axis=0))[study.retained].any():
             raise ValueError(

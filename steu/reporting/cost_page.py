@@ -89,8 +89,8 @@ def _of_run(run: Sequence[dict[str, Any]]) -> str:
     return f"""## The run behind this book
 
 Each page ends with the seconds that it took; here they stand side by side. Where cores
-allowed it several ran at once, so less may have gone by on the clock than their sum:
-{_number(jobs["seconds"].sum())} s.
+allowed it several ran at once, so less may have gone by on the clock than
+their sum: {_number(jobs["seconds"].sum())} s.
 What another page had trained already was read and takes no time here: a page by itself takes
 longer.
 Computed on: {"; ".join(machines) or "not known"}.

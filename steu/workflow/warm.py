@@ -212,7 +212,10 @@ def kernel(arguments: list[str]) -> NoReturn:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: server.send(bytes([number])))
     _wait(server, parent)
-    _end(int(lines.readline() or -signal.SIGKILL))
+    try:
+        _end(int(lines.readline() or -signal.SIGKILL))
+    except ConnectionError:  # who tended it was killed
+        _end(-signal.SIGKILL)
 
 
 def _ask(arguments: list[str]) -> tuple[socket.socket, IO[str]]:
