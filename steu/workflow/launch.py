@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
@@ -16,7 +17,7 @@ from steu.workflow.code_dependencies import PackageCode
 from steu.workflow.jobs import Grid
 from steu.workflow.opening import check_backbones
 from steu.workflow.profiles import load_profile
-from steu.workflow.warm import warm_interpreter
+from steu.workflow.warm import ADDRESS, warm_interpreter
 
 # All that Snakemake shares between jobs but its own cache, which lies in a home that may be gone.
 SHARED = ["persistence", "input-output", "software-deployment", "sources", "storage-local-copies"]
@@ -91,7 +92,8 @@ def kernels(profile: str, *, cores: int) -> Iterator[dict[str, str]]:
         return
     none: AbstractContextManager[dict[str, str]] = nullcontext({})
     threads = min(loaded.threads, cores)  # as Snakemake cuts them
-    with warm_interpreter(threads=threads) if cores else none as warm:
+    alone = cores and ADDRESS not in os.environ  # whoever started this may have one
+    with warm_interpreter(threads=threads) if alone else none as warm:
         check_backbones(loaded)
         yield warm
 
