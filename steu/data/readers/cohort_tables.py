@@ -20,8 +20,8 @@ import pyarrow as pa
 from steu._errors import check_choice
 from steu._io import Busy, alone, atomic_path, naming_full_disk, write_json
 from steu.data.cohort import BATCH, Cohort, schema_of, summary_of
-from steu.data.labels import check_labels, parse_prefix
-from steu.data.privacy import SMALLEST_CELL
+from steu.data.labels import check_labels
+from steu.data.readers.left_out import count_excluded, rare_prefixes, tables_of
 from steu.data.readers.mimic import LAYOUTS, Mimic, read_eicu, read_mimic
 from steu.data.readers.sql import identifier, indicator_sql, literal
 from steu.data.readers.table import read_plain
@@ -93,7 +93,7 @@ def write_cohort(
     ):
         store = TextStore(stream)
         names, excluded = _tabulate(connection, layout, path, labels, options, store)
-        rare = _rare_prefixes(connection, labels) if layout in LAYOUTS else []
+        rare = rare_prefixes(connection, labels) if layout in LAYOUTS else []
         _assign_splits(connection, names, fractions, seed)
         rows, schema = _ordered_rows(connection, names), schema_of(names)
         frame = rows.drop_columns(["text"]).to_pandas()
@@ -130,7 +130,7 @@ def _tabulate(
         _check_options(layout, read_plain, options)
         names = read_plain(connection, path, labels, **options)
         store_documents(connection, store)
-        return names, _count_excluded(connection, unlabelled="without_label")
+        return names, count_excluded(connection, unlabelled="without_label")
     check_choice(layout, [*LAYOUTS, "table"], what="layout")
     parsed = check_labels(labels)
     record = LAYOUTS[layout]
@@ -147,19 +147,15 @@ def _tabulate(
     connection.execute(
         f"CREATE TABLE indicators AS SELECT stay_id, {columns} FROM codes GROUP BY stay_id"
     )
-    return tuple(parsed), _count_excluded(connection, unlabelled="without_diagnosis")
+    return tuple(parsed), count_excluded(connection, unlabelled="without_diagnosis")
 
 
 def store_documents(connection: duckdb.DuckDBPyConnection, store: TextStore) -> None:
     """Make `pieces` of `documents`, one each, unless the reader has stored its texts itself."""
-    if "pieces" not in _tables(connection):
+    if "pieces" not in tables_of(connection):
         query = "SELECT subject_id, stay_id, 1 AS nth, text FROM documents"
         reader = connection.cursor().sql(query).to_arrow_reader(BATCH)
         store.take(connection, reader, reader.schema, into="pieces")
-
-
-def _tables(connection: duckdb.DuckDBPyConnection) -> set[str]:
-    return {row[0] for row in connection.execute("SHOW TABLES").fetchall()}
 
 
 def _check_options(layout: str, reader: Callable[..., Any], options: Mapping[str, Any]) -> None:
@@ -177,57 +173,6 @@ def _check_options(layout: str, reader: Callable[..., Any], options: Mapping[str
         )
 
 
-def _rare_prefixes(
-    connection: duckdb.DuckDBPyConnection, labels: Mapping[str, Sequence[str]]
-) -> list[str]:
-    """Those of the labels that codes of hardly anybody begin with, in their order."""
-    prefixes = [prefix for some in labels.values() for prefix in some]
-    counts = ", ".join(
-        f"count(DISTINCT subject_id) FILTER "
-        f"(system = {system} AND starts_with(code, {literal(stem)}))"
-        for system, stem in map(parse_prefix, prefixes)
-    )
-    patients = connection.execute(f"SELECT {counts} FROM codes").fetchall()[0]
-    return [p for p, n in zip(prefixes, patients, strict=True) if n < SMALLEST_CELL]
-
-
-def _count_excluded(connection: duckdb.DuckDBPyConnection, *, unlabelled: str) -> dict[str, int]:
-    """Count the stays that a cohort leaves out, each by the first thing that it lacks.
-
-    That is a text, a row of labels or diagnoses, a patient to split by; and rows that hold
-    something but no id, which are not of any stay.
-
-    Leaves `written(subject_id, stay_id)`, the stays with a text, in the connection.
-    """
-    connection.execute(
-        "CREATE TABLE written AS SELECT DISTINCT subject_id, stay_id FROM pieces WHERE size > 0"
-    )
-    tables = _tables(connection)
-    every = " UNION ".join(
-        f"SELECT stay_id FROM {table}"
-        for table in ("stays", "pieces", "indicators")
-        if table in tables
-    )
-    without_text, without_labels, without_patient = connection.execute(
-        f"""SELECT count(*) FILTER (written.stay_id IS NULL),
-        count(*) FILTER (written.stay_id IS NOT NULL AND indicators.stay_id IS NULL),
-        count(*) FILTER (indicators.stay_id IS NOT NULL AND written.stay_id IS NOT NULL
-        AND written.subject_id IS NULL)
-        FROM ({every}) AS every LEFT JOIN written USING (stay_id)
-        LEFT JOIN indicators ON indicators.stay_id = every.stay_id
-        WHERE every.stay_id IS NOT NULL"""
-    ).fetchone()
-    without_id = 0
-    if "unnamed" in tables:
-        without_id = connection.execute("SELECT count(*) FROM unnamed").fetchone()[0]
-    return {
-        "without_text": without_text,
-        unlabelled: without_labels,
-        "without_patient": without_patient,
-        "rows_without_id": without_id,
-    }
-
-
 def _assign_splits(
     connection: duckdb.DuckDBPyConnection,
     labels: Sequence[str],
@@ -235,7 +180,7 @@ def _assign_splits(
     seed: int,
 ) -> None:
     """Leave `splits(subject_id, split)` in the connection, as given or made here."""
-    if "given" in _tables(connection):
+    if "given" in tables_of(connection):
         connection.execute("CREATE TABLE splits AS SELECT subject_id, split FROM given")
         return
     columns = ", ".join(f"bool_or({identifier(label)})" for label in labels)

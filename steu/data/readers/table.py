@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from steu.data.labels import check_names, label_index, refuse_alike
 from steu.data.readers.finding import SUFFIXES
-from steu.data.readers.mending import MISSING, known, mend_ids, refuse_errors
-from steu.data.readers.sql import identifier, literal, stripped
-from steu.data.readers.table_files import ITEM, is_list, kinds_of
+from steu.data.readers.mending import known, mend_ids, refuse_errors
+from steu.data.readers.sql import stripped
+from steu.data.readers.table_files import is_list, kinds_of
+from steu.data.readers.table_labels import indicator_columns, listed_labels
 from steu.data.readers.tables import load, refuse_duplicates
 from steu.data.splits import SPLITS
 
-MOST_LABELS, LONGEST_LABEL = 1000, 200  # of a column that names them, and characters of one
 _LABEL_KEYS = ("columns", "column", "delimiter", "top_n", "keep")
 
 
@@ -115,8 +113,8 @@ def read_plain(
     if split:
         _given_splits(connection, path, split)
     if "columns" in labels:
-        return _indicator_columns(connection, path, label_columns)
-    return _listed_labels(connection, path, labels)
+        return indicator_columns(connection, path, label_columns)
+    return listed_labels(connection, path, labels)
 
 
 def _only_table(path: Path) -> Path:
@@ -196,111 +194,4 @@ def _given_splits(connection: duckdb.DuckDBPyConnection, path: Path, column: str
         raise ValueError(
             f"{path}: column {column} names no document {' and none '.join(lacking)}; expected "
             f"some in each of {', '.join(SPLITS)}"
-        )
-
-
-def _indicator_columns(
-    connection: duckdb.DuckDBPyConnection, path: Path, columns: Sequence[str]
-) -> tuple[str, ...]:
-    names = tuple(column.strip() for column in columns)
-    check_names(names)
-    for i, column in enumerate(columns):
-        odd = connection.execute(
-            f"SELECT any_value(label{i}) FROM keyed WHERE trim(label{i}) <> '' "
-            f"AND TRY_CAST(label{i} AS DOUBLE) IS DISTINCT FROM 0 "
-            f"AND TRY_CAST(label{i} AS DOUBLE) IS DISTINCT FROM 1 "
-            f"AND lower(trim(label{i})) NOT IN ('true', 'false')"
-        ).fetchone()[0]
-        if odd is not None:
-            raise ValueError(
-                f"{path}: column {column} holds {str(odd)[:40]!r}; expected 0, 1, true or false"
-            )
-    cells = [f"nullif({stripped(f'label{i}')}, '')" for i in range(len(names))]
-    picked = ", ".join(
-        f"bool_or(coalesce(lower({cell}) = 'true' OR TRY_CAST({cell} AS DOUBLE) = 1, false)) "
-        f"AS {identifier(name)}"
-        for cell, name in zip(cells, names, strict=True)
-    )
-    # A blank cell says neither yes nor no; a document may have the others of its rows.
-    told = " AND ".join(f"count({cell}) > 0" for cell in cells)
-    connection.execute(
-        f"CREATE TABLE indicators AS SELECT key AS stay_id, {picked} FROM keyed "
-        f"GROUP BY key HAVING {told}"
-    )
-    return names
-
-
-def _listed_labels(
-    connection: duckdb.DuckDBPyConnection, path: Path, labels: Mapping[str, Any]
-) -> tuple[str, ...]:
-    delimiter, column = labels.get("delimiter"), labels["column"]
-    kinds = {name.lower(): kind for name, kind in kinds_of(path).items()}
-    of_lists = is_list(kinds.get(column.lower(), pa.null()))
-    if of_lists and delimiter:
-        raise ValueError(f"{path}: column {column} holds lists already: leave delimiter out")
-    # A column of lists comes with its items apart; a delimiter is for what is one text.
-    parts = f"unnest(string_split(label0, {literal(delimiter or ITEM)}))"
-    connection.execute(
-        f"""CREATE TABLE listed AS SELECT DISTINCT key, {stripped("label")} AS label
-        FROM (SELECT key, {parts} AS label FROM keyed WHERE label0 IS NOT NULL)
-        WHERE trim(label) <> ''"""
-    )
-    counted = connection.execute(
-        "SELECT label FROM listed JOIN documents ON key = stay_id WHERE text <> '' "
-        "GROUP BY label ORDER BY count(*) DESC, label"
-    ).fetchall()
-    found = [label for (label,) in counted]
-    kept = [name.strip() for name in labels.get("keep", ())]
-    _refuse_values(found, kept, column=f"{path}: column {column}")
-    names = (kept if "keep" in labels else found)[: labels.get("top_n")]
-    if not names:
-        raise ValueError(f"{path}: column {column} names no label")
-    if "top_n" not in labels and len(names) > MOST_LABELS:
-        raise ValueError(
-            f"{path}: column {column} names {len(names):,} labels; expected a column of "
-            f"classes, or of more than {MOST_LABELS:,} the most frequent ones (top_n)"
-        )
-    check_names(names)
-    refuse_alike(names, found)  # it would count among those without the label
-    for name in kept:
-        label_index(found, name)
-    picked = ", ".join(f"bool_or(label = {literal(n)}) AS {identifier(n)}" for n in names)
-    # A blank cell says neither yes nor no, but where a cell lists labels: there it lists none.
-    told = "label0 IS NOT NULL" if of_lists else f"{stripped('label0')} <> ''"
-    told = "true" if delimiter else told
-    # Starting from the documents keeps those with none of the labels.
-    connection.execute(
-        f"""CREATE TABLE indicators AS SELECT stay_id, {picked} FROM documents
-        JOIN (SELECT DISTINCT key AS stay_id FROM keyed WHERE {told}) USING (stay_id)
-        LEFT JOIN listed ON listed.key = stay_id GROUP BY stay_id"""
-    )
-    return tuple(names)
-
-
-def _refuse_values(found: Sequence[str], kept: Sequence[str], *, column: str) -> None:
-    """Refuse values that are no names of labels: texts, and missing ones that nobody asked for."""
-    longest = max(map(len, found), default=0)
-    if longest > LONGEST_LABEL:
-        raise ValueError(
-            f"{column} holds values of up to {longest:,} characters; expected names of labels, of "
-            f"at most {LONGEST_LABEL}: name the column of the labels, or its delimiter"
-        )
-    known_ones = set(found)
-    for value in found:
-        parts = [part.strip() for part in re.split(r"[;|,\n]", value)]
-        if value.startswith("[") and value.endswith("]"):
-            raise ValueError(
-                f"{column} holds {value!r}, a list that was written as text: write its items with "
-                "one character between them, and name that as delimiter"
-            )
-        if len(parts) > 1 and value not in kept and known_ones.issuperset(parts):
-            raise ValueError(
-                f"{column} holds {value!r}, whose parts are labels too: name what stands between "
-                "them as delimiter, or keep it by name if it is one label"
-            )
-    missing = next((v for v in found if v.lower() in MISSING and v not in kept), None)
-    if missing is not None:
-        raise ValueError(
-            f"{column} holds {missing!r}: leave such cells blank if the label is not known, or "
-            "name it in keep if it is a label"
         )
