@@ -262,6 +262,10 @@ def saved(tmp_path_factory):
         ),
         ({"config.json": json.dumps({"model_type": "mine"})}, "its config does not open .*`mine`"),
         ({"config.json": LFS}, "config.json is not valid JSON"),
+        (
+            {"config.json": json.dumps({"model_type": "vit"})},
+            "a model of type 'vit' classifies no text; name an encoder of text",
+        ),
         ({"config.json": "[]"}, "config.json holds no config: get the model's own file again"),
         (
             {"config.json": json.dumps({"model_type": "bert", "quantization_config": {"a": 1}})},

@@ -626,3 +626,17 @@ def test_a_table_that_is_packed_otherwise_is_named(tmp_path: Path, start: bytes,
     (tmp_path / "t.csv").write_bytes(start + b"\0\xff" * 20)
     with pytest.raises(ValueError, match=f"t.csv is compressed by {what}: save it as CSV"):
         plain(tmp_path / "t.csv", {"column": "a"}, text="body")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"sep=;\nid;body\n1;a\n", "begins with a line that tells a spreadsheet what separates"),
+        ("id,body\n1,a\n".encode("utf-16-le"), "t.csv is in UTF-16, or no text: save it as CSV"),
+    ],
+    ids=["a line for a spreadsheet", "UTF-16 without its mark"],
+)
+def test_what_stands_before_the_header_is_named(tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "t.csv").write_bytes(content)
+    with pytest.raises(ValueError, match=said):
+        plain(tmp_path / "t.csv", {"column": "id"}, text="body")

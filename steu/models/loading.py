@@ -247,6 +247,11 @@ def _pretrained(name: str, config: PreTrainedConfig, *, whole: bool = False) -> 
             if lacking
             else f"{name} has no model.safetensors; {_CONVERT}"
         ) from error
+    except ValueError as error:  # in its words a list of all kinds that do
+        raise ValueError(
+            f"{name}: a model of type {config.model_type!r} classifies no text; name an encoder of "
+            "text, of the BERT family"
+        ) from error
     except SafetensorError as error:
         raise ValueError(
             f"{name}: model.safetensors holds no weights ({error}); a file of Git LFS that was not "

@@ -154,7 +154,8 @@ def load_profile(name: str, *, root: str | Path = ".") -> Profile:
         If there is no such profile, a key is unknown, missing or of another type, a stage or a
         notebook does not exist, or the seeds are not 0, 1, 2, … without a gap.
     """
-    path = Path(name) if name.endswith(".yaml") else Path(root, "profiles", f"{name}.yaml")
+    named = name.lower().endswith((".yaml", ".yml"))
+    path = Path(name) if named else Path(root, "profiles", f"{name}.yaml")
     try:
         return Profile.model_validate({"name": path.stem} | _read(path))
     except ValidationError as error:

@@ -52,6 +52,13 @@ def header(path: Path) -> list[str]:
         raise ValueError(f"{path}: {OPEN_QUOTE}") from error
     if not names:
         raise ValueError(f"{path} is empty; expected a header line of column names")
+    if names[0].lower().startswith("sep="):
+        raise ValueError(
+            f"{path} begins with a line that tells a spreadsheet what separates its cells: delete "
+            "that line, so that it begins with the names of its columns"
+        )
+    if any("\0" in name for name in names):
+        raise ValueError(f"{path} is in UTF-16, or no text: save it as CSV in UTF-8")
     if any("\n" in name or "\r" in name for name in names):  # those would be rows, with their notes
         raise ValueError(f"{path}: {OPEN_QUOTE}")
     if any("\udc80" <= letter <= "\udcff" for letter in "".join(names)):
