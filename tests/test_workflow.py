@@ -432,6 +432,7 @@ def test_each_profile_fits_the_notebooks(profile: str, tmp_path: Path, monkeypat
             "reads toy from 'mimic' below a data folder",
         ),
         ("datasets:", "datasets: [", "not valid YAML"),
+        ("{epochs: 2}", "{epochs: -2}", "epochs: expected no negative number, found -2"),
         ("forget_label: a", "forget_label: 2024-13-45", "wrong.yaml: month must be in 1..12; put"),
         (
             "{epochs: 2}}",

@@ -31,9 +31,22 @@ class Parameter:
         Raises
         ------
         ValueError
-            If `value` is not of the parameter's type.
+            If `value` is not of the parameter's type, or holds a negative number where the default
+            holds none: a count, a rate or a seed.
         """
-        return check_type(self.type, value, where=f"{where}: parameter {self.name}")
+        value = check_type(self.type, value, where=f"{where}: parameter {self.name}")
+        least = min(_numbers(value), default=0)
+        if least < 0 <= min(_numbers(self.default), default=-1):
+            raise ValueError(
+                f"{where}: parameter {self.name}: expected no negative number, found {least}"
+            )
+        return value
+
+
+def _numbers(value: Any) -> list[float]:
+    """The numbers of a value: itself, or those of a list."""
+    values = value if isinstance(value, list) else [value]
+    return [v for v in values if isinstance(v, (int, float)) and not isinstance(v, bool)]
 
 
 def notebook_parameters(path: str | Path) -> list[Parameter]:
