@@ -146,6 +146,22 @@ def spoilt_time(folder: Path) -> None:
     mimic_iii(folder, prescriptions={"startdate": ["10/2/2150"]})
 
 
+def wrong_version(folder: Path) -> None:
+    mimic_iv(folder, diagnoses_icd_iv={"icd_version": "10"})
+
+
+def letter_of_icd10(folder: Path) -> None:
+    mimic_iv(folder, diagnoses_icd={"icd9_code": ["I509"]})
+
+
+def dotted_without_zero(folder: Path) -> None:
+    mimic_iv(folder, diagnoses_icd={"icd9_code": ["38.9"]})
+
+
+def year_of_two_digits(folder: Path) -> None:
+    mimic_iii(folder, noteevents={"chartdate": ["12/11/15"]})
+
+
 @pytest.mark.parametrize(
     ("spoil", "layout", "said"),
     [
@@ -154,6 +170,10 @@ def spoilt_time(folder: Path) -> None:
         (spoilt_flag, "mimic_iii", "noteevents.csv: column iserror holds 'perhaps'; expected 0,"),
         (lost_zero, "mimic_iii", "diagnoses_icd.csv: the ICD-9 code '42' has less than three dig"),
         (spoilt_time, "mimic_iii", "prescriptions.csv: column startdate holds '10/2/2150'; expec"),
+        (wrong_version, "mimic_iv", "'0389' is said to be of ICD-10 and cannot be"),
+        (letter_of_icd10, "mimic_iv", "'I509' is said to be of ICD-9 and cannot be"),
+        (dotted_without_zero, "mimic_iv", r"the ICD-9 code '38\.9' has less than three digits"),
+        (year_of_two_digits, "mimic_iii", "column chartdate holds '12/11/15'; expected times"),
     ],
 )
 def test_what_could_mean_another_thing_is_refused(
@@ -250,39 +270,6 @@ def test_what_a_spreadsheet_could_not_show_is_refused(
     path = reports(tmp_path / "t.csv", **{column: [shown] + ["#1 of 2"] * 59})
     with pytest.raises(ValueError, match=rf"column {column} holds '{re.escape(shown.strip())}'"):
         build("table", path, **TABLE)
-
-
-def wrong_version(folder: Path) -> None:
-    mimic_iv(folder, diagnoses_icd_iv={"icd_version": "10"})
-
-
-def letter_of_icd10(folder: Path) -> None:
-    mimic_iv(folder, diagnoses_icd={"icd9_code": ["I509"]})
-
-
-def dotted_without_zero(folder: Path) -> None:
-    mimic_iv(folder, diagnoses_icd={"icd9_code": ["38.9"]})
-
-
-def year_of_two_digits(folder: Path) -> None:
-    mimic_iii(folder, noteevents={"chartdate": ["12/11/15"]})
-
-
-@pytest.mark.parametrize(
-    ("spoil", "layout", "said"),
-    [
-        (wrong_version, "mimic_iv", "'0389' is said to be of ICD-10 and cannot be"),
-        (letter_of_icd10, "mimic_iv", "'I509' is said to be of ICD-9 and cannot be"),
-        (dotted_without_zero, "mimic_iv", r"the ICD-9 code '38\.9' has less than three digits"),
-        (year_of_two_digits, "mimic_iii", "column chartdate holds '12/11/15'; expected times"),
-    ],
-)
-def test_what_contradicts_itself_is_refused(
-    tmp_path: Path, spoil: Callable[[Path], None], layout: str, said: str
-) -> None:
-    spoil(tmp_path)
-    with pytest.raises(ValueError, match=said):
-        build(layout, tmp_path)
 
 
 LISTED = {"text": "body", "id": "id", "subject": "patient"}

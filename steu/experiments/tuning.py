@@ -66,12 +66,7 @@ def tune(
     """
     if not factors or min(factors) <= 0:
         raise ValueError(f"factors must be one or more positive numbers; found {list(factors)}")
-    judged = task.is_forget[task.validation]
-    if judged.all() or not judged.any():
-        raise ValueError(
-            f"a search needs validation notes with and without {task.labels[task.forget]!r}; found "
-            f"{int(judged.sum())} with of {len(judged)}: give others as splits, or let them be made"
-        )
+    _check_judges(task)
     trials: Trials = {}
 
     def quality(rate: float, head: float) -> Quality:
@@ -95,6 +90,15 @@ def tune(
     chosen = max(trials, key=lambda setting: _quality(trials[setting][1]))
     edge = _at_edge(best, rates) or (apart and _at_edge(chosen[1], heads))
     return _kept(trials, chosen, edge=edge)
+
+
+def _check_judges(task: ForgetTask) -> None:
+    judged = task.is_forget[task.validation]
+    if judged.all() or not judged.any():
+        raise ValueError(
+            f"a search needs validation notes with and without {task.labels[task.forget]!r}; found "
+            f"{int(judged.sum())} with of {len(judged)}: give others as splits, or let them be made"
+        )
 
 
 def _kept(

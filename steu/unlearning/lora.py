@@ -7,6 +7,7 @@ import copy
 import numpy as np
 import torch
 from torch import nn
+from transformers import PreTrainedModel
 
 from steu.models.heads import copy_of_head, head_name, trainable_head
 from steu.models.inference import features_of, frozen
@@ -41,10 +42,6 @@ def lora_edit(
         If PEFT is missing, the rank is not positive, a drift penalty is asked for, or the encoder
         has fewer layers.
     """
-    try:
-        from peft import LoraConfig, inject_adapter_in_model
-    except ImportError as error:
-        raise ValueError("LoRA needs PEFT: pip install peft") from error
     if rank < 1:
         raise ValueError(f"rank must be 1 or more; found {rank}")
     config = config or LayerConfig()
@@ -58,12 +55,7 @@ def lora_edit(
     linear = {name for name, module in task.model.named_modules() if isinstance(module, nn.Linear)}
     weights = last_layers(task.model, n_layers)
     wanted = [n.removesuffix(".weight") for n in weights if n.removesuffix(".weight") in linear]
-    with frozen(task.model), torch.random.fork_rng():  # PEFT would leave the weights frozen
-        torch.manual_seed(config.seed)
-        settings = LoraConfig(r=rank, lora_alpha=rank, lora_dropout=0.0, target_modules=wanted)
-        shared = {id(tensor): tensor for tensor in task.model.state_dict(keep_vars=True).values()}
-        other = copy.deepcopy(task.model, shared)  # modules of its own around the same weights
-        inject_adapter_in_model(settings, other, NAME)  # in place
+    other = _adapted(task.model, wanted, rank=rank, seed=config.seed)
     head = trainable_head(copy_of_head(task.model), config.head, task.forget)
 
     def losses(forgotten: np.ndarray, retained: np.ndarray) -> Losses:
@@ -90,3 +82,18 @@ def lora_edit(
     values = {prefix + name: value.detach().clone() for name, value in own.items()}
     down, up = factors.values()
     return LowRankEdit(down, up, values, origin=origin, history=tuple(history))
+
+
+def _adapted(model: PreTrainedModel, wanted: list[str], *, rank: int, seed: int) -> PreTrainedModel:
+    """Modules of its own around the same weights, with adapters beside the linear maps `wanted`."""
+    try:
+        from peft import LoraConfig, inject_adapter_in_model
+    except ImportError as error:
+        raise ValueError("LoRA needs PEFT: pip install peft") from error
+    with frozen(model), torch.random.fork_rng():  # PEFT would leave the weights frozen
+        torch.manual_seed(seed)
+        settings = LoraConfig(r=rank, lora_alpha=rank, lora_dropout=0.0, target_modules=wanted)
+        shared = {id(tensor): tensor for tensor in model.state_dict(keep_vars=True).values()}
+        other = copy.deepcopy(model, shared)
+        inject_adapter_in_model(settings, other, NAME)  # in place
+    return other

@@ -90,9 +90,9 @@ class Grid:
         check_declared(stage, self.declared[stage.name])
         first = self._first_cell(stage)
         chosen = self._chosen(stage, first)
-        seeds = [str(seed) for seed in self.profile.seeds] if "seed" in first else [""]
-        for seed in seeds:  # the first may have parameters of its own
-            check_parameters(stage.path, self._chosen(stage, first | {"seed": seed}))
+        for seed in self.profile.seeds:  # the first may have parameters of its own
+            cell = first | {"seed": str(seed)} if "seed" in first else first
+            check_parameters(stage.path, self._chosen(stage, cell))
         fixed = sorted(set(self._given(stage, first)) & set(chosen))
         if fixed:
             raise ValueError(

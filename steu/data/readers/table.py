@@ -91,18 +91,7 @@ def read_plain(
     if id or group_by:
         connection.execute("CREATE TABLE unnamed AS FROM keyed WHERE key IS NULL AND text <> ''")
     connection.execute("SET preserve_insertion_order = false")
-    # A blank text is no document, but each one that is left out counts.
-    hashed = "CASE text WHEN '' THEN 'blank ' || rowid ELSE left(sha256(text), 16) END"
-    key = hashed if by_text else "key"
-    connection.execute(f"UPDATE keyed SET key = {key}")
-    if not subject:
-        connection.execute("UPDATE keyed SET subject = key")
-    if not subject and not group_by:  # the same text twice is no second document to be judged by
-        connection.execute(
-            """UPDATE keyed SET subject = first FROM (
-                SELECT text, min(key) AS first FROM keyed WHERE text <> '' GROUP BY text
-            ) AS alike WHERE keyed.text = alike.text AND key IS NOT NULL"""
-        )
+    _name_rows(connection, by_text=by_text, subject=bool(subject), grouped=bool(group_by))
     _refuse_duplicates(connection, path, columns, grouped=bool(group_by))
     connection.execute(
         """CREATE TABLE documents AS SELECT min(subject_id) AS subject_id, key AS stay_id,
@@ -115,6 +104,24 @@ def read_plain(
     if "columns" in labels:
         return indicator_columns(connection, path, label_columns)
     return listed_labels(connection, path, labels)
+
+
+def _name_rows(
+    connection: duckdb.DuckDBPyConnection, *, by_text: bool, subject: bool, grouped: bool
+) -> None:
+    """Give each row of `keyed` the document and the patient that it is of, where none is named."""
+    # A blank text is no document, but each one that is left out counts.
+    hashed = "CASE text WHEN '' THEN 'blank ' || rowid ELSE left(sha256(text), 16) END"
+    key = hashed if by_text else "key"
+    connection.execute(f"UPDATE keyed SET key = {key}")
+    if not subject:
+        connection.execute("UPDATE keyed SET subject = key")
+    if not subject and not grouped:  # the same text twice is no second document to be judged by
+        connection.execute(
+            """UPDATE keyed SET subject = first FROM (
+                SELECT text, min(key) AS first FROM keyed WHERE text <> '' GROUP BY text
+            ) AS alike WHERE keyed.text = alike.text AND key IS NOT NULL"""
+        )
 
 
 def _only_table(path: Path) -> Path:
