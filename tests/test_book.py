@@ -499,12 +499,18 @@ def test_what_was_scanned_beside_the_same_notes_is_not_scanned_again(
         build(tmp_path)
     assert len(scanned) == 2 and scanned[1] == {"page.html"}  # once a build, and not at all again
     clean = tmp_path / "_build" / "demo" / "clean.json"
-    for damaged in ("{", json.dumps({"beside": [], "clean": []})):
+    whole = json.loads(clean.read_text())
+    for damaged in (
+        "{",
+        "[]",
+        json.dumps(whole | {"beside": []}),
+        json.dumps(whole | {"clean": 0}),
+    ):
         clean.write_text(damaged)
         build(tmp_path)
     restricted_cohort(run, restricted=True, note=f"And {NOTE}")  # beside other notes
     build(tmp_path)
-    assert len(scanned) == 5 and scanned[2] == scanned[3] == scanned[4] == scanned[0]
+    assert len(scanned) == 7 and all(again == scanned[0] for again in scanned[2:])
 
 
 def without_sphinx(monkeypatch: pytest.MonkeyPatch, page: str) -> None:

@@ -82,9 +82,9 @@ def check_note_text(*, folders: list[Path], cohorts: list[Path], known: Path | N
 def _clean(known: Path | None, beside: list[str]) -> set[str]:
     try:
         told = read_json(known) if known is not None else {}
-    except (OSError, ValueError):  # of no earlier build, or half a file: all is looked at
-        told = {}
-    return set(told["clean"]) if told.get("beside") == beside else set()
+        return set(told["clean"]) if told["beside"] == beside else set()
+    except (OSError, ValueError, KeyError, TypeError):  # of no earlier build, or damaged
+        return set()
 
 
 def _restricted_cohorts(run: Path) -> Iterator[Path]:
