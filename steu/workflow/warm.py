@@ -128,18 +128,25 @@ def serve(descriptor: int) -> None:
     settings = _settings(os.environ)  # as they were read: some packages add to them
     with socket.socket(fileno=descriptor) as listener:
         for name in IMPORTED:
+            if _closed(sys.stdin):  # whoever started this did not wait for it
+                return
             importlib.import_module(name)
         sys.modules["pandas"].set_option("display.max_columns", 20)  # it took this for a terminal
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who tend a kernel
         while True:
-            ready, _, _ = select.select([listener, sys.stdin], [], [])
-            if sys.stdin in ready:  # closed with the one who held the other end
+            select.select([listener, sys.stdin], [], [])
+            if _closed(sys.stdin):
                 return
             asked, _ = listener.accept()
             if os.fork() == 0:
                 listener.close()
                 _tend(asked, settings)
             asked.close()
+
+
+def _closed(pipe: IO[str]) -> bool:
+    """Whether the other end of a pipe is closed into which nobody writes."""
+    return bool(select.select([pipe], [], [], 0)[0])
 
 
 def _tend(asked: socket.socket, settings: dict[str, str]) -> NoReturn:
