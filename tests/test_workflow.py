@@ -390,7 +390,14 @@ def test_each_profile_fits_the_notebooks(profile: str, tmp_path: Path, monkeypat
         (
             'labels: {a: ["428"]}',
             'labels: {NO: ["428"], a: ["428"]}',
-            "expected a valid string, found False (bool); put it in quotes",
+            "the key 'NO' is not read as text: put it in quotes",
+        ),
+        ("{epochs: 2}", "{on: 2}", "the key 'on' is not read as text: put it in quotes"),
+        ("seeds: [0, 1]", "seeds: [0, 1]\n2024: 3", "the key '2024' is not read as text"),
+        (
+            "{tiny:",
+            "{TINY: {model: random-bert}, tiny:",
+            "'TINY' and 'tiny' are one folder where case does not matter, as on macOS: rename one",
         ),
         ("seeds: [0, 1]", "name: ../../../x\nseeds: [0, 1]", "name: '../../../x' is the name"),
         ("seeds: [0, 1]", "seeds: [0]\nseeds: [0, 1]", "'seeds' is written twice: leave one out"),
@@ -433,6 +440,8 @@ def test_each_profile_fits_the_notebooks(profile: str, tmp_path: Path, monkeypat
         ),
         ("datasets:", "datasets: [", "not valid YAML"),
         ("{epochs: 2}", "{epochs: -2}", "epochs: expected no negative number, found -2"),
+        ("{epochs: 2}", "{epochs: 0}", "parameter epochs: expected more than 0, found 0"),
+        ("{epochs: 2}", "{learning_rate: 0}", "learning_rate: expected more than 0, found 0"),
         ("forget_label: a", "forget_label: 2024-13-45", "wrong.yaml: month must be in 1..12; put"),
         (
             "{epochs: 2}}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
+import re
 import tokenize
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ import nbformat
 
 from steu._errors import check_choice, suggestion
 from steu.workflow.annotations import check_type
+
+# Parameters that mean the same in every notebook, and of which nothing is not a choice.
+_ABOVE_ZERO = re.compile("epochs|batch_size|patience|n_bootstrap|layer_rate|learning_rate.*")
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Parameter:
         ------
         ValueError
             If `value` is not of the parameter's type, or holds a negative number where the default
-            holds none: a count, a rate or a seed.
+            holds none: a count, a rate or a seed; of epochs, steps and rates, also if it is 0.
         """
         value = check_type(self.type, value, where=f"{where}: parameter {self.name}")
         least = min(_numbers(value), default=0)
@@ -40,6 +44,8 @@ class Parameter:
             raise ValueError(
                 f"{where}: parameter {self.name}: expected no negative number, found {least}"
             )
+        if value == 0 and _ABOVE_ZERO.fullmatch(self.name):
+            raise ValueError(f"{where}: parameter {self.name}: expected more than 0, found {value}")
         return value
 
 

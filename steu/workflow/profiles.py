@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -83,11 +84,18 @@ class Profile(Record):
     @field_validator("name", "datasets", "backbones")
     @classmethod
     def _names_of_folders(cls, named: str | dict[str, Any]) -> str | dict[str, Any]:
-        for name in [named] if isinstance(named, str) else named:
+        names = [named] if isinstance(named, str) else list(named)
+        for name in names:
             if not FOLDER.fullmatch(name):
                 raise ValueError(
                     f"{name!r} is the name of a folder: it may hold letters, digits, _, - and "
                     "dots, and begins with a letter or digit"
+                )
+        for name, other in combinations(names, 2):
+            if name.casefold() == other.casefold():
+                raise ValueError(
+                    f"{name!r} and {other!r} are one folder where case does not matter, as on "
+                    "macOS: rename one"
                 )
         return named
 
@@ -180,14 +188,20 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 class _EachKeyOnce(yaml.SafeLoader):
-    """Refuses a key that is written twice in one mapping; PyYAML would take the last."""
+    """Refuses a key that is no text or is written twice; PyYAML would take `on` for True."""
 
     def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)
         seen = set()
         for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+            if key.tag not in _KEYS:
+                told = f"the key {key.value!r} is not read as text: put it in quotes"
+                raise ComposerError(None, None, told, key.start_mark)
+            if key.value in seen:
                 told = f"{key.value!r} is written twice: leave one out"
                 raise ComposerError(None, None, told, key.start_mark)
-            seen.add(key.value if isinstance(key, yaml.ScalarNode) else None)
+            seen.add(key.value)
         return node
+
+
+_KEYS = [f"tag:yaml.org,2002:{kind}" for kind in ("str", "merge")]
