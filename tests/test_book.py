@@ -482,6 +482,25 @@ def test_a_page_that_shows_words_of_a_restricted_note_leaves_nothing(
     assert not list((tmp_path / "_build" / "demo").iterdir())
 
 
+def test_the_source_of_a_book_that_does_not_build_is_looked_at_before_it_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_project(tmp_path) / "runs" / "demo"
+    restricted_cohort(run, restricted=True)
+
+    def sphinx(source: Path, html: Path, *, builder: str) -> None:
+        raise ValueError("a page is broken")
+
+    monkeypatch.setattr(book, "sphinx", sphinx)
+    with pytest.raises(ValueError, match="a page is broken"):
+        build(tmp_path)
+    assert (tmp_path / "_build" / "demo" / "source" / "_toc.yml").is_file()
+    (tmp_path / "book" / "data.md").write_text(f"# Data\n\n{NOTE}\n")
+    with pytest.raises(ValueError, match=r"source/book/data.md shows words of note 0"):
+        build(tmp_path)
+    assert not (tmp_path / "_build" / "demo" / "source").exists()
+
+
 def test_what_was_scanned_beside_the_same_notes_is_not_scanned_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -98,15 +98,20 @@ def build(profile: str, *, run: Path, root: Path) -> Path:
         measured = [f / "metrics.json" for f in folders if f.relative_to(run).parts[0] in present]
         stage(chapters, root=root, run=run, staged=staged, measured=measured)
 
-    def check(html: Path) -> None:
+    def check(*html: Path) -> None:
         try:
             # All at once, and after all is made: to read many notes takes minutes.
-            check_privacy(run, folders=[run, source, html], known=target / "clean.json")
+            check_privacy(run, folders=[run, source, *html], known=target / "clean.json")
         except ValueError:
             shutil.rmtree(source)
             raise
 
-    return render(target, check=check)
+    try:
+        return render(target, check=check)
+    except ValueError:
+        if source.exists():  # left for whoever mends a broken page
+            check()
+        raise
 
 
 def render(target: Path, *, check: Callable[[Path], None] = lambda html: None) -> Path:
