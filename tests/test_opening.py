@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from stubs import PROFILE, steu, write_project
 
-from steu.models.loading import build_classifier, save_classifier
+from steu._io import write_json
+from steu.models.checks import out_of_reach
+from steu.models.loading import build_classifier, load_tokenizer, save_classifier
 from steu.workflow.launch import kernels
 from steu.workflow.opening import open_all
 from steu.workflow.profiles import Backbone
@@ -75,3 +77,20 @@ def test_a_run_without_models_opens_none(tmp_path: Path, monkeypatch: pytest.Mon
     Path("profiles", "toy.yaml").write_text(PROFILE.replace("random-bert", "none/such"))
     with kernels("toy", cores=2) as warm:
         assert warm == {}
+
+
+@pytest.mark.parametrize(
+    ("told", "lost"), [({}, 2), ({"do_lower_case": True}, 2), ({"do_lower_case": False}, 0)]
+)
+def test_words_with_capitals_that_no_text_becomes_are_counted(
+    tmp_path: Path, told: dict[str, bool], lost: int
+) -> None:
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "Heart", "heart", "ECG", "##g"]
+    (tmp_path / "vocab.txt").write_text("\n".join(words))
+    write_json(tmp_path / "tokenizer_config.json", {"tokenizer_class": "BertTokenizer", **told})
+    write_json(tmp_path / "config.json", {"model_type": "bert"})
+    assert out_of_reach(load_tokenizer(str(tmp_path))) == lost
+
+
+def test_of_an_uncased_model_no_word_is_out_of_reach() -> None:
+    assert out_of_reach(load_tokenizer("minilm")) == 0

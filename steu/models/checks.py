@@ -120,3 +120,17 @@ def check_vocabulary(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase)
             f"tokens and the embedding has {rows:,} rows: that is another model's tokenizer; name "
             "the one it was trained with"
         )
+
+
+def out_of_reach(tokenizer: PreTrainedTokenizerBase) -> int:
+    """How many words with capitals no text can become, since the tokenizer writes all small.
+
+    Of a cased model this means that it was saved without saying so: then its tokenizer lacks
+    ``do_lower_case: false``, and the model reads words in pieces that it was not trained on.
+    """
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    normalizer = backend.normalizer if backend is not None else None
+    if normalizer is None or normalizer.normalize_str("A") != "a":
+        return 0
+    words = tokenizer.get_vocab().keys() - set(tokenizer.all_special_tokens)
+    return sum(word != word.lower() for word in words)
