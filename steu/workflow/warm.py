@@ -13,6 +13,7 @@ the package that lies in its own folder.
 from __future__ import annotations
 
 import atexit
+import gc
 import importlib
 import json
 import os
@@ -127,10 +128,13 @@ def serve(descriptor: int) -> None:
     """Import, then fork for whoever asks, until the one who started this is gone."""
     settings = _settings(os.environ)  # as they were read: some packages add to them
     with socket.socket(fileno=descriptor) as listener:
+        gc.disable()  # it would look through half a million objects, none of which goes, many times
         for name in IMPORTED:
             if _closed(sys.stdin):  # whoever started this did not wait for it
                 return
             importlib.import_module(name)
+        gc.freeze()  # nor do kernels look there, so that they share these pages
+        gc.enable()
         sys.modules["pandas"].set_option("display.max_columns", 20)  # it took this for a terminal
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who tend a kernel
         while True:
