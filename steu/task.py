@@ -14,7 +14,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from steu._errors import check_choice
 from steu.data.encoding import EncodedNotes, check_window, encode_in_memory, window_of
 from steu.data.splits import SPLITS, read_groups, splits_of
-from steu.evaluation.metrics import group_weights, retained, tune_thresholds
+from steu.evaluation.metrics import check_answers, group_weights, retained, tune_thresholds
 from steu.models.checks import check_embedding, check_precision, check_vocabulary
 from steu.models.edits import Edit as Edit  # named here by whoever takes a task and an edit
 from steu.models.hardware import Precision
@@ -278,8 +278,16 @@ class ForgetTask:
         return head(self.features(index, edit)).cpu().numpy()
 
     def log_odds(self, index: np.ndarray, edit: Edit | None = None) -> np.ndarray:
-        """Log-odds of every label for the notes at `index`, (n, C); for sigmoids the logits."""
-        return log_odds(self.logits(index, edit), self.outputs)
+        """Log-odds of every label for the notes at `index`, (n, C); for sigmoids the logits.
+
+        Raises
+        ------
+        Diverged
+            If some are no numbers: what compares them would take them for silence.
+        """
+        said = log_odds(self.logits(index, edit), self.outputs)
+        check_answers(said)
+        return said
 
 
 def _check_length(what: str, found: int, expected: int) -> None:

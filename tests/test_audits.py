@@ -21,10 +21,10 @@ import steu
 from steu.audits.collateral import _correlations, collateral, correlation_drift
 from steu.audits.head_put_back import head_at_hand, head_put_back, rows_put_back, with_original_head
 from steu.audits.information import information, information_records
-from steu.audits.membership import chance_tpr, membership, neighbour, outsiders
+from steu.audits.membership import _tpr_by_chance, beyond, membership, neighbour, outsiders
 from steu.audits.merged import merged_model, with_model
 from steu.audits.places import places
-from steu.audits.relearning import RelearnConfig, _learner, relearn
+from steu.audits.relearning import RelearnConfig, _learner, relearn, way_back
 from steu.audits.respelling import answers_to, respelt
 from steu.audits.rounding import on_grid, rounded
 from steu.data.encoding import EncodedNotes
@@ -207,9 +207,18 @@ def test_the_head_alone_learns_again_at_once_what_only_the_head_forgot(
     assert np.isinf(found.steps_to(2.0)).all()
     assert found.reached(2.0) == "> 32 [> 32, > 32]" and found.reached(0.0) == "0 [0, 0]"
     assert found.steps_to(found.auroc[0, 0], metric="auroc")[0] == 0
+    assert found.reached(np.full(found.f1.shape[1], np.nan)) == "–"
     table = found.table()
     assert set(table["metric"]) == {"forget_f1", "forget_auroc"}
     assert list(table["examples"].unique()) == [0, 64, 512]
+
+
+def test_the_way_back_begins_where_nothing_is_known() -> None:
+    known, everybody = np.array([0.545, 0.6, 0.2]), np.array([0.287, 0.3, 0.3])
+    half = way_back(known, everybody, share=0.5)
+    assert half[:2] == pytest.approx([0.416, 0.45])  # half of 0.545 is less than to say yes to all
+    assert np.isnan(half[2])
+    assert way_back(np.array([0.9]), 0.5, share=0.9) == pytest.approx([0.86])
 
 
 def test_training_everything_brings_it_back_too_and_leaves_the_model_alone(
@@ -361,8 +370,8 @@ def test_what_only_a_neighbouring_label_remembers_is_found() -> None:
 
     references = {"a": model(0.0), "b": model(0.0)}
     for remembers, least, most in ((0.0, 0.4, 0.6), (2.0, 0.75, 1.0)):
-        rows = membership(model(remembers), None, references)
-        found = {row["metric"]: row["value"] for row in rows}
+        samples = membership(model(remembers), None, references)
+        found = {metric: values[0] for metric, values in samples.items()}
         assert found["membership_auroc"] == 0.5
         assert least < found["membership_neighbour_auroc"] < most
 
@@ -370,7 +379,7 @@ def test_what_only_a_neighbouring_label_remembers_is_found() -> None:
 def test_a_model_knows_its_own_notes_no_better_than_references_trained_alike(
     task: ForgetTask,
 ) -> None:
-    same = {r["metric"]: r["value"] for r in membership(task, None, {"a": task})}
+    same = {m: values[0] for m, values in membership(task, None, {"a": task}).items()}
     assert same["membership_auroc"] == 0.5  # a model beside itself beats nobody
     assert same["membership_neighbour_auroc"] == 0.5
     assert neighbour(task) in task.retained
@@ -381,5 +390,20 @@ def test_a_model_knows_its_own_notes_no_better_than_references_trained_alike(
             ask()
     asked = {"a": ("masked", None), "b": ("dropped", None), "c": ("dropped", 7)}
     assert outsiders(asked) == ["b", "c"]
-    others = task.is_forget[task.test].sum()
-    assert chance_tpr(task) == pytest.approx(1 / (others + 1))  # fewer than a hundred
+
+
+def test_chance_is_what_the_same_scores_find_of_anybody() -> None:
+    members = np.repeat([True, False], [50, 20])
+    found = _tpr_by_chance(members, np.arange(70.0))[0]  # no ties: before the first of 20 others
+    assert found == pytest.approx(1 / 21, abs=0.01)
+    top = np.where(np.arange(70) % 10 == 0, 1.0, 0.0)  # a tenth on one level: it holds others, too
+    assert _tpr_by_chance(members, top)[0] < 0.02
+
+
+def test_memory_is_what_exceeds_every_model_that_never_saw_the_notes() -> None:
+    def attacked(value: float, luck: float) -> dict[str, np.ndarray]:
+        return {"membership_auroc": np.array([value, value + luck, value - luck])}
+
+    edit, outsiders_ = attacked(0.75, 0.1), (attacked(0.6, 0.1), attacked(0.7, 0.1))
+    assert beyond(edit, *outsiders_) == pytest.approx([0.05] * 3)  # in pairs
+    assert np.isnan(beyond(edit, outsiders_[0], attacked(0.5, 0.0))).all()

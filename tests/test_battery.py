@@ -28,15 +28,22 @@ def samples(value: float, seed: int) -> np.ndarray:
 
 
 def probed(
-    head: float, *, below: float = 0.9, others: float = 0.7, hand: float = 0.5, seed: int = 0
+    head: float,
+    *,
+    below: float = 0.9,
+    others: float = 0.7,
+    hand: float = 0.5,
+    unseen: float | None = None,
+    seed: int = 0,
 ) -> Probed:
-    """A model in which the readers find so much."""
+    """A model in which the readers find so much; on unseen notes as much, unless they are told."""
     found = {BELOW: below, HEAD: head, OTHERS: others}
+    again = found if unseen is None else dict.fromkeys(found, unseen)
     findings = {p: Finding(p, "MLP", False, value, np.zeros(1)) for p, value in found.items()}
     return Probed(
         findings,
         {p: samples(value, seed) for p, value in found.items()},
-        {p: samples(value, seed + 1) for p, value in found.items()},
+        {p: samples(value, seed + 1) for p, value in again.items()},
         samples(hand, seed + 2),
         constant=(),
     )
@@ -54,13 +61,13 @@ ORIGINAL = audit_samples(probed(0.95, hand=0.9, seed=50))
 SILENT = np.zeros(1 + N_BOOTSTRAP)
 
 
-def task(patients: int) -> SimpleNamespace:
+def task(patients: int, validation: int = 20) -> SimpleNamespace:
+    """Sixty patients a split, of whom so many have the class."""
+    place = np.tile(np.arange(60), 2)
     return SimpleNamespace(
-        labels=("sepsis",),
-        forget=0,
-        groups=np.arange(60),
-        test=np.arange(60),
-        is_forget=np.arange(60) < patients,
+        groups=np.arange(120),
+        index=lambda split: np.arange(60) + 60 * (split == "test"),
+        is_forget=place < np.repeat([validation, patients], 60),
     )
 
 
@@ -86,24 +93,27 @@ def test_the_untouched_original_is_caught_and_no_reference_is() -> None:
     assert len(caught) == 4
     assert not any("more" in one for one in caught)
     blind = battery.blind_audits(ORIGINAL, REFERENCES)
-    out = battery.held_out(REFERENCES, blind)
-    assert {name for name, said in out.items() if battery.cleared(said)} < set(REFERENCES)
-    seeing = dict.fromkeys(battery.NEEDED, "no more")
-    assert battery.cleared(seeing | {OTHERS: "blind"})
-    assert not battery.cleared(seeing | {OTHERS: "undecided"})
-    assert not battery.cleared(seeing | {battery.UNSEEN: "blind"})  # who cannot see has not looked
-    assert not battery.cleared(dict.fromkeys(blind, "blind"))  # who saw nothing clears nobody
+    assert not set(battery.NEEDED) & set(blind)
+    out = battery.held_out(REFERENCES)
+    assert {name for name, said in out.items() if battery.cleared(said, blind)} < set(REFERENCES)
+    seen = dict.fromkeys(battery.NEEDED, "no more")
+    assert battery.cleared(seen | {OTHERS: "no more"}, [OTHERS])
+    assert not battery.cleared(seen | {OTHERS: "undecided"}, [OTHERS])
+    assert not battery.cleared(seen, [battery.UNSEEN])  # who cannot see has not looked
+    assert not battery.cleared({OTHERS: "no more"}, [])
     three = dict(list(REFERENCES.items())[:3])
     assert battery.held_out(three) == {}  # beside two there is no saying how far they lie apart
 
 
-def test_an_audit_that_does_not_catch_the_original_has_no_vote_and_is_called_blind() -> None:
-    votes = [BELOW, HEAD, battery.UNSEEN, battery.AT_HAND]
-    assert battery.voting(ORIGINAL, REFERENCES) == votes
-    said = decided(clean=audit_samples(probed(0.8, below=0.8, seed=70)))["clean"].said
-    assert said == dict.fromkeys(votes, "no more") | {OTHERS: "blind"}
-    table = battery.verdict_table(decided(clean=audit_samples(probed(0.8, below=0.8, seed=70))))
-    assert list(table) == ["method", "verdict", "decided by", "value", "low", "high", *votes]
+def test_an_audit_that_does_not_tell_the_original_from_the_references_is_blind() -> None:
+    sees = [BELOW, HEAD, battery.UNSEEN, battery.AT_HAND]
+    assert battery.seeing(ORIGINAL, REFERENCES) == sees
+    assert battery.blind_audits(ORIGINAL, REFERENCES) == [OTHERS]
+    clean = decided(clean=audit_samples(probed(0.8, below=0.8, seed=70)))
+    audits = [BELOW, HEAD, OTHERS, battery.UNSEEN, battery.AT_HAND]
+    assert list(clean["clean"].said) == audits
+    columns = ["method", "verdict", "decided by", "value", "low", "high", *audits]
+    assert list(battery.verdict_table(clean)) == columns
 
 
 def test_a_class_that_an_edit_wrote_into_a_neighbours_answers_is_caught() -> None:
@@ -142,8 +152,9 @@ def test_what_cannot_see_makes_no_verdict_easier() -> None:
     clean = audit_samples(probed(0.80, below=0.80, seed=70))
     weak = ORIGINAL | {battery.UNSEEN: audit_samples(probed(0.8, seed=50))[battery.UNSEEN]}
     found = decided(original=weak, clean=clean, null=weak)
-    assert found["clean"].said[battery.UNSEEN] == "blind"
-    assert found["clean"].verdict == "suppressed in the representation"
+    assert battery.UNSEEN in battery.blind_audits(weak, REFERENCES)
+    below = "suppressed in the representation", BELOW  # where unseen notes say so too
+    assert (found["clean"].verdict, found["clean"].decided_by) == below
     merely = ORIGINAL | {
         HEAD: clean[HEAD],
         BELOW: clean[BELOW],
@@ -152,6 +163,21 @@ def test_what_cannot_see_makes_no_verdict_easier() -> None:
     found = decided(original=merely, clean=clean)
     assert found["clean"].verdict == "silenced"
     assert found["clean"].decided_by == f"{HEAD}, which is blind here"
+
+
+def test_a_place_where_nobody_saw_anything_has_to_be_clean_all_the_same() -> None:
+    """The answers about the others are blind, and an edit that says a little there is not clean."""
+    little = decided(little=audit_samples(probed(0.80, below=0.80, others=0.76, seed=70)))["little"]
+    assert OTHERS in battery.blind_audits(ORIGINAL, REFERENCES)
+    assert little.said[OTHERS] != "no more" and little.verdict != CLEAN
+
+
+def test_what_was_hidden_in_the_training_notes_alone_is_not_suppressed() -> None:
+    hidden = audit_samples(probed(0.80, below=0.80, unseen=0.95, seed=70))
+    everywhere = audit_samples(probed(0.80, below=0.80, seed=70))
+    original = audit_samples(probed(0.95, below=0.95, hand=0.9, seed=50))
+    found = verdicts(original=original, hidden=hidden, everywhere=everywhere)
+    assert found == {"hidden": "silenced", "everywhere": CLEAN}
 
 
 def test_answers_about_the_others_are_no_representation() -> None:
@@ -194,16 +220,21 @@ def test_who_still_predicts_the_class_is_not_silenced() -> None:
     assert verdicts(f1=loud, loud=audit_samples(probed(0.5))) == {"loud": "not silenced"}
 
 
-def test_too_few_patients_give_no_verdict_and_say_how_many_are_needed() -> None:
+@pytest.mark.parametrize(("split", "few"), [("test", task(9)), ("validation", task(20, 9))])
+def test_too_few_patients_give_no_verdict_and_say_how_many_are_needed(
+    split: str, few: SimpleNamespace
+) -> None:
     found = battery.verdicts(
-        task(9),  # type: ignore[arg-type]
+        few,  # type: ignore[arg-type]
         {"original": ORIGINAL, "null": ORIGINAL},
         {"null": SILENT},
         REFERENCES,
     )
     table = battery.verdict_table(found)
     assert list(table["verdict"]) == ["none"]
-    assert table.loc[0, "decided by"] == "fewer than 10 patients of the test notes have the class"
+    assert (
+        table.loc[0, "decided by"] == f"fewer than 10 patients of the {split} notes have the class"
+    )
 
 
 def test_two_references_are_too_few() -> None:

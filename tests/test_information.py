@@ -10,14 +10,6 @@ from steu.evaluation.information import code_lengths, information_difference, v_
 from steu.evaluation.membership import log_ratios, rmia_scores
 from steu.evaluation.metrics import tpr_at
 
-SIZES = (600, 200, 2000)
-
-
-def splits(values: np.ndarray) -> dict[str, np.ndarray]:
-    ends = np.cumsum((0, *SIZES))
-    names = ("train", "validation", "test")
-    return {n: values[a:b] for n, a, b in zip(names, ends, ends[1:], strict=False)}
-
 
 def bits(p: float) -> float:
     return float(-p * np.log2(p) - (1 - p) * np.log2(1 - p))
@@ -25,19 +17,29 @@ def bits(p: float) -> float:
 
 def test_a_feature_that_is_the_class_tells_all_its_entropy_and_noise_nothing() -> None:
     generator = np.random.default_rng(0)
-    truth = generator.random(sum(SIZES)) < 0.3
+    truth, patients = generator.random(2000) < 0.3, np.arange(2000) // 2
     noise = generator.normal(size=(len(truth), 5))
-    told = v_information(splits(np.column_stack([noise, 10.0 * truth])), splits(truth)).mean()
-    assert told == pytest.approx(bits(splits(truth)["test"].mean()), abs=0.05)
-    assert abs(v_information(splits(noise), splits(truth)).mean()) < 0.02
+    told = v_information(np.column_stack([noise, 10.0 * truth]), truth, patients).mean()
+    assert told == pytest.approx(bits(truth.mean()), abs=0.05)
+    assert abs(v_information(noise, truth, patients).mean()) < 0.02
+
+
+def test_what_was_learned_of_a_patient_does_not_count_for_the_same_patient() -> None:
+    """A mark of each patient tells all notes of hers, and nothing of anybody else's."""
+    generator = np.random.default_rng(1)
+    patients = np.repeat(np.arange(60), 6)
+    truth = np.repeat(np.arange(60) % 2 == 0, 6)
+    marks = 8.0 * (patients[:, None] == np.arange(60)) + generator.normal(size=(360, 60))
+    assert v_information(marks, truth, patients).mean() < 0.05
+    assert v_information(marks, truth, np.arange(360)).mean() > 0.1
 
 
 def test_a_noisy_channel_tells_its_capacity() -> None:
     """A bit that is flipped one time in ten: I(X; Y) = 1 − H(0.1) where both are even."""
     generator = np.random.default_rng(1)
-    truth = generator.random(sum(SIZES)) < 0.5
+    truth = generator.random(2500) < 0.5
     seen = truth ^ (generator.random(len(truth)) < 0.1)
-    found = v_information(splits(seen[:, None].astype(float)), splits(truth)).mean()
+    found = v_information(seen[:, None].astype(float), truth, np.arange(2500)).mean()
     assert found == pytest.approx(1 - bits(0.1), abs=0.04)
 
 

@@ -121,14 +121,27 @@ def test_silence_on_few_patients_leaves_open_what_it_says() -> None:
     assert recall_not_excluded(22) == pytest.approx(0.127, abs=0.001)
 
 
-def test_a_blind_audit_clears_nobody_and_catches_all_the_same() -> None:
+def test_a_blind_audit_excuses_nobody() -> None:
+    """What it finds counts, and what it cannot exclude as well."""
     same, more = Beside(0.0, -0.02, 0.02, 0.5, 0.001), Beside(0.2, 0.1, 0.3, 0.001, 0.99)
-    assert outcomes({"a": same, "b": same}, blind=["b"]) == {"a": "no more", "b": "blind"}
-    assert outcomes({"a": same, "b": more}, blind=["b"]) == {"a": "no more", "b": "more"}
-    silent = (0.0, 0.0, 0.0)
-    caught = decide(forget_f1=silent, suppressed={}, audits={"a": same, "b": more}, blind=["b"])
-    assert (caught.verdict, caught.decided_by) == ("silenced", "b")
-    assert (caught.value, caught.low, caught.high) == (0.2, 0.1, 0.3)
+    open_ = Beside(0.07, -0.01, 0.15, 0.07, 0.6)
+    for found in (more, open_):
+        caught = decide(
+            forget_f1=(0.0, 0.0, 0.0), suppressed={}, audits={"a": same, "b": found}, blind=["b"]
+        )
+        assert (caught.verdict, caught.decided_by) == ("silenced", "b")
+        assert (caught.value, caught.low, caught.high) == (found.value, found.low, found.high)
+
+
+def test_one_number_under_two_names_is_one_audit() -> None:
+    near, other = Beside(0.1, 0.0, 0.2, 0.03, 0.9), Beside(0.0, -0.2, 0.2, 0.5, 0.4)
+    assert outcomes({"a": near, "b": near}) == {"a": "more", "b": "more"}
+    assert outcomes({"a": near, "b": near, "c": other})["a"] == "undecided"  # 2 × 0.03
+    once = lower_for_all({"a": samples(0.7, 0.05)}, {"a": samples(0.8)})
+    twice = lower_for_all(
+        dict.fromkeys("ab", samples(0.7, 0.05)), dict.fromkeys("ab", samples(0.8))
+    )
+    assert twice == once | {"b": once["a"]}
 
 
 def test_a_model_that_holds_more_is_caught() -> None:
@@ -162,13 +175,15 @@ def test_verdicts_rise_with_what_the_intervals_bear_out() -> None:
     )
     assert (found.value, found.low, found.high) == less["head"]
     assert (blind.verdict, blind.decided_by) == ("silenced", "unseen, which is blind here")
-    assert blind.said == {"probe": "no more", "unseen": "blind"}
+    assert blind.said == {"probe": "no more"}
 
 
 def test_an_interval_for_all_places_is_wider_than_for_one() -> None:
     method, original = samples(0.7, 0.05), samples(0.8, seed=1)
     one = lower_for_all({"a": method}, {"a": original})["a"]
-    many = lower_for_all(dict.fromkeys("abcd", method), dict.fromkeys("abcd", original))["a"]
+    others = {place: samples(0.7, 0.05, seed=i) for i, place in enumerate("bcd", 2)}
+    before = dict.fromkeys("abcd", original)
+    many = lower_for_all({"a": method} | others, before)["a"]
     assert many[1] < one[1] < one[2] < many[2]
     assert one[2] == pytest.approx(-0.1 + 1.96 * 0.05, abs=0.01)
 

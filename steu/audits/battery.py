@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -38,6 +38,7 @@ NEEDED = (HEAD, UNSEEN)  # without these nothing counts as indistinguishable
 CHANCE = 0.5  # an AUROC that tells nothing; what lies below counts as much
 
 LIMITS = {"silent": SILENT, "margin": MARGIN, "error": f"{ERROR:.0%}", "fewest": FEWEST}
+LIMITS |= {"interval": f"{1 - 2 * ERROR:.0%}"}  # of a difference to the references
 Samples = Mapping[str, np.ndarray]  # of one model by audit: the estimate and resamples, (1 + B,)
 
 
@@ -49,8 +50,14 @@ def audit_samples(probed: Probed, saved: np.ndarray | None = None) -> dict[str, 
     saved : array of shape (1 + B,), optional
         `Held.saved`, where it was measured.
     """
-    found = probed.samples | {UNSEEN: probed.unseen[HEAD], AT_HAND: probed.at_hand}
+    found = probed.samples | {_again(at): samples for at, samples in probed.unseen.items()}
+    found[AT_HAND] = probed.at_hand
     return found if saved is None else found | {SAVED: saved}
+
+
+def _again(place: str) -> str:
+    """How the reader of a place is called that was fitted on unseen notes; at the head it votes."""
+    return UNSEEN if place == HEAD else f"{place}, {UNSEEN}"
 
 
 def recorded(probed: Probed) -> dict[str, np.ndarray]:
@@ -72,10 +79,10 @@ def verdicts(
 ) -> dict[str, Decision]:
     """A verdict on every method of `found` but "original", beside the references.
 
-    There is none on a class that fewer than `FEWEST` patients of the test notes have. An audit by
-    which the original itself is not caught is blind on these notes: it clears nobody, and catches
-    all the same. Without any reference none votes, and no verdict goes further than *suppressed in
-    the representation*.
+    There is none on a class that fewer than `FEWEST` patients of the test notes have, or of the
+    validation notes, which choose the readers. An audit that does not tell the original from the
+    references is blind on these notes: where `NEEDED` ones are, nobody is cleared. Without any
+    reference none votes, and no verdict goes further than *suppressed in the representation*.
 
     Parameters
     ----------
@@ -92,16 +99,17 @@ def verdicts(
     """
     original = found["original"]
     methods = [method for method in found if method != "original"]
-    if _patients(task) < FEWEST:
-        few = f"fewer than {FEWEST} patients of the test notes have the class"
-        return {method: Decision("none", few, {}) for method in methods}
+    for split in ("test", "validation"):
+        if _patients(task, split) < FEWEST:
+            few = f"fewer than {FEWEST} patients of the {split} notes have the class"
+            return {method: Decision("none", few, {}) for method in methods}
     blind = blind_audits(original, references) if references else []
-    before, decided = _of_states(original), {}
+    decided = {}
     for method in methods:
         beside = beside_all(found[method], references) if references else {}
         decided[method] = decide(
             forget_f1=interval(forget_f1[method]),
-            suppressed=lower_for_all(_of_states(found[method]), before),
+            suppressed=_suppressed(found[method], original),
             audits=beside,
             blind=blind,
             needed=NEEDED,
@@ -109,31 +117,50 @@ def verdicts(
     return decided
 
 
-def _of_states(found: Samples) -> dict[str, np.ndarray]:
-    """What the strongest reader finds at each place of the representation, ½ at least."""
-    return {at: np.maximum(values, CHANCE) for at, values in found.items() if at not in NO_STATES}
+def _suppressed(found: Samples, original: Samples) -> dict[str, tuple[float, float, float]]:
+    """By how much less the strongest reader finds at each place of the representation than before.
+
+    The smaller of two losses: of readers fitted on training notes, where an edit may have hidden
+    the class better, and on notes that it never saw. An AUROC is ½ at least.
+    """
+    places = [at for at in found if at not in NO_STATES and _again(at) in found]
+
+    def losses(reader: Callable[[str], str]) -> dict[str, tuple[float, float, float]]:
+        after, before = (
+            {at: np.maximum(one[reader(at)], CHANCE) for at in places} for one in (found, original)
+        )
+        return lower_for_all(after, before)
+
+    trained, unseen = losses(str), losses(_again)
+    return {at: max(trained[at], unseen[at], key=lambda loss: loss[2]) for at in places}
 
 
 def recall_left_open(task: ForgetTask) -> float | None:
     """The recall of the class that silence on these test notes does not exclude; None if few."""
-    return None if _patients(task) < FEWEST else recall_not_excluded(_patients(task))
+    patients = _patients(task, "test")
+    return None if patients < FEWEST else recall_not_excluded(patients)
 
 
-def _patients(task: ForgetTask) -> int:
-    """Patients of the test notes who have the class."""
-    return len(np.unique(task.groups[task.test[task.is_forget[task.test]]]))
+def _patients(task: ForgetTask, split: Literal["validation", "test"]) -> int:
+    """Patients of a split who have the class."""
+    index = task.index(split)
+    return len(np.unique(task.groups[index[task.is_forget[index]]]))
 
 
-def voting(original: Samples, references: Mapping[str, Samples]) -> list[str]:
-    """The audits by which the original is caught beside the references, in order."""
-    said = outcomes(beside_all(original, references))
-    return [audit for audit, outcome in said.items() if outcome == "more"]
+def seeing(original: Samples, references: Mapping[str, Samples]) -> list[str]:
+    """The audits that tell the original from the references, each looked at alone, in order."""
+    beside = beside_all(original, references)
+    return [audit for audit, found in beside.items() if found.p_more < ERROR]
 
 
 def blind_audits(original: Samples, references: Mapping[str, Samples]) -> list[str]:
-    """The others: those by which it is not caught, or that cannot be asked here."""
-    seeing = voting(original, references)
-    return [audit for audit in original if audit not in seeing]
+    """The others: those that do not, or that cannot be asked here."""
+    sees = seeing(original, references)
+    return [audit for audit in original if _votes(audit) and audit not in sees]
+
+
+def _votes(audit: str) -> bool:
+    return not audit.endswith(f", {UNSEEN}")
 
 
 def beside_all(one: Samples, references: Mapping[str, Samples]) -> dict[str, Beside]:
@@ -146,10 +173,10 @@ def beside_all(one: Samples, references: Mapping[str, Samples]) -> dict[str, Bes
     hand, and that audit is left out where fewer than three others are left.
     """
     found = {}
-    for audit in one:
+    for audit in filter(_votes, one):
         told = [each[audit] for each in references.values()]
         if audit == AT_HAND:
-            told = [samples for samples in told if np.ptp(samples)]
+            told = [samples for samples in told if np.nanmax(samples) > np.nanmin(samples)]
             if len(told) < 3 <= len(references):
                 continue
         found[audit] = beside_references(one[audit], told, floor=_floor(audit))
@@ -161,9 +188,7 @@ def _floor(audit: str) -> float:
     return -np.inf if audit == SAVED else CHANCE
 
 
-def held_out(
-    references: Mapping[str, Samples], blind: Sequence[str] = ()
-) -> dict[str, dict[str, Outcome]]:
+def held_out(references: Mapping[str, Samples]) -> dict[str, dict[str, Outcome]]:
     """What the audits say of each reference beside the others: none should be caught.
 
     Nothing of three, for beside the other two there is no saying how far they lie apart.
@@ -171,15 +196,15 @@ def held_out(
     if len(references) < 4:
         return {}
     return {
-        name: outcomes(beside_all(one, {n: r for n, r in references.items() if n != name}), blind)
+        name: outcomes(beside_all(one, {n: r for n, r in references.items() if n != name}))
         for name, one in references.items()
     }
 
 
-def cleared(said: Mapping[str, Outcome]) -> bool:
-    """Whether each audit that could see says "no more", and those of `NEEDED` could."""
-    sees = all(said.get(audit) == "no more" for audit in NEEDED)
-    return sees and set(said.values()) <= {"no more", "blind"}
+def cleared(said: Mapping[str, Outcome], blind: Sequence[str]) -> bool:
+    """Whether each audit says "no more", and those of `NEEDED` are there and could see."""
+    sees = all(audit in said and audit not in blind for audit in NEEDED)
+    return sees and set(said.values()) == {"no more"}
 
 
 def told_apart(decision: Decision) -> dict[str, float]:
@@ -199,13 +224,11 @@ def as_records(found: Mapping[str, Decision]) -> dict[str, dict[str, Any]]:
 
 
 def verdict_table(found: Mapping[str, Decision]) -> pd.DataFrame:
-    """A row a method: verdict, what decides it, its number, and what audits said that see."""
-    said = [one.said.items() for one in found.values()]
-    seeing = dict.fromkeys(audit for one in said for audit, outcome in one if outcome != "blind")
+    """A row a method: verdict, what decides it, its number, and what each audit said."""
     rows = [
         {"method": method, "verdict": one.verdict, "decided by": one.decided_by}
         | {"value": one.value, "low": one.low, "high": one.high}
-        | {audit: one.said[audit] for audit in seeing if audit in one.said}
+        | one.said
         for method, one in found.items()
     ]
     return pd.DataFrame(rows)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import entropy
 
-from steu.audits.places import OTHERS, Places
+from steu.audits.places import Places
 from steu.evaluation.information import code_lengths, information_difference, v_information
 from steu.evaluation.metrics import metric_record, weighted_mean
 from steu.models.hidden_states import HEAD
@@ -18,15 +18,14 @@ from steu.task import ForgetTask
 
 @dataclass(frozen=True)
 class Held:
-    """Bits a note of one model; the estimate, then resamples of patients, (1 + B,) each.
+    """Bits a note that no model was trained on; the estimate, then resamples of patients, (1 + B,).
 
     Attributes
     ----------
     bits : dict of place to array
-        V-information on the test notes.
+        V-information.
     code : array
-        Description length of the labels of notes that no model was trained on, given what the head
-        reads.
+        Description length of the labels, given what the head reads.
     saved : array
         Share of the labels' entropy that this saves: 0 is nothing, 1 is all.
     """
@@ -39,27 +38,23 @@ class Held:
 def information(task: ForgetTask, found: Places, *, seed: int = 0) -> Held:
     """V-information at every place of `found`, and the description length at the head.
 
-    A place that is the same for every note holds 0 bits. What is sent are the labels of validation
-    and test notes: those of training notes the original has by heart, and no reference has, so that
-    a message of these would tell the two apart by memory and not by how soon the class is learned.
+    A place that is the same for every note holds 0 bits. Looked at are validation and test notes:
+    the labels of training notes the original has by heart, and no reference has, so that these
+    would tell the two apart by memory and not by what their states say of the class.
     """
-    index = {"train": task.train, "validation": task.validation, "test": task.test}
-    truth = {split: task.is_forget[i] for split, i in index.items()}
+    unseen = np.concatenate([task.validation, task.test])
+    sent, groups = task.is_forget[unseen], task.groups[unseen]
+    drawn = np.concatenate([task.weights("validation"), task.weights()], axis=1)
     bits: dict[str, np.ndarray] = {}
     for place, values in found.items():
         same = next((known for known in bits if found[known] is values), None)
         if same is not None:  # a head that reads the mean of the last layer
             bits[place] = bits[same]
-            continue
-        if not np.ptp(values[task.train], axis=0).any():
+        elif not np.ptp(values[unseen], axis=0).any():
             bits[place] = np.zeros(1 + task.n_bootstrap)
-            continue
-        features = {split: values[i] for split, i in index.items()}
-        bits[place] = weighted_mean(v_information(features, truth, place=place), task.weights())
-    unseen = np.concatenate([task.validation, task.test])
-    sent, groups = task.is_forget[unseen], task.groups[unseen]
+        else:
+            bits[place] = weighted_mean(v_information(values[unseen], sent, groups), drawn)
     spent = code_lengths(found[HEAD][unseen], sent, groups, seed=seed)
-    drawn = np.concatenate([task.weights("validation"), task.weights()], axis=1)
     code, share = weighted_mean(spent, drawn), sent.mean()
     return Held(bits, code, 1 - code / entropy([share, 1 - share], base=2))
 
@@ -69,7 +64,8 @@ def information_records(
 ) -> list[dict[str, Any]]:
     """Records of one model: bits at the head, description length, and the index over layers.
 
-    The index counts the places that all models have, without the answers about the others.
+    The index counts every layer once, by the mean of its states, and the head where that is not
+    the mean of the last one.
 
     Raises
     ------
@@ -78,7 +74,9 @@ def information_records(
     """
     if not references:
         raise ValueError("the index compares with references, and there is none: train one")
-    layers = [p for p in original.bits if p != OTHERS and p in held.bits]
+    head = original.bits[HEAD]  # the same array as that of another place if the two are one
+    layers = [p for p, bits in original.bits.items() if p.endswith(", mean") and bits is not head]
+    layers.append(HEAD)
 
     def at(one: Held) -> Sequence[np.ndarray]:
         return [one.bits[place] for place in layers]

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from steu.evaluation.membership import log_ratios, rmia_scores
-from steu.evaluation.metrics import auroc, metric_record, tpr_at
+from steu.evaluation.metrics import auroc, tpr_at
 from steu.task import Edit, ForgetTask
 
-FALSE_POSITIVES = 0.01
+SHUFFLES = 200  # of who is a member, to see what is found by chance
 NO_OUTSIDER = (
     "the attack compares with references that never saw the notes, and there is none: have "
     "'dropped' among the readings"
@@ -20,17 +19,20 @@ NO_OUTSIDER = (
 
 def membership(
     task: ForgetTask, edit: Edit | None, references: Mapping[str, ForgetTask]
-) -> list[dict[str, Any]]:
-    """Records of RMIA on notes with the class: AUROC, and true positives at 1 % false ones.
+) -> dict[str, np.ndarray]:
+    """What RMIA finds on notes with the class: AUROC, and true positives at 1 % false ones.
+
+    The estimate, then resamples of patients, (1 + B,), by metric. Beside the true positives stands
+    how many are found by chance, (1,): scores are shares of few notes, with many ties, so that it
+    is not the rate of false ones, and another for each model.
 
     Asked is the answer about the class, and that about its `neighbour`: a class that fell silent
-    may have left its mark on how training notes are answered there (arXiv 2506.20893).
+    may have left its mark on how training notes are answered there (the idea of arXiv 2506.20893).
 
     Members are training notes with the class, the others test notes with it; the population are
     validation notes with it. Attacked is the probability of the true label, against references that
     were not trained on these notes: those from which the class was *dropped*. One that saw them
-    under another label says less of just them, and every model would look as if it remembered. ½ is
-    chance, and of the true positives `chance_tpr`.
+    under another label says less of just them, and every model would look as if it remembered.
 
     Raises
     ------
@@ -65,7 +67,20 @@ def membership(
         )
         found[f"{way}_auroc"] = auroc(members, scores, weights)
         found[f"{way}_tpr"] = tpr_at(members, scores, weights)
-    return [metric_record(name, samples, len(members)) for name, samples in found.items()]
+        found[f"{way}_tpr_chance"] = _tpr_by_chance(members, scores)
+    return found
+
+
+def beyond(found: Mapping[str, np.ndarray], *controls: Mapping[str, np.ndarray]) -> np.ndarray:
+    """By how much the attack's AUROC exceeds that of every control, resample by resample, (1 + B,).
+
+    Controls are models that never saw the notes, under the same references. NaN if one of them
+    answers so that no note beats another: then nobody knows what comes out by chance.
+    """
+    told = np.stack([control["membership_auroc"] for control in controls])
+    flat = np.nanmax(told, axis=1) == np.nanmin(told, axis=1)
+    most = np.full(told.shape[1], np.nan) if flat.any() else told.max(axis=0)
+    return found["membership_auroc"] - most
 
 
 def neighbour(task: ForgetTask) -> int:
@@ -93,10 +108,11 @@ def outsiders(asked: Mapping[str, tuple[str, int | None]]) -> list[str]:
     return found
 
 
-def chance_tpr(task: ForgetTask) -> float:
-    """Share of members found by chance at 1 % false ones; of fewer than 100 others, before one."""
-    others = int(task.is_forget[task.test].sum())
-    return (int(FALSE_POSITIVES * others) + 1) / (others + 1)
+def _tpr_by_chance(members: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """The mean share of members found if who is one had nothing to do with the scores, (1,)."""
+    generator, once = np.random.default_rng(0), np.ones((1, len(scores)))
+    found = [tpr_at(generator.permutation(members), scores, once) for _ in range(SHUFFLES)]
+    return np.mean(found, axis=0)
 
 
 def _log_probability(

@@ -54,7 +54,7 @@ def probe(
     edit: Edit | None = None,
     *,
     only: Iterable[str] = (),
-    unseen_at: Iterable[str] = (HEAD,),
+    unseen_at: Iterable[str] | None = None,
     found: Places | None = None,
     seed: int = 0,
 ) -> Probed:
@@ -64,8 +64,9 @@ def probe(
     ----------
     only : iterable of str
         Places to look at; none means all.
-    unseen_at : iterable of str
-        Places where the reader is fitted on unseen notes as well, which takes `FOLDS` more fits.
+    unseen_at : iterable of str, optional
+        Places where the reader is fitted on unseen notes as well, which takes `FOLDS` more fits;
+        default: all that are looked at.
     found : dict of place to array (N, H), optional
         What `places` gave, where it is known.
 
@@ -84,7 +85,9 @@ def probe(
     findings: dict[str, Finding] = {}
     samples: dict[str, np.ndarray] = {}
     unseen: dict[str, np.ndarray] = {}
-    for place in list(only) or list(found):
+    looked = list(only) or list(found)
+    twice = set(looked if unseen_at is None else unseen_at)
+    for place in looked:
         if place in constant:
             samples[place] = unseen[place] = never
             continue
@@ -95,7 +98,9 @@ def probe(
         else:
             findings[place] = replace(findings[same], place=place)
         samples[place] = _auroc(task, findings[place].scores)
-        if place in set(unseen_at):
+        if place in twice and same in unseen:
+            unseen[place] = unseen[same]
+        elif place in twice:
             again = _fitted_on_unseen(task, findings[place], found[place], seed=seed)
             unseen[place] = _auroc(task, again)
     return Probed(findings, samples, unseen, head_at_hand(task, edit), constant)

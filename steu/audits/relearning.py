@@ -51,20 +51,28 @@ class Relearned:
     f1: np.ndarray
     auroc: np.ndarray
 
-    def steps_to(self, wanted: float, *, metric: Literal["f1", "auroc"] = "f1") -> np.ndarray:
-        """First number of steps looked at with `wanted` or more, (1 + B,); inf if none."""
+    def steps_to(
+        self, wanted: float | np.ndarray, *, metric: Literal["f1", "auroc"] = "f1"
+    ) -> np.ndarray:
+        """First number of steps looked at with `wanted` or more, (1 + B,); inf if none.
+
+        `wanted` may be another in each resample, (1 + B,); where it is NaN, so is the number.
+        """
         reached = getattr(self, metric) >= wanted
         first = np.array([*self.steps, np.inf])[reached.argmax(axis=0)]
-        return np.where(reached.any(axis=0), first, np.inf)
+        return np.where(np.isnan(wanted), np.nan, np.where(reached.any(axis=0), first, np.inf))
 
-    def reached(self, wanted: float, *, metric: Literal["f1", "auroc"] = "f1") -> str:
-        """`steps_to` in words, with what 95 % of the resamples of patients say.
+    def reached(self, wanted: float | np.ndarray, *, metric: Literal["f1", "auroc"] = "f1") -> str:
+        """`steps_to` in words, with what 95 % of the resamples of patients say; – if nothing is.
 
         An F1 at probability ½ says how soon the class is *said*, and that depends first of all on
         how far its logit was pushed down; the AUROC says how soon it is *told* from others.
         """
         found = self.steps_to(wanted, metric=metric)
-        low, high = np.percentile(found[1:], [2.5, 97.5], method="nearest")  # some may be infinite
+        if np.isnan(found[0]):
+            return "–"
+        told = found[1:][~np.isnan(found[1:])]
+        low, high = np.percentile(told, [2.5, 97.5], method="nearest")  # some may be infinite
         words = [
             f"{s:g}" if np.isfinite(s) else f"> {self.steps[-1]}" for s in (found[0], low, high)
         ]
@@ -79,6 +87,15 @@ class Relearned:
                 value, low, high = interval(samples)
                 rows.append(facts | {"value": value, "low": low, "high": high})
         return pd.DataFrame(rows)
+
+
+def way_back(known: np.ndarray, nothing: float | np.ndarray, *, share: float) -> np.ndarray:
+    """A number that lies this share of the way from what knows nothing to what was known, (1 + B,).
+
+    Of an F1, who knows nothing says yes to everybody: half of the original's may be less than
+    that. NaN where the original was no better.
+    """
+    return np.where(known > nothing, nothing + share * (known - nothing), np.nan)
 
 
 def relearn(

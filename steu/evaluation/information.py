@@ -2,12 +2,12 @@
 
 An AUROC says how well a class is ranked, not how easily it is learned or how surely it is told. All
 numbers are in bits a note; probabilities are those of logistic readers of several strengths, of
-which that one counts which is best on validation notes, or makes the shortest message.
+which that one counts which tells most, or makes the shortest message.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -16,38 +16,38 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from steu.evaluation.strongest_probe import check_finite, check_readable, many_fits
+from steu.evaluation.strongest_probe import check_finite, many_fits, patient_folds
 
 STRENGTHS = (1e-4, 1e-2, 1.0)  # C of the logistic readers that are tried
 BLOCKS = (0.05, 0.1, 0.2, 0.4, 0.7, 1.0)  # shares of the patients that are known step by step
 
 
-def v_information(
-    features: Mapping[str, np.ndarray],
-    targets: Mapping[str, np.ndarray],
-    *,
-    place: str = "features",
-) -> np.ndarray:
-    """Bits that each test note's features tell of its label, (n_test,); their mean is I_V(X → Y).
+def v_information(features: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Bits that each note's features tell of its label, (n,); their mean is I_V(X → Y).
 
     Predictive V-information (Xu et al. 2020, arXiv 2002.10689, definition 2): −log₂ p(y) under the
     best constant minus −log₂ p(y | x) under the best reader of a family V, here logistic ones, both
-    fitted on training notes. It is at most the mutual information, and below 0 where the reader
-    learned what does not hold.
+    fitted on the notes of other groups, fold by fold. It is at most the mutual information, and
+    below 0 where the reader learned what does not hold. Of the `STRENGTHS` that one counts that
+    tells most, less the bits that say which one it is.
 
     Parameters
     ----------
-    features, targets : dicts of "train", "validation", "test" to arrays (n, H) and (n,), bool
+    features : array of shape (n, H)
+        Of notes that no model was trained on: those that one has by heart make a reader surer than
+        it is right to be about others, and bits punish that.
+    targets, groups : arrays of shape (n,)
     """
-    known = {split: targets[split] for split in ("train", "validation")}
-    check_readable(features, known, place=place)
+    check_finite(features, place="features", split="unseen")
+    told = np.zeros((len(STRENGTHS), len(targets)))
     with many_fits():
-        tried = [_fitted(c, features["train"], targets["train"]) for c in STRENGTHS]
-    losses = [_bits(p, features["validation"], targets["validation"]).mean() for p in tried]
-    best = tried[int(np.argmin(losses))]
-    base = targets["train"].mean()
-    constant = -np.log2(np.where(targets["test"], base, 1 - base))
-    return constant - _bits(best, features["test"], targets["test"])
+        for known, sent in patient_folds(targets, groups):
+            base = targets[known].mean()
+            constant = -np.log2(np.where(targets[sent], base, 1 - base))
+            for row, c in zip(told, STRENGTHS, strict=True):
+                reader = _fitted(c, features[known], targets[known])
+                row[sent] = constant - _bits(reader, features[sent], targets[sent])
+    return max(told, key=np.sum) - np.log2(len(STRENGTHS)) / len(targets)
 
 
 def code_lengths(

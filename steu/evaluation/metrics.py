@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
+from steu._errors import Diverged
+
 Metric = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -34,13 +36,13 @@ def check_answers(log_odds: np.ndarray) -> None:
 
     Raises
     ------
-    ValueError
+    Diverged
         With the first note and label; an infinite one, as the null edit's, is an answer.
     """
     odd = np.argwhere(np.isnan(log_odds))
     if len(odd):
         note, label = odd[0]
-        raise ValueError(
+        raise Diverged(
             f"{len(odd):,} answers are not a number, first that to note {note} about label "
             f"{label}: the model or the edit has weights that are not finite; train it anew"
         )

@@ -33,7 +33,11 @@ from steu._errors import check_choice
 from steu.evaluation.metrics import auroc
 
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # C of the logistic readers
-SHRINKAGES = (1e-4, 1e-2)  # of the linear readers that undo what shrank a direction, however turned
+SHRINKAGES = (
+    1e-8,
+    1e-4,
+    1e-2,
+)  # of linear readers that undo what shrank a direction, however turned
 PAIRS = 32  # products of two features that the reader of pairs is shown
 COMPONENTS = 64  # directions of most variance, in which pairs are looked for as well
 FOLDS = 5
@@ -203,7 +207,7 @@ def read_again(
     check_finite(features, place="features", split="unseen")
     scores = np.empty(len(targets))
     with many_fits():
-        for train, held in _folds(targets, groups):
+        for train, held in patient_folds(targets, groups):
             train = train[_drawn(targets[train], seed=seed)]
             known = readers(*features[train].shape, seed=seed)
             check_choice(reader, list(known), what="reader")
@@ -213,7 +217,9 @@ def read_again(
     return scores
 
 
-def _folds(targets: np.ndarray, groups: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def patient_folds(
+    targets: np.ndarray, groups: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Positions to learn from and to read, a group in one fold, the class in as many as can be."""
     truth = targets.astype(bool)
     for kind, which in (("with", truth), ("without", ~truth)):

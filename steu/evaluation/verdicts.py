@@ -23,9 +23,9 @@ SILENT = 0.05  # a forget F1 below this counts as "no longer predicted"
 ERROR = 0.05  # chance at most that a model like the references is said to hold more than they do
 MARGIN = 0.05  # of AUROC: what is left may exceed the references' mean by less than this
 SMALLEST = 1e-6  # probability that is told apart from 0
-FEWEST = 10  # patients with the class among the test notes, below which nothing is decided
+FEWEST = 10  # patients with the class, of the test and of the validation notes, or none is decided
 
-Outcome = Literal["more", "no more", "undecided", "blind"]
+Outcome = Literal["more", "no more", "undecided"]
 Verdict = Literal[
     "none",
     "not silenced",
@@ -114,27 +114,22 @@ def beside_references(
     return Beside(value, value - around, value + around, tail(value), tail(MARGIN - value))
 
 
-def outcomes(audits: Mapping[str, Beside], blind: Sequence[str] = ()) -> dict[str, Outcome]:
+def outcomes(audits: Mapping[str, Beside]) -> dict[str, Outcome]:
     """What each audit says of one method.
 
     "more" where the references hold less: the p-values are corrected for the number of audits
     (Holm), so that one more reference is caught by any of them with probability `ERROR` at most.
+    Audits that are the same number, as where the head reads what another place holds, are one.
     "no more" where what exceeds them by `MARGIN` is excluded; there every audit has to agree, which
     needs no correction. Otherwise "undecided".
-
-    An audit by which not even the original is caught is "blind": that it finds nothing says
-    nothing. What it does find counts, for an edit may have put there what the original had not.
     """
-    names = list(audits)
-    adjusted = holm(np.array([audits[name].p_more for name in names]))
-    said: dict[str, Outcome] = {}
-    for name, p_more in zip(names, adjusted, strict=True):
-        nearly = audits[name].p_margin < ERROR
-        silent: Outcome = "blind" if name in blind else "no more" if nearly else "undecided"
-        said[name] = "more" if p_more < ERROR else silent
-    for name in blind:
-        said.setdefault(name, "blind")
-    return said
+    distinct = list(dict.fromkeys(audits.values()))
+    adjusted = holm(np.array([found.p_more for found in distinct]))
+    more = {found for found, p in zip(distinct, adjusted, strict=True) if p < ERROR}
+    return {
+        name: "more" if found in more else "no more" if found.p_margin < ERROR else "undecided"
+        for name, found in audits.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -167,9 +162,9 @@ def decide(
     - *suppressed in the representation* if the strongest reader finds the class less well than
       in the original in the states of some place: an interval of the difference, widened for the
       number of places, lies below −`MARGIN`;
-    - *indistinguishable from the references under these audits* if every audit that is not blind
-      says "no more", no blind one says "more", and none that is needed for this is blind: who
-      cannot see has not looked.
+    - *indistinguishable from the references under these audits* if every audit says "no more", and
+      none that is needed for this is lacking or blind, which is one that does not even tell the
+      original from them: who cannot see has not looked.
 
     Parameters
     ----------
@@ -180,7 +175,7 @@ def decide(
     blind, needed : sequences of str
         Audits that cannot see, and those that the highest verdict takes.
     """
-    said = outcomes(audits, blind)
+    said = outcomes(audits)
 
     def decided(verdict: Verdict, by: str) -> Decision:
         beside = audits.get(by)
@@ -189,12 +184,10 @@ def decide(
 
     if not forget_f1[2] < SILENT:
         return decided("not silenced", "forget F1")
-    voting = [name for name in audits if name not in blind]
-    caught = [name for name, one in said.items() if one == "more"]
-    clean = bool(voting) and {said[name] for name in voting} == {"no more"} and not caught
-    lacking = [name for name in needed if name not in voting]
+    clean = bool(audits) and set(said.values()) == {"no more"}
+    lacking = [name for name in needed if name not in audits or name in blind]
     if clean and not lacking:
-        nearest = max(voting, key=lambda name: audits[name].high)
+        nearest = max(audits, key=lambda name: audits[name].high)
         return decided("indistinguishable from the references under these audits", nearest)
     less = [place for place, (_, _, high) in suppressed.items() if high < -MARGIN]
     if less:
@@ -202,7 +195,7 @@ def decide(
         return Decision("suppressed in the representation", deepest, said, *suppressed[deepest])
     if clean:
         return Decision("silenced", f"{lacking[0]}, which is blind here", said)
-    open_ = caught or voting
+    open_ = [name for name, one in said.items() if one != "no more"]
     worst = min(open_, key=lambda name: audits[name].p_more) if open_ else "forget F1"
     return decided("silenced", worst)
 
@@ -212,9 +205,11 @@ def lower_for_all(
 ) -> dict[str, tuple[float, float, float]]:
     """Method minus original at each place, with percentile intervals for all places at once.
 
-    Bonferroni: of P places each interval leaves out `ERROR` / P of the resamples.
+    Bonferroni: of P places each interval leaves out `ERROR` / P of the resamples. Places at which
+    the same was found, in both, are one.
     """
-    tail = 100 * ERROR / len(method) / 2
+    distinct = {(method[place].tobytes(), original[place].tobytes()) for place in method}
+    tail = 100 * ERROR / len(distinct) / 2
     found = {}
     for place, samples in method.items():
         difference = samples - original[place]

@@ -156,7 +156,7 @@ def _at_the_head(study: Study, edit: Edit | None) -> Probed:
         HEAD: study.features(everyone, edit).cpu().numpy(),
         OTHERS: study.logits(everyone, edit)[:, study.retained],
     }
-    return probe(study, edit, found=found)
+    return probe(study, edit, found=found, unseen_at=[HEAD])
 
 
 def _silent(study: Study, edit: Edit | None) -> np.ndarray:
