@@ -74,6 +74,8 @@ class ForgetTask:
     'sepsis'
     """
 
+    each: tuple[ForgetTask, ...] = ()  # where the class is several in one, a task about each
+
     def __init__(
         self,
         model: PreTrainedModel,

@@ -52,15 +52,15 @@ def test_the_split_of_the_table_is_kept(tmp_path: Path) -> None:
     [
         (
             ["train"] * 7 + ["val"] + ["test"] * 4,
-            "column part of r07 holds 'val'; expected train, validation, test",
+            "column part of 'r07' holds 'val'; expected train, validation, test",
         ),
         (
             ["train"] * 4 + ["validation"] * 3 + [None] + ["test"] * 4,
-            "column part of r07 holds ''; expected train",
+            "column part of 'r07' holds ''; expected train",
         ),
         (
             ["train"] * 5 + ["validation"] * 3 + ["test"] * 4,
-            "documents of p2 are in train and validation; expected every patient in one split",
+            "documents of one patient are in train and validation; expected every patient in o",
         ),
         (["train"] * 8 + ["test"] * 4, "column part names no document validation; expected some"),
     ],

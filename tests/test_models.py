@@ -273,8 +273,8 @@ def saved(tmp_path_factory):
         ),
         ({"config.json": None}, "its config does not open .* `model_type` key in its config.json"),
         (
-            {"config.json": None, "adapter_config.json": "{}"},
-            "an adapter and no model: merge the two",
+            {"adapter_config.json": "{}"},
+            "holds an adapter: merge it into its model",
         ),
         ({"tokenizer.json": LFS}, "its tokenizer does not open .* Git LFS that was not fetched"),
         ({"tokenizer.json": "{}"}, "its tokenizer does not open .* Git LFS that was not fetched"),

@@ -15,6 +15,7 @@ from steu.evaluation.probes import linear_probe
 from steu.evaluation.strongest_probe import (
     AgreeingPairs,
     Finding,
+    _drawn,
     read_again,
     read_class,
     readers,
@@ -171,6 +172,16 @@ def test_a_reader_of_very_many_notes_is_shown_a_sample(monkeypatch: pytest.Monke
     features[:, 0] += 3 * targets
     found, _, _ = read(features, targets)
     assert shown == [200] and found > 0.9
+
+
+def test_of_a_rare_class_every_note_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("steu.evaluation.strongest_probe.MOST", 200)
+    targets = np.zeros(1000, dtype=int)
+    targets[::200] = 1
+    drawn = _drawn(targets, seed=0)
+    assert len(drawn) == len(set(drawn)) == 200 and targets[drawn].sum() == 5
+    assert _drawn(1 - targets, seed=0).tolist() == drawn.tolist()
+    assert (_drawn(np.arange(1000) % 2, seed=0) % 2).sum() == 100
 
 
 def test_the_strongest_is_chosen_on_validation() -> None:

@@ -23,7 +23,7 @@ from steu.experiments.rivals import (
     tune_rows,
 )
 from steu.experiments.study import Trained
-from steu.experiments.tuning import tune
+from steu.experiments.tuning import _validate, tune
 from steu.reporting import display_names
 from steu.unlearning.baselines import LayerConfig, edit_layers
 from steu.unlearning.dense_edit import head_parameters
@@ -143,6 +143,24 @@ def test_a_search_goes_on_towards_silence_past_a_peak_of_the_criterion(monkeypat
     assert found.seconds == 8.0 and not table["at_edge"].any()  # 16 was tried and is worse
     loud, table = tune(JUDGED, tried, lambda rate, _: Trained(None, rate))
     assert loud.seconds == 4.0 and table["at_edge"].sum() == 1
+
+
+def test_of_several_classes_in_one_the_worst_counts_whichever_is_named_first():
+    truth = np.arange(40).reshape(2, 20) % np.array([[2], [5]]) == 0  # of two classes
+    said = np.where(truth[1], 1.0, -1.0)  # the first is silent and at ½, the second still said
+    logits = np.stack([np.full(20, -9.0), said, np.linspace(-1, 1, 20)], axis=1)
+    each = [SimpleNamespace(forget=c, is_forget=truth[c]) for c in (0, 1)]
+    for order in (each, each[::-1]):
+        task = SimpleNamespace(
+            each=tuple(order),
+            validation=np.arange(20),
+            retained=[2],
+            targets=(np.arange(60).reshape(20, 3) % 4 < 2).astype(float),
+            log_odds=lambda index, edit: logits[index],
+            outputs="sigmoid",
+        )
+        found = _validate(task, SimpleNamespace(edit=None))
+        assert found["forget_f1"] == 1.0 and found["forget_auroc"] == 1.0
 
 
 def test_a_search_needs_validation_notes_of_both_kinds():

@@ -250,6 +250,24 @@ def test_one_changed_float_is_found_and_named(
     assert name in told and "1 such values" in told
 
 
+def test_another_name_of_an_output_is_found(done: Path, place: Path, tmp_path: Path) -> None:
+    edited = shutil.copytree(done / "model", tmp_path / "edited")
+    config = read_json(edited / "config.json")
+    swapped = {"0": config["id2label"]["1"], "1": config["id2label"]["0"]}
+    config["id2label"] |= swapped
+    (edited / "config.json").write_text(json.dumps(config))
+    told = refused(lambda: artefacts.verify(done, model=str(place / "model"), edited=str(edited)))
+    assert "says another 'id2label' than" in told
+
+
+def test_weights_that_do_not_open_the_model_are_not_looked_at(place: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(place / "model", tmp_path / "model")
+    shutil.copy2(folder / "model.safetensors", folder / "model_epoch1.safetensors")
+    files = weights_files(str(folder))
+    assert files == [folder / "model.safetensors"]
+    assert left_out(files) == ["model_epoch1.safetensors"]
+
+
 def test_a_changed_row_that_is_not_the_edits_is_found(tmp_path: Path) -> None:
     table = torch.randn(50_000, 128)  # more than is compared at once
     before = {"table.weight": table, "head.bias": torch.zeros(2)}
@@ -518,6 +536,8 @@ def test_no_count_under_ten_is_in_the_record(place: Path, tmp_path: Path) -> Non
     assert record["preflight"]["classes"][0]["patients"]["test"] is None
     counts = counts_in(record)
     assert len(counts) > 20 and min(counts) >= 10
+    paid = {row["notes"]: row["n"] for row in record["classes"][0]["paid"]}
+    assert paid.pop("all notes") > 10 and set(paid.values()) == {None}  # nor the total less few
 
 
 def test_what_one_hidden_count_is_less_the_others_is_hidden_too(
@@ -609,6 +629,14 @@ def test_another_class_is_not_trained_beside_one_that_a_bias_silences(
     assert "never says diabetes: an earlier request left it a bias of −∞" in told
 
 
+def test_a_class_that_was_withdrawn_before_is_not_taught_again(
+    done: Path, place: Path, tmp_path: Path
+) -> None:
+    told = bad(place, tmp_path, model=str(done / "model"), labels=("kidney",))
+    assert "diabetes was withdrawn from it before, and documents that have it would teach" in told
+    assert told.endswith(f"steu withdraw 'diabetes' 'kidney' --model {place / 'model'}")
+
+
 def test_references_are_built_like_the_model(place: Path, tmp_path: Path) -> None:
     asked = request_of(place, tmp_path / "out", base="random-bert", references=3)
     with claimed(asked) as work:
@@ -620,6 +648,9 @@ def test_references_are_built_like_the_model(place: Path, tmp_path: Path) -> Non
     (deep / "config.json").write_text(json.dumps(config))
     told = bad(place, tmp_path / "2", base=str(deep), references=3)
     assert "has fewer layers (1 and not 2) than" in told
+    (deep / "config.json").write_text(json.dumps(config | {"hidden_size": 64}))
+    told = bad(place, tmp_path / "3", base=str(deep), references=3)
+    assert "has another encoder (bert, 64 wide, and not bert, 32) than" in told
 
 
 def test_documents_that_name_no_class_are_counted_or_refused(place: Path, tmp_path: Path) -> None:

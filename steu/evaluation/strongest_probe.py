@@ -234,11 +234,17 @@ def patient_folds(
 
 
 def _drawn(targets: np.ndarray, *, seed: int) -> np.ndarray:
-    """Positions of at most `MOST` notes, in order; all of them where there are no more."""
+    """Positions of at most `MOST` notes, in order; all of them where there are no more.
+
+    Half of them may be of the rarer kind, of which a reader needs each.
+    """
     if len(targets) <= MOST:
         return np.arange(len(targets))
-    drawn = np.random.default_rng(seed).choice(len(targets), MOST, replace=False)
-    return np.sort(drawn)
+    generator = np.random.default_rng(seed)
+    rarer, other = sorted(map(np.flatnonzero, (targets, targets == 0)), key=len)
+    rarer = generator.permutation(rarer)[: MOST // 2]
+    drawn = [rarer, generator.choice(other, MOST - len(rarer), replace=False)]
+    return np.sort(np.concatenate(drawn))
 
 
 def check_readable(
@@ -252,10 +258,11 @@ def check_readable(
             f"{place} is the same for every training note: there is nothing to read; leave it out"
         )
     for split, truth in targets.items():
-        if truth.all() or not truth.any():
+        least = 2 if split == "train" else 1  # a reader that stops early sets one of each aside
+        if not least <= truth.sum() <= len(truth) - least:
             raise ValueError(
                 f"the {split} split has {int(truth.sum())} notes with the class of {len(truth)}: a "
-                "probe needs both kinds"
+                f"probe needs both kinds, {least} of each at least"
             )
 
 

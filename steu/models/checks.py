@@ -20,15 +20,15 @@ def check_folder(folder: Path) -> None:
     Raises
     ------
     ValueError
-        If it holds an adapter alone, or its config names code of its own for its kind of model.
+        If it holds an adapter, or its config names code of its own for its kind of model.
     """
     config = folder / "config.json"
+    if (folder / "adapter_config.json").is_file():  # beside a model, transformers would add the two
+        raise ValueError(
+            f"{folder} holds an adapter: merge it into its model once with PEFT, "
+            "model.merge_and_unload().save_pretrained(FOLDER), and name that folder"
+        )
     if not config.is_file():
-        if (folder / "adapter_config.json").is_file():
-            raise ValueError(
-                f"{folder} holds an adapter and no model: merge the two once with PEFT, "
-                "model.merge_and_unload().save_pretrained(FOLDER), and name that folder"
-            )
         return
     about = read_json(config)
     if not isinstance(about, dict):

@@ -160,7 +160,10 @@ def weights_files(name: str) -> list[Path]:
     """
     folder = Path(_resolve(name))
     if folder.is_dir():
-        found = sorted(folder.glob("*.safetensors"))
+        index = folder / "model.safetensors.index.json"
+        whole = folder / "model.safetensors"  # which goes before parts, as in transformers
+        parts = set(read_json(index)["weight_map"].values()) if index.is_file() else set()
+        found = [whole] if whole.is_file() else sorted(folder / part for part in parts)
     else:
         _from_hub(name, "config.json")
         index = _from_hub(name, "model.safetensors.index.json")

@@ -11,7 +11,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 import steu
-from steu._io import atomic_path, sha256
+from steu._io import atomic_path, read_json, sha256
 from steu.models.checks import embedding_of
 from steu.models.heads import head_name
 from steu.models.loading import load_classifier, load_tokenizer, weights_files
@@ -34,9 +34,9 @@ base_model: {base}
 ---
 # Withdrawal of {labels}
 
-{n_rows} rows of the token embedding and {n_head} values of the head of `{base}`, so that it no
-longer predicts {labels}. Made by {method}, `steu` {version}. What it does, and what it does not do,
-stands in decision.html beside this folder.
+{n_rows} rows of the token embedding and {n_head} values of the head of `{base}`, made so that it
+should no longer predict {labels}, by {method}, `steu` {version}. Whether it does, what it holds all
+the same and what it cost stands in decision.html beside this folder.
 
 It belongs to the model whose weights have the SHA-256 `{model}` and to no other.
 
@@ -98,8 +98,8 @@ def write_artefacts(
         base=base,
         labels=", ".join(labels),
         method=method,
-        n_rows=len(edit.token_ids),
-        n_head=sum(value.numel() for value in edit.head.values()),
+        n_rows=proof["rows"],
+        n_head=proof["head"],
         version=steu.__version__,
         model=facts["before"],
         folder=folder,
@@ -111,7 +111,6 @@ def write_artefacts(
     return facts | {
         "rows": len(edit.token_ids),
         "different_rows": len(torch.unique(edit.rows, dim=0)) if len(edit.rows) else 0,
-        "head_values": sum(value.numel() for value in edit.head.values()),
         "proof": proof,
         "left_out": left_out(weights_files(base)),
         "plain": reads_plainly(model),
@@ -164,8 +163,18 @@ def verify(folder: str | Path, *, model: str, edited: str | None = None) -> dict
     other = edited or str(place.parent / MODEL)
     for name in (model, other):
         check_tokenizer(facts["tokenizer"], load_tokenizer(name), name=name)
+    before, after = weights_files(model), weights_files(other)
+    _check_configs(*(files[0].with_name("config.json") for files in (before, after)))
     names = {"embedding": facts["embedding"], "head": facts["head"]}
-    return compare(weights_files(model), weights_files(other), edit, **names)
+    return compare(before, after, edit, **names)
+
+
+def _check_configs(before: Path, after: Path) -> None:
+    """Refuse another name of an output, another kind of outputs, or whatever else differs."""
+    old, new = read_json(before), read_json(after)
+    odd = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
+    if odd:
+        raise ValueError(f"{after} says another {odd[0]!r} than {before}: they are not one model")
 
 
 def apply(folder: str | Path, *, model: str, output: str | Path, kind: str = EDIT) -> Path:

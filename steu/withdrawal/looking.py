@@ -167,7 +167,10 @@ def _silent(study: Study, edit: Edit | None) -> np.ndarray:
 def _says(study: Study, name: str, edit: Edit | None, withdrawn: Sequence[str]) -> pd.DataFrame:
     said = study.log_odds(study.test, edit)
     if name == "null":  # whose bias of −∞ ties all notes: its ranking is that of any lower bias
-        said = log_odds(null_logits(study.logits(study.test), study.forget), study.outputs)
+        logits = study.logits(study.test)
+        for label in {study.labels[study.forget], *withdrawn}:
+            logits = null_logits(logits, study.labels.index(label))
+        said = log_odds(logits, study.outputs)
     kept = [
         c for c, label in enumerate(study.labels) if c == study.forget or label not in withdrawn
     ]

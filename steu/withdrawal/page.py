@@ -66,7 +66,7 @@ def decision(
                 "means": VERDICTS[one.verdict.verdict],
                 "says": _records(one.says),
                 "holds": _records(one.holds),
-                "paid": _records(one.paid),
+                "paid": _records(_alone(one.paid)),
                 "again": _records(one.again),
             }
             for one in looked
@@ -151,6 +151,14 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
         table = suppress_small_cells(table, ["n"]).frame.astype({"n": object})
         table["n"] = table["n"].where(table["n"].notna(), None)
     return table.to_dict("records")  # pyrefly: ignore[bad-return]
+
+
+def _alone(paid: pd.DataFrame) -> pd.DataFrame:
+    """Without the numbers of both kinds of notes where one is small: it is the total less other."""
+    parts = paid["notes"] != "all notes"
+    if (paid.loc[parts, "n"] < SMALLEST_CELL).any():
+        paid = paid.assign(n=paid["n"].where(~parts))
+    return paid
 
 
 def _finite(value: Any) -> Any:

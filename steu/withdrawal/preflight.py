@@ -135,10 +135,10 @@ def _class(study: Study, tokens: np.ndarray, labels: Sequence[str]) -> dict[str,
         for split in ("train", "validation", "test")
     }
     shown = _shown(people)
-    alone = list(shown.values()).count(None) == 1  # what is hidden is the total less the others
+    hidden = None in shown.values()  # which is the total less the others, and other totals tell
     return {
         "label": study.labels[study.forget],
-        "notes": None if alone else int(study.is_forget.sum()),
+        "notes": None if hidden else int(study.is_forget.sum()),
         "patients": shown,
         "original_auroc": ranked(said),
         "original_f1": interval(f1(truth, said > 0, study.weights())),

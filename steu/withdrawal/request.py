@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -30,6 +31,8 @@ from steu.models.loading import (
     weights_files,
 )
 from steu.models.outputs import labels_of, n_labels_of
+from steu.models.serialisation import FACTS
+from steu.models.weights import weights_hash
 
 Method = Literal["steu_e", "steu", "head_only", "null"]
 
@@ -141,6 +144,7 @@ def open_study(request: Request, work: Path) -> Study:
     check_fits(request.model)
     model, tokenizer = load_classifier(request.model)
     check_outputs(model, request)
+    check_never_asked(model, request)
     check_base(request, model, tokenizer)
     to_device(model)
     names = labels_of(model)
@@ -176,7 +180,7 @@ def open_study(request: Request, work: Path) -> Study:
 def _cohort_of(request: Request, names: tuple[str, ...], folder: Path) -> Cohort:
     """The request's documents, read into `folder` unless they lie there already."""
     read = folder.with_name("documents.json")
-    documents = documents_of(request)
+    documents = documents_of(request) | {"labels": json.dumps(names)}
     if not read.is_file() or read_json(read) != documents:  # they may have been corrected since
         write_cohort(
             folder,
@@ -248,6 +252,26 @@ def check_outputs(model: PreTrainedModel, request: Request) -> None:
         raise ValueError("every class of the model is to be withdrawn: retire the model")
 
 
+def check_never_asked(model: PreTrainedModel, request: Request) -> None:
+    """Refuse a model from which other classes were withdrawn: it would be taught them again.
+
+    Known by the edit that lies beside such a model. One with a softmax is trained on documents of
+    the class alone, none of which has another.
+    """
+    facts = Path(request.model).parent / "edit" / FACTS
+    if not facts.is_file() or model.config.problem_type == "single_label_classification":
+        return
+    told = read_json(facts)
+    earlier = [label for label in told["withdrawn"] if label not in request.labels]
+    if earlier and told["after"] == weights_hash(model):
+        asked = " ".join(f"'{label}'" for label in (*earlier, *request.labels))
+        raise ValueError(
+            f"{request.model}: {', '.join(earlier)} was withdrawn from it before, and documents "
+            f"that have it would teach it again; withdraw all together from the model before that: "
+            f"steu withdraw {asked} --model {told['base']}"
+        )
+
+
 def check_base(
     request: Request, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
 ) -> None:
@@ -255,9 +279,15 @@ def check_base(
     if request.base is None:
         return
     base = load_tokenizer(request.base)
-    layers = read_config(request.base, base).num_hidden_layers
+    config, own = read_config(request.base, base), model.config
+    layers = config.num_hidden_layers
     if base.get_vocab() != tokenizer.get_vocab():
         other = "other tokens"
+    elif (config.model_type, config.hidden_size) != (own.model_type, own.hidden_size):
+        other = (
+            f"another encoder ({config.model_type}, {config.hidden_size} wide, and not "
+            f"{own.model_type}, {own.hidden_size})"
+        )
     elif layers < model.config.num_hidden_layers:
         other = f"fewer layers ({layers} and not {model.config.num_hidden_layers})"
     else:
@@ -303,6 +333,13 @@ def check_counts(cohort: Cohort, request: Request) -> None:
                 raise ValueError(
                     f"{request.path}: fewer than {FEWEST} documents {kind} {label!r}; an edit "
                     "needs them to learn from and to be judged by: add documents"
+                )
+        truth = cohort.frame.groupby("split", observed=True)[label].agg(["sum", "count"])
+        for split, (found, total) in truth.iterrows():
+            if not 2 <= found <= total - 2:
+                raise ValueError(
+                    f"{request.path}: the {split} documents need two with {label!r} and two "
+                    "without at least, to learn from or to judge by: split them otherwise"
                 )
 
 

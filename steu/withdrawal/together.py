@@ -32,6 +32,7 @@ def together(study: Study, labels: Sequence[str]) -> Study:
     if len(labels) == 1:
         return other
     other = copy.copy(other)
+    other.each = tuple(study.aimed_at(label) for label in labels)
     columns = [study.labels.index(label) for label in labels]
     first, rest = columns[0], columns[1:]
     other.targets = study.targets.copy()

@@ -19,9 +19,16 @@ VERSIONS |= dict.fromkeys(("10", "icd10", "icd-10"), "10")
 # How software writes that a value is missing, in small letters; pandas and R when they made text of
 # it, a spreadsheet where it found none.
 MISSING = ("", "na", "n/a", "#n/a", "nan", "nat", "none", "null", "<na>", "\\n")
+MOST_SHOWN = 40  # characters of a cell: labels, ids and times have fewer
 # What a spreadsheet shows instead of a value that it could not compute, or that was too wide.
 _SPREADSHEET = r"#(NAME\?|REF!|VALUE!|NUM!|NULL!|DIV/0!|#+)"
 _EXPONENT = r"\d[.,]\d+[eE]\+?\d+|\d[eE]\+\d+"  # not 3e12, which may be of a hash
+
+
+def shown(cell: object) -> str:
+    """A cell as messages show it: a longer one may be of a note, and they go into log files."""
+    text = str(cell) if cell is not None else ""
+    return repr(text) if len(text) <= MOST_SHOWN else f"a text of {len(text):,} characters"
 
 
 def known(column: str) -> str:
@@ -149,7 +156,7 @@ def mend_choice(
     odd = [value for (value,) in found if value not in meanings]
     if odd:
         raise ValueError(
-            f"{path}: column {name} holds {odd[0][:40]!r}; expected "
+            f"{path}: column {name} holds {shown(odd[0])}; expected "
             f"{', '.join(filter(None, meanings))}: use the publisher's file unchanged"
         )
     for value in set(meanings) - set(meanings.values()):
@@ -174,7 +181,7 @@ def mend_times(
     ).fetchall()[0][0]
     if odd is not None:
         raise ValueError(
-            f"{path}: column {name} holds {odd[:40]!r}; expected times such as "
+            f"{path}: column {name} holds {shown(odd)}; expected times such as "
             "2150-10-02 14:00:00: use the publisher's file unchanged"
         )
     connection.execute(f"UPDATE {table} SET {column} = TRY_CAST({column} AS TIMESTAMP)")

@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from steu.data.readers.finding import SUFFIXES
-from steu.data.readers.mending import known, mend_ids, refuse_errors
+from steu.data.readers.mending import known, mend_ids, refuse_errors, shown
 from steu.data.readers.sql import stripped
 from steu.data.readers.table_files import is_list, kinds_of
 from steu.data.readers.table_labels import indicator_columns, listed_labels
@@ -184,16 +184,17 @@ def _given_splits(connection: duckdb.DuckDBPyConnection, path: Path, column: str
     ).fetchone()
     if odd:
         raise ValueError(
-            f"{path}: column {column} of {odd[0]} holds {str(odd[1] or '')[:40]!r}; expected "
+            f"{path}: column {column} of {shown(odd[0])} holds {shown(odd[1])}; expected "
             f"{', '.join(SPLITS)}"
         )
     both = connection.execute(
-        """SELECT subject_id, string_agg(split, ' and ' ORDER BY split) FROM given
+        """SELECT string_agg(split, ' and ' ORDER BY split) FROM given
         GROUP BY subject_id HAVING count(*) > 1 ORDER BY subject_id"""
     ).fetchone()
     if both:
         raise ValueError(
-            f"{path}: documents of {both[0]} are in {both[1]}; expected every patient in one split"
+            f"{path}: documents of one patient are in {both[0]}; expected every patient in one "
+            "split"
         )
     there = {row[0] for row in connection.execute("SELECT split FROM given").fetchall()}
     lacking = [name for name in SPLITS if name not in there]

@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from steu.data.labels import check_names, label_index, refuse_alike
-from steu.data.readers.mending import MISSING
+from steu.data.readers.mending import MISSING, shown
 from steu.data.readers.sql import identifier, literal, stripped
 from steu.data.readers.table_files import ITEM, is_list, kinds_of
 
@@ -33,7 +33,7 @@ def indicator_columns(
         ).fetchone()[0]
         if odd is not None:
             raise ValueError(
-                f"{path}: column {column} holds {str(odd)[:40]!r}; expected 0, 1, true or false"
+                f"{path}: column {column} holds {shown(odd)}; expected 0, 1, true or false"
             )
     cells = [f"nullif({stripped(f'label{i}')}, '')" for i in range(len(names))]
     picked = ", ".join(
@@ -111,13 +111,13 @@ def _refuse_values(found: Sequence[str], kept: Sequence[str], *, column: str) ->
         parts = [part.strip() for part in re.split(r"[;|,\n]", value)]
         if value.startswith("[") and value.endswith("]"):
             raise ValueError(
-                f"{column} holds {value!r}, a list that was written as text: write its items with "
-                "one character between them, and name that as delimiter"
+                f"{column} holds {shown(value)}, a list that was written as text: write its items "
+                "with one character between them, and name that as delimiter"
             )
         if len(parts) > 1 and value not in kept and known_ones.issuperset(parts):
             raise ValueError(
-                f"{column} holds {value!r}, whose parts are labels too: name what stands between "
-                "them as delimiter, or keep it by name if it is one label"
+                f"{column} holds {shown(value)}, whose parts are labels too: name what stands "
+                "between them as delimiter, or keep it by name if it is one label"
             )
     missing = next((v for v in found if v.lower() in MISSING and v not in kept), None)
     if missing is not None:
