@@ -103,7 +103,7 @@ def preflight(study: Study, labels: Sequence[str], *, method: Method, n_tokens: 
         tokens=_shown_tokens(study, tokens),
         warnings=warnings,
         minutes=_passes(study, labels) * seconds / 60,
-        gigabytes=TIMES * sum(p.nbytes for p in model.parameters()) / 1e9,
+        gigabytes=(TIMES * sum(p.nbytes for p in model.parameters()) + _states(study)) / 1e9,
     )
 
 
@@ -224,6 +224,12 @@ def _seconds_a_note(study: Study) -> float:
     started = time.perf_counter()
     extract_features(study.model, study.notes, typical, precision=study.precision)
     return (time.perf_counter() - started) / len(typical)
+
+
+def _states(study: Study) -> int:
+    """Bytes of what the audits look at: of every note two states a layer, embeddings and head."""
+    config = study.model.config
+    return 4 * len(study.notes) * config.hidden_size * (2 * config.num_hidden_layers + 2)
 
 
 def _passes(study: Study, labels: Sequence[str]) -> float:

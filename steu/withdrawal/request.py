@@ -33,6 +33,7 @@ from steu.models.loading import (
 from steu.models.outputs import labels_of, n_labels_of
 from steu.models.serialisation import FACTS
 from steu.models.weights import weights_hash
+from steu.withdrawal.weight_files import n_values
 
 Method = Literal["steu_e", "steu", "head_only", "null"]
 
@@ -214,12 +215,13 @@ def documents_of(request: Request) -> dict[str, str]:
 
 
 def check_fits(model: str) -> None:
-    """Refuse a model whose weights would not fit in the memory that is free."""
-    needed = TIMES * sum(path.stat().st_size for path in weights_files(model))
+    """Refuse a model that would not fit in the memory that is free; it is edited in float32."""
+    needed = TIMES * 4 * sum(map(n_values, weights_files(model)))
     free = psutil.virtual_memory().available
     if needed > free:
         raise ValueError(
-            f"{model} needs about {needed / 1e9:.1f} GB of memory, {TIMES} times its weights; "
+            f"{model} needs about {needed / 1e9:.1f} GB of memory, {TIMES} times its weights in "
+            "single precision; "
             f"{free / 1e9:.1f} GB are free: close other programs or take a larger machine"
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -77,6 +78,12 @@ def write_edited(
             if head[name] in values:
                 values[head[name]] = value.detach().cpu().to(values[head[name]].dtype)
         save_file({n: v.contiguous() for n, v in values.items()}, target / path.name, about)
+
+
+def n_values(path: Path) -> int:
+    """How many values the tensors of a file hold."""
+    with _opened([path]) as stored:
+        return sum(math.prod(one.get_shape()) for one in stored.values())
 
 
 def left_out(source: list[Path]) -> list[str]:
@@ -199,6 +206,9 @@ def _opened(files: list[Path]) -> Iterator[dict[str, Any]]:
             try:
                 stored = stack.enter_context(safe_open(path, "pt"))
             except SafetensorError as error:
-                raise ValueError(f"{path} holds no weights: {error}") from error
+                raise ValueError(
+                    f"{path} holds no weights ({error}); a file of Git LFS that was not fetched "
+                    "looks like this: get the file itself"
+                ) from error
             slices |= {name: stored.get_slice(name) for name in stored.keys()}  # noqa: SIM118
         yield slices
