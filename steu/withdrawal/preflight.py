@@ -187,10 +187,12 @@ def _warnings(study: Study, found: dict[str, Any]) -> list[str]:
             f"The model predicts {label!r} of no test note rightly at probability ½: there is "
             "nothing to silence; what it ranks and holds may be withdrawn all the same."
         )
-    if None in found["patients"].values():
+    few = [split for split, people in found["patients"].items() if people is None]
+    if few:
+        no_verdict = ", and no verdict" if few != ["train"] else ""
         told.append(
-            f"Fewer than {SMALLEST_CELL} patients of a split have {label!r}: expect wide "
-            "intervals, and no verdict beyond what they bear out."
+            f"Fewer than {SMALLEST_CELL} patients of the {' and '.join(few)} documents have "
+            f"{label!r}: expect wide intervals{no_verdict}."
         )
     if found["lexical_remainder"][1] > 0.6:
         told.append(
