@@ -14,7 +14,7 @@ from threading import Thread
 import nbformat
 import psutil
 import pytest
-from stubs import write_notebook
+from stubs import ROOT, write_notebook
 
 from steu.workflow import warm
 from steu.workflow.runner import NotebookError, run_notebook
@@ -74,6 +74,33 @@ def test_a_forked_kernel_shows_what_another_one_shows(
     forked = outputs(project, STARTED, *SEEN)
     assert (alone[1][0]["text"], forked[1][0]["text"]) == ("False\n", "True\n")
     assert forked[2:] == alone[2:]
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["forked", "alone"])
+def test_whoever_runs_a_notebook_is_forked_too(address: str, tmp_path: Path, there: bool) -> None:
+    """It cannot import papermill here, and need not where it is forked."""
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "requirements.lock").touch()
+    write_notebook(tmp_path / "x.ipynb", "output: str = 'out'", "print(1)")
+    broken = tmp_path / "broken"
+    (broken / "papermill").mkdir(parents=True)
+    (broken / "papermill" / "__init__.py").write_text("raise ImportError('no papermill')")
+    environment = os.environ | dict.fromkeys(warm.THREADS, "1")
+    environment |= {"PYTHONPATH": f"{broken}{os.pathsep}{ROOT}", "COLUMNS": "200"}
+    environment[warm.ADDRESS] = address if there else "nowhere"
+
+    def run(*given: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-P", warm.__file__, "run", "x.ipynb", *given]
+        return subprocess.run(
+            command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+
+    refused, done = run("-p", "outptu", "a"), run()
+    assert refused.returncode == 2 and "no parameter 'outptu'" in refused.stderr.splitlines()[-1]
+    if there:
+        assert (done.returncode, done.stdout) == (0, "out/notebook.ipynb\n")
+    else:
+        assert done.returncode != 0 and "no papermill" in done.stderr
 
 
 @pytest.mark.parametrize("variable", ["OMP_NUM_THREADS", "ONEDNN_MAX_CPU_ISA"])

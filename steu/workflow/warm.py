@@ -1,10 +1,11 @@
-"""One interpreter that has imported what notebooks import, and forks a kernel from itself for each.
+"""One interpreter that has imported what notebooks import, and forks their kernels from itself.
 
 To import PyTorch and transformers takes longer than most pages compute. A run of many notebooks
 pays for it once: `warm_interpreter` starts a process that imports them and waits at a socket. A
 kernel is then started as before, only that its command is this file: it hands its arguments,
 environment and streams over, passes signals on, and ends as the forked kernel ends. Where nobody
-answers, or imports would have read other settings, it becomes an ordinary kernel.
+answers, or imports would have read other settings, it becomes an ordinary kernel. So is whatever
+runs a notebook (``steu run``), whose own imports take a second or two.
 
 Only the standard library is imported here, and this file is run by its path, so that a kernel finds
 the package that lies in its own folder.
@@ -46,12 +47,13 @@ KERNEL_ENVIRONMENT = {
 }
 
 ADDRESS = "STEU_WARM"  # where the interpreter listens, for kernels that are started below
-KERNEL = "ipykernel_launcher"
+KERNEL, RUNNER = "ipykernel_launcher", "steu.workflow.cli"
 IMPORTED = (
     "ipykernel.kernelapp",
     "matplotlib.figure",
     "matplotlib.font_manager",
     "pandas",
+    "papermill",
     "pyarrow.parquet",
     "scipy.stats",
     "sklearn.ensemble",
@@ -61,6 +63,7 @@ IMPORTED = (
     "torch",
     "transformers.modeling_utils",
     "transformers.models.auto.modeling_auto",
+    "typer",
 )
 # What these read of the environment while they are imported, so that it has to be the same; but for
 # what PyTorch sets in whoever has imported it.
@@ -159,7 +162,8 @@ def _tend(asked: socket.socket, settings: dict[str, str]) -> NoReturn:
     _, streams, _, _ = socket.recv_fds(asked, 1, 3)
     lines = asked.makefile("rw")
     request = json.loads(lines.readline())
-    same = _settings(request["environment"]) == settings
+    # Whoever runs notebooks computes with none of what was imported.
+    same = request["module"] == RUNNER or _settings(request["environment"]) == settings
     print("warm" if same else "cold", file=lines, flush=True)
     if not same:
         os._exit(0)
@@ -184,7 +188,7 @@ def _tend(asked: socket.socket, settings: dict[str, str]) -> NoReturn:
 
 
 def _become(request: dict[str, Any], streams: list[int]) -> NoReturn:  # pyrefly: ignore[bad-return]
-    """Be the kernel that was asked for, as if this interpreter had been started for it."""
+    """Be the program that was asked for, as if this interpreter had been started for it."""
     os.setpgid(0, 0)
     for own, given in enumerate(streams):
         os.dup2(given, own)
@@ -194,10 +198,10 @@ def _become(request: dict[str, Any], streams: list[int]) -> NoReturn:  # pyrefly
     os.environ.update(request["environment"], JPY_PARENT_PID=str(os.getppid()))
     paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     sys.path[:0] = [request["folder"], *filter(None, paths)]  # the first is taken out again
-    sys.argv = [KERNEL, *request["arguments"]]
+    sys.argv = [request["module"], *request["arguments"]]
     status: Any = 1
     try:
-        runpy.run_module(KERNEL, run_name="__main__", alter_sys=True)
+        runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
         status = 0
     except SystemExit as end:
         status = end.code or 0
@@ -213,13 +217,13 @@ def _settings(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if READ.search(name)}
 
 
-def kernel(arguments: list[str]) -> NoReturn:
-    """Have a kernel forked and end as it ends; where that cannot be, be one."""
+def forked(module: str, arguments: list[str]) -> NoReturn:
+    """Have a module run in a fork and end as it ends; where that cannot be, be the one to run it."""
     parent = os.getppid()
     try:
-        server, lines = _ask(arguments)
+        server, lines = _ask(module, arguments)
     except OSError:
-        os.execv(sys.executable, [sys.executable, "-m", KERNEL, *arguments])
+        os.execv(sys.executable, [sys.executable, "-m", module, *arguments])
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: server.send(bytes([number])))
     _wait(server, parent)
@@ -229,14 +233,15 @@ def kernel(arguments: list[str]) -> NoReturn:
         _end(-signal.SIGKILL)
 
 
-def _ask(arguments: list[str]) -> tuple[socket.socket, IO[str]]:
-    """Ask for a kernel; the connection on which to wait for its end. OSError if there is none."""
+def _ask(module: str, arguments: list[str]) -> tuple[socket.socket, IO[str]]:
+    """Ask for a fork; the connection on which to wait for its end. OSError if there is none."""
     server = socket.socket(socket.AF_UNIX)
-    server.connect(os.environ[ADDRESS])
+    server.connect(os.environ.get(ADDRESS, ""))  # "" is nowhere
     socket.send_fds(server, [b"+"], [0, 1, 2])
     lines = server.makefile("rw")
     environment, folder = dict(os.environ), str(Path.cwd())
-    request = {"arguments": arguments, "environment": environment, "folder": folder}
+    request = {"module": module, "arguments": arguments}
+    request |= {"environment": environment, "folder": folder}
     print(json.dumps(request), file=lines, flush=True)
     if lines.readline().strip() != "warm":
         raise ConnectionRefusedError("it was started with other settings, or is gone")
@@ -261,4 +266,6 @@ def _end(status: int) -> NoReturn:
 
 if __name__ == "__main__":
     part, *given = sys.argv[1:]
-    serve(int(given[0])) if part == "serve" else kernel(given)
+    if part == "serve":
+        serve(int(given[0]))
+    forked(*((KERNEL, given) if part == "kernel" else (RUNNER, [part, *given])))
