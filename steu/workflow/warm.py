@@ -218,7 +218,7 @@ def _settings(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def forked(module: str, arguments: list[str]) -> NoReturn:
-    """Have a module run in a fork and end as it ends; where that cannot be, be the one to run it."""
+    """Have a module run in a fork and end as it ends; where that cannot be, run it here."""
     parent = os.getppid()
     try:
         server, lines = _ask(module, arguments)
