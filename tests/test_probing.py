@@ -119,5 +119,5 @@ def test_a_place_that_never_varies_is_named_and_tells_nothing(task: ForgetTask) 
 
 def test_the_table_has_a_row_a_place_and_kind_of_notes(task: ForgetTask) -> None:
     table = probe_table(task, probe(task, only=[HEAD, OTHERS]))
-    assert list(table["place"]) == [HEAD, OTHERS, HEAD]
+    assert list(table["place"]) == [HEAD, OTHERS, HEAD, OTHERS]
     assert (table["low"] <= table["value"]).all() and (table["value"] <= table["high"]).all()
