@@ -54,7 +54,7 @@ def membership(
         task.weights(split)[:, task.is_forget[task.index(split)]] for split in ("train", "test")
     ]
     weights, found = np.concatenate(drawn, axis=1), {}
-    for way, label in (("membership", task.forget), ("membership_neighbour", neighbour(task))):
+    for way, label in (("", task.forget), ("neighbour_", neighbour(task))):
         ratios = {
             split: log_ratios(
                 _log_probability(task, index, edit, label),
@@ -65,9 +65,9 @@ def membership(
         scores = np.concatenate(
             [rmia_scores(ratios[split], ratios["validation"]) for split in ("train", "test")]
         )
-        found[f"{way}_auroc"] = auroc(members, scores, weights)
-        found[f"{way}_tpr"] = tpr_at(members, scores, weights)
-        found[f"{way}_tpr_chance"] = _tpr_by_chance(members, scores)
+        found[f"membership_{way}auroc"] = auroc(members, scores, weights)
+        found[f"membership_{way}tpr"] = tpr_at(members, scores, weights)
+        found[f"membership_{way}tpr_chance"] = _tpr_by_chance(members, scores)
     return found
 
 
