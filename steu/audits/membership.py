@@ -11,6 +11,13 @@ from steu.evaluation.metrics import auroc, tpr_at
 from steu.task import Edit, ForgetTask
 
 SHUFFLES = 200  # of who is a member, to see what is found by chance
+# What is found by the answer about the class, and by that about its neighbour.
+OWN = ("membership_auroc", "membership_tpr", "membership_tpr_chance")
+NEIGHBOURS = (
+    "membership_neighbour_auroc",
+    "membership_neighbour_tpr",
+    "membership_neighbour_tpr_chance",
+)
 NO_OUTSIDER = (
     "the attack compares with references that never saw the notes, and there is none: have "
     "'dropped' among the readings"
@@ -54,7 +61,7 @@ def membership(
         task.weights(split)[:, task.is_forget[task.index(split)]] for split in ("train", "test")
     ]
     weights, found = np.concatenate(drawn, axis=1), {}
-    for way, label in (("", task.forget), ("neighbour_", neighbour(task))):
+    for (area, at_rate, chance), label in ((OWN, task.forget), (NEIGHBOURS, neighbour(task))):
         ratios = {
             split: log_ratios(
                 _log_probability(task, index, edit, label),
@@ -65,9 +72,9 @@ def membership(
         scores = np.concatenate(
             [rmia_scores(ratios[split], ratios["validation"]) for split in ("train", "test")]
         )
-        found[f"membership_{way}auroc"] = auroc(members, scores, weights)
-        found[f"membership_{way}tpr"] = tpr_at(members, scores, weights)
-        found[f"membership_{way}tpr_chance"] = _tpr_by_chance(members, scores)
+        found[area] = auroc(members, scores, weights)
+        found[at_rate] = tpr_at(members, scores, weights)
+        found[chance] = _tpr_by_chance(members, scores)
     return found
 
 

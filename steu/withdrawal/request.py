@@ -257,11 +257,12 @@ def check_outputs(model: PreTrainedModel, request: Request) -> None:
 def check_never_asked(model: PreTrainedModel, request: Request) -> None:
     """Refuse a model from which other classes were withdrawn: it would be taught them again.
 
-    Known by the edit that lies beside such a model. One with a softmax is trained on documents of
-    the class alone, none of which has another.
+    Known by the edit that lies beside such a model. A null edit teaches nothing, and one with a
+    softmax is trained on documents of the class alone, none of which has another.
     """
     facts = Path(request.model).parent / "edit" / FACTS
-    if not facts.is_file() or model.config.problem_type == "single_label_classification":
+    softmax = model.config.problem_type == "single_label_classification"
+    if not facts.is_file() or softmax or request.method == "null":
         return
     told = read_json(facts)
     earlier = [label for label in told["withdrawn"] if label not in request.labels]
