@@ -21,7 +21,8 @@ from steu.models.heads import head_name, head_of
 from steu.models.inference import extract_features
 from steu.selection.counts import count_tokens
 from steu.withdrawal.making import FACTORS, ROWS, select
-from steu.withdrawal.request import TIMES, Method
+from steu.withdrawal.refusing import TIMES
+from steu.withdrawal.request import Method
 from steu.withdrawal.together import together
 
 TIMED = 16  # notes that the model is timed on

@@ -7,40 +7,36 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from math import isfinite
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import psutil
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 
 from steu._errors import check_choice
 from steu._io import alone, files_below, read_json, sha256, write_json
 from steu.data.cohort import Cohort, iter_texts
 from steu.data.encoding import encode_notes, window_of
-from steu.data.privacy import SMALLEST_CELL
 from steu.data.readers.cohort_tables import write_cohort
 from steu.data.readers.finding import SUFFIXES
 from steu.experiments.study import Study
-from steu.models.heads import head_of, output_layer
 from steu.models.loading import (
     load_classifier,
-    load_tokenizer,
-    read_config,
     to_device,
-    weights_files,
 )
-from steu.models.outputs import labels_of, n_labels_of
-from steu.models.serialisation import FACTS
-from steu.models.weights import weights_hash
-from steu.withdrawal.weight_files import n_values
+from steu.models.outputs import labels_of
+from steu.withdrawal.refusing import (
+    check_base,
+    check_counts,
+    check_fits,
+    check_labelled,
+    check_never_asked,
+    check_outputs,
+)
 
 Method = Literal["steu_e", "steu", "head_only", "null"]
 
 WORK = ".work"  # what a run keeps until it is done, below its output folder
 TRAINED = "trained"  # of these, edits and references
-FEWEST = 20  # documents with the class, and without
-TIMES = 3  # the weights in memory: the model, a copy that is merged, and what passes through it
 
 
 @dataclass(frozen=True)
@@ -214,93 +210,6 @@ def documents_of(request: Request) -> dict[str, str]:
     return {str(file): sha256(file) for file in sorted({*named, *tables}) if file.is_file()}
 
 
-def check_fits(model: str) -> None:
-    """Refuse a model that would not fit in the memory that is free; it is edited in float32."""
-    needed = TIMES * 4 * sum(map(n_values, weights_files(model)))
-    free = psutil.virtual_memory().available
-    if needed > free:
-        raise ValueError(
-            f"{model} needs about {needed / 1e9:.1f} GB of memory, {TIMES} times its weights in "
-            "single precision; "
-            f"{free / 1e9:.1f} GB are free: close other programs or take a larger machine"
-        )
-
-
-def check_outputs(model: PreTrainedModel, request: Request) -> None:
-    """Refuse a label that the model does not have or that it never says, and too few to keep."""
-    names = labels_of(model)
-    for label in request.labels:
-        check_choice(label, names, what="label", where=request.model)
-    bias = output_layer(head_of(model)).bias
-    biases = [] if bias is None else bias.tolist()
-    silent = [name for name, value in zip(names, biases, strict=False) if not isfinite(value)]
-    if silent:
-        raise ValueError(
-            f"{request.model} never says {silent[0]}: an earlier request left it a bias of −∞, and "
-            "nothing can be trained beside that; revert that edit and withdraw both together"
-        )
-    softmax = model.config.problem_type == "single_label_classification"
-    if softmax and request.references:
-        raise ValueError(
-            f"{request.model} chooses one of its classes, and references are retrained with "
-            "independent outputs: leave out --base and --references"
-        )
-    if softmax and n_labels_of(model) - len(request.labels) < 2:
-        raise ValueError(
-            f"{request.model} chooses one of {n_labels_of(model)} classes; without "
-            f"{' and '.join(request.labels)} there would be no choice left: retire the model"
-        )
-    if len(request.labels) == len(names):
-        raise ValueError("every class of the model is to be withdrawn: retire the model")
-
-
-def check_never_asked(model: PreTrainedModel, request: Request) -> None:
-    """Refuse a model from which other classes were withdrawn: it would be taught them again.
-
-    Known by the edit that lies beside such a model. A null edit teaches nothing, and one with a
-    softmax is trained on documents of the class alone, none of which has another.
-    """
-    facts = Path(request.model).parent / "edit" / FACTS
-    softmax = model.config.problem_type == "single_label_classification"
-    if not facts.is_file() or softmax or request.method == "null":
-        return
-    told = read_json(facts)
-    earlier = [label for label in told["withdrawn"] if label not in request.labels]
-    if earlier and told["after"] == weights_hash(model):
-        asked = " ".join(f"'{label}'" for label in (*earlier, *request.labels))
-        raise ValueError(
-            f"{request.model}: {', '.join(earlier)} was withdrawn from it before, and documents "
-            f"that have it would teach it again; withdraw all together from the model before that: "
-            f"steu withdraw {asked} --model {told['base']}"
-        )
-
-
-def check_base(
-    request: Request, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
-) -> None:
-    """Refuse to retrain from an encoder that the model cannot have been fine-tuned from."""
-    if request.base is None:
-        return
-    base = load_tokenizer(request.base)
-    config, own = read_config(request.base, base), model.config
-    layers = config.num_hidden_layers
-    if base.get_vocab() != tokenizer.get_vocab():
-        other = "other tokens"
-    elif (config.model_type, config.hidden_size) != (own.model_type, own.hidden_size):
-        other = (
-            f"another encoder ({config.model_type}, {config.hidden_size} wide, and not "
-            f"{own.model_type}, {own.hidden_size})"
-        )
-    elif layers < model.config.num_hidden_layers:
-        other = f"fewer layers ({layers} and not {model.config.num_hidden_layers})"
-    else:
-        return
-    raise ValueError(
-        f"{request.base} has {other} than {request.model}: --base names the encoder that the model "
-        "was fine-tuned from"
-    )
-
-
 def built_like(model: PreTrainedModel) -> dict[str, Any]:
     """What `build_classifier` takes to make references of the model's own architecture."""
     config = model.config
@@ -309,41 +218,6 @@ def built_like(model: PreTrainedModel) -> dict[str, Any]:
         "pooling": getattr(config, "classifier_pooling", "cls"),
         "head_width": getattr(config, "head_width", 0),
     }
-
-
-def check_labelled(cohort: Cohort, model: PreTrainedModel, request: Request) -> None:
-    """Refuse documents without a label where the model chooses one of its classes."""
-    if model.config.problem_type != "single_label_classification":
-        return
-    without = int((cohort.targets.sum(axis=1) == 0).sum())
-    if without:
-        several = (
-            "some documents have" if without < SMALLEST_CELL else f"{without:,} documents have"
-        )
-        raise ValueError(
-            f"{request.path}: {several} none of the model's classes (blank, or another label), and "
-            f"{request.model} chooses one of them for each: leave those documents out"
-        )
-
-
-def check_counts(cohort: Cohort, request: Request) -> None:
-    """Refuse documents that are too few of a kind to learn from and to be judged by."""
-    for label in request.labels:
-        with_class = int(cohort.frame[label].sum())
-        without = len(cohort.frame) - with_class
-        for found, kind in ((with_class, "with"), (without, "without")):
-            if found < FEWEST:
-                raise ValueError(
-                    f"{request.path}: fewer than {FEWEST} documents {kind} {label!r}; an edit "
-                    "needs them to learn from and to be judged by: add documents"
-                )
-        truth = cohort.frame.groupby("split", observed=True)[label].agg(["sum", "count"])
-        for split, (found, total) in truth.iterrows():
-            if not 2 <= found <= total - 2:
-                raise ValueError(
-                    f"{request.path}: the {split} documents need two with {label!r} and two "
-                    "without at least, to learn from or to judge by: split them otherwise"
-                )
 
 
 def _of_the_model(request: Request, names: tuple[str, ...]) -> Mapping[str, Any]:
