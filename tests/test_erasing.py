@@ -83,6 +83,14 @@ def test_the_class_falls_silent_and_the_others_are_told_as_before(task: ForgetTa
     assert edit.history[-1]["forget_loss"] < edit.history[0]["forget_loss"]
 
 
+def test_the_others_answer_as_before_on_notes_with_the_class(task: ForgetTask) -> None:
+    """By the words that speak of them; taught what the notes bear, they move by 1.4 nats here."""
+    with_class = task.test[task.is_forget[task.test]]
+    edit = steu.erase(task, tokens(task, "insulin", "appetite"), n_rows=2)
+    before, after = (task.log_odds(with_class, e)[:, task.retained] for e in (None, edit))
+    assert np.abs(after - before).mean() < 0.7
+
+
 def test_the_head_is_the_best_there_is_and_the_same_each_time(task: ForgetTask) -> None:
     ids = tokens(task, "insulin", "appetite")
     edit = steu.erase(task, ids, n_rows=2, ridge=0.01)
@@ -92,7 +100,8 @@ def test_the_head_is_the_best_there_is_and_the_same_each_time(task: ForgetTask) 
     own = task.model.classifier
 
     def loss(weight: torch.Tensor, bias: torch.Tensor) -> float:
-        lost, held = both_losses(task, features @ weight.T + bias, forgotten, retained)
+        said = features @ weight.T + bias
+        lost, held = both_losses(task, said, forgotten, retained, others="answers")
         far = (weight - own.weight).square().sum() + (bias - own.bias).square().sum()
         return (lost + held + 0.01 * far).item()
 

@@ -8,14 +8,17 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from steu.evaluation.probes import linear_probe
 from steu.evaluation.strongest_probe import (
+    FOLDS,
     AgreeingPairs,
     Finding,
     _drawn,
+    patient_folds,
     read_again,
     read_class,
     readers,
@@ -155,6 +158,15 @@ def test_folds_share_out_the_few_who_have_the_class() -> None:
     assert roc_auc_score(targets, found) > 0.9
     with pytest.raises(ValueError, match="1 patients with the class are among the notes"):
         read_again(features, groups < 1, groups, reader="logistic, C = 1")
+
+
+def test_folds_are_scikit_learns_whatever_patients_are_called() -> None:
+    groups = np.array([f"p{i * 7 % 40}" for i in range(60)], dtype=object)
+    targets = np.arange(60) % 4 == 0
+    expected = list(StratifiedGroupKFold(FOLDS).split(targets, targets, groups))
+    for _ in range(2):  # found once, then known
+        for one, other in zip(patient_folds(targets, groups), expected, strict=True):
+            assert all(map(np.array_equal, one, other))
 
 
 def test_a_reader_of_very_many_notes_is_shown_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,6 +67,19 @@ def test_unlearning_leaves_the_model_as_it_was(toy, token_ids):
     assert [p.requires_grad for p in toy.model.parameters()] == wanted
 
 
+def test_who_holds_the_others_to_their_answers_moves_none_of_them(toy):
+    """Labels of the notes pull at the others' answers wherever these are not those of the notes."""
+    none, far = np.empty(0, dtype=np.int64), {}
+    before = logits(toy)[:, 1:]
+    for others in ("labels", "answers"):
+        after = logits(toy, run(toy, none, others=others))
+        assert forget_f1(toy, after) < 0.1
+        far[others] = np.abs(after[:, 1:] - before).max()
+    assert far["answers"] < 0.01 < 0.1 < far["labels"]
+    with pytest.raises(ValueError, match="no target of the others 'notes'; known are"):
+        UnlearnConfig(others="notes")
+
+
 def test_the_same_seed_gives_the_same_edit_and_another_seed_another(toy, token_ids):
     first, again = run(toy, token_ids, epochs=1), run(toy, token_ids, epochs=1)
     other = run(toy, token_ids, epochs=1, seed=1)

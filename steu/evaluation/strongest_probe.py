@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.stats import rankdata
@@ -42,6 +43,7 @@ PAIRS = 32  # products of two features that the reader of pairs is shown
 COMPONENTS = 64  # directions of most variance, in which pairs are looked for as well
 FOLDS = 5
 MOST = 20_000  # notes that a reader is fitted on; beyond, a kernel of all pairs takes days
+Folds = tuple[tuple[np.ndarray, np.ndarray], ...]  # positions to learn from, and to read
 
 
 class AgreeingPairs(TransformerMixin, BaseEstimator):
@@ -217,9 +219,7 @@ def read_again(
     return scores
 
 
-def patient_folds(
-    targets: np.ndarray, groups: np.ndarray
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def patient_folds(targets: np.ndarray, groups: np.ndarray) -> Folds:
     """Positions to learn from and to read, a group in one fold, the class in as many as can be."""
     truth = targets.astype(bool)
     for kind, which in (("with", truth), ("without", ~truth)):
@@ -229,8 +229,15 @@ def patient_folds(
                 f"{found} patients {kind} the class are among the notes that no edit was trained "
                 "on; a reader of these needs two at least"
             )
-    folds = StratifiedGroupKFold(min(FOLDS, int(truth.sum()), int((~truth).sum())))
-    yield from folds.split(truth, truth, groups)
+    codes = np.unique(groups, return_inverse=True)[1].astype(np.int64)
+    return _folds(truth.tobytes(), codes.tobytes())
+
+
+@lru_cache(maxsize=8)  # every place of every model is read in the same folds, which take a while
+def _folds(truth: bytes, groups: bytes) -> Folds:
+    targets, codes = np.frombuffer(truth, bool), np.frombuffer(groups, np.int64)
+    folds = StratifiedGroupKFold(min(FOLDS, int(targets.sum()), int((~targets).sum())))
+    return tuple(folds.split(targets, targets, codes))
 
 
 def _drawn(targets: np.ndarray, *, seed: int) -> np.ndarray:

@@ -41,8 +41,8 @@ def collapse_rows(
     more, the others are grouped by what they say of the labels that stay (their log-odds with each,
     in standard deviations; k-means), and a selected token takes the mean of the group that it is
     nearest to: it is replaced by what is most like it in all but the class. Two notes that differ
-    in nothing but in which tokens of one group stand where have the same states after every layer,
-    so no reader of any kind tells them apart. The head stays.
+    in nothing but in which of the selected tokens with one row stand where have the same states
+    after every layer, so no reader of any kind tells them apart. The head stays.
 
     Parameters
     ----------
@@ -113,7 +113,8 @@ def erase(
 
     L_forget over all training notes with the class and L_utility over all without, on the states
     under the collapsed rows, by L-BFGS: no batches and no rates. With a linear head the problem is
-    convex.
+    convex. Labels that stay are held to the original's answers on notes with the class too, so that
+    they are said as often as before.
 
     Parameters
     ----------
@@ -158,7 +159,7 @@ def erase(
 
     def loss() -> torch.Tensor:
         optimizer.zero_grad()
-        lost, held = both_losses(task, head(features), forgotten, retained)
+        lost, held = both_losses(task, head(features), forgotten, retained, others="answers")
         far = sum((p - b).square().sum() for p, b in zip(head.parameters(), before, strict=True))
         total = lost + utility_weight * held + ridge * far
         total.backward()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 import numpy as np
 import torch
 
+from steu._errors import check_choice
 from steu.models.checks import embedding_of
 from steu.models.heads import copy_of_head, trainable_head
 from steu.models.inference import features_of, frozen, on_device
@@ -21,12 +23,21 @@ from steu.unlearning.loop import (
 from steu.unlearning.objective import forget_loss, utility_loss
 from steu.unlearning.sparse_edit import SparseEdit, replaced_rows
 
+Others = Literal["labels", "answers"]
+
 
 @dataclass(frozen=True)
 class UnlearnConfig(LoopConfig):
     """How a sparse edit is trained. Only the 5 epochs are the paper's [D]; the rest are ours."""
 
     learning_rate_rows: float = 2e-3  #: rows are of order 0.05, and some steps have to move them
+    #: what the labels that stay are held to on forget notes: what the notes bear, as in the paper
+    #: [D], or what the original model answers, which moves no threshold
+    others: Others = "labels"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice(self.others, get_args(Others), what="target of the others")
 
 
 def unlearn(
@@ -88,7 +99,7 @@ def unlearn(
 
     def losses(forgotten: np.ndarray, retained: np.ndarray) -> Losses:
         features = _features(task, np.concatenate([forgotten, retained]), touched)
-        lost, held = both_losses(task, head(features), forgotten, retained)
+        lost, held = both_losses(task, head(features), forgotten, retained, others=config.others)
         drift = (rows - start.rows).square().mean() if config.drift_weight else 0.0
         total = lost + config.utility_weight * held + config.drift_weight * drift
         return total, lost.detach(), held.detach()
@@ -106,12 +117,23 @@ def unlearn(
 
 
 def both_losses(
-    task: ForgetTask, logits: torch.Tensor, forgotten: np.ndarray, retained: np.ndarray
+    task: ForgetTask,
+    logits: torch.Tensor,
+    forgotten: np.ndarray,
+    retained: np.ndarray,
+    *,
+    others: Others = "labels",
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Forget and utility loss of logits (B_f + B_r, C), those of the forget notes first."""
+    """Forget and utility loss of logits (B_f + B_r, C), those of the forget notes first.
+
+    `others` as in `UnlearnConfig`; a softmax gives the class's mass to the original's answers
+    either way.
+    """
     n, device = len(forgotten), logits.device
     labels = on_device(task.targets[forgotten], device)
     before, wanted = (task.teacher.logits[on_device(i, device)] for i in (forgotten, retained))
+    if others == "answers" and task.outputs == "sigmoid":
+        labels = before.sigmoid()
     kind = {"outputs": task.outputs}
     lost = forget_loss(logits[:n], labels, task.forget, teacher=before, **kind)
     return lost, utility_loss(logits[n:], wanted, task.forget, **kind)

@@ -49,7 +49,8 @@ def _steu(study: Study, n_tokens: int) -> Made:
 
 def _trained(study: Study, method: Method, n_tokens: int) -> Made:
     tokens = select(study, method, n_tokens)
-    config = UnlearnConfig(seed=study.seed)
+    # Whoever uses the model has thresholds: the labels that stay keep the answers they had.
+    config = UnlearnConfig(seed=study.seed, others="answers")
     return tune_rows(study, tokens, config, factors=FACTORS, apart=False, widen=0)
 
 
