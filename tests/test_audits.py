@@ -328,6 +328,10 @@ def test_the_original_holds_bits_of_the_class_and_a_silent_word_none(task: Forge
     held = information(task, places(task, SparseEdit(start.token_ids, row)))
     assert original.bits[HEAD][0] > 0.5 > 0.1 > held.bits[HEAD][0]
     assert original.code[0] < 0.7 * held.code[0]  # what is easily told is soon learned
+    drawn = np.concatenate([task.weights("validation"), task.weights()], axis=1)
+    has = task.is_forget[np.concatenate([task.validation, task.test])]
+    own = [log_loss(has, np.full(len(has), has @ w / w.sum()), sample_weight=w) for w in drawn]
+    assert np.allclose(original.saved, 1 - original.code * np.log(2) / own)  # resample by resample
     references = {"a": held, "b": held, "c": held}
     rows = {r["metric"]: r for r in information_records(original, original, references, n=60)}
     assert rows["information_difference"]["value"] == pytest.approx(1)

@@ -46,6 +46,9 @@ def test_a_point_is_an_edit_that_was_read_and_measured(results: pd.DataFrame) ->
     assert found.loc[("steu_e_by_rows", 256, 8), ["value", "kept"]].tolist() == pytest.approx(
         [0.68, 0.78]
     )
+    assert found.loc[("original", 0, 0), ["kept_low", "kept_high"]].tolist() == pytest.approx(
+        [0.7, 0.9]
+    )
     assert "steu_by_k" not in found.index.get_level_values("method")
 
 

@@ -98,10 +98,13 @@ def test_a_stage_of_the_first_seed_only_is_judged_by_that_seed():
     ("told", "error", "verdict"),
     [(0.0, 0.0, "holds"), (1.0, 0.0, "does not hold"), (0.5, 0.5 / 1.96, "undecided")],
 )
-def test_erasure_is_what_the_audits_decided(told, error, verdict):
+def test_erasure_is_what_the_audits_decided_in_words(told, error, verdict):
     audited = {(m, "told_from_references"): [told] for m in ("steu_tuned", "steu_e")}
     claims = ledger(results(audited, error=error))
     assert claims["as_retrained"].verdict == verdict == claims["steu_e_as_retrained"].verdict
+    words = {0.0: ": not told apart", 1.0: ": told apart", 0.5: ": the audits leave it open"}
+    assert words[told] in claims["as_retrained"].measured
+    assert not re.search(r"0\.\d", claims["as_retrained"].measured)
 
 
 def test_no_statement_of_erasure_rests_on_one_probe_but_the_choice_of_scores():

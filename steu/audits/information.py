@@ -55,8 +55,9 @@ def information(task: ForgetTask, found: Places, *, seed: int = 0) -> Held:
         else:
             bits[place] = weighted_mean(v_information(values[unseen], sent, groups), drawn)
     spent = code_lengths(found[HEAD][unseen], sent, groups, seed=seed)
-    code, share = weighted_mean(spent, drawn), sent.mean()
-    return Held(bits, code, 1 - code / entropy([share, 1 - share], base=2))
+    code, share = weighted_mean(spent, drawn), weighted_mean(sent.astype(float), drawn)
+    own = entropy(np.stack([share, 1 - share]), base=2)  # of the same resample
+    return Held(bits, code, 1 - np.divide(code, own, out=np.full_like(code, np.nan), where=own > 0))
 
 
 def information_records(

@@ -34,6 +34,12 @@ def readings_in_turn(
     return asked
 
 
+def turns_in_words(asked: Mapping[str, tuple[Reading, int | None]]) -> str:
+    """Which reading each of the further seeds got: "seed 100: dropped", …; "none" without any."""
+    turns = [f"seed {seed}: {reading}" for reading, seed in asked.values() if seed is not None]
+    return ", ".join(turns) or "none"
+
+
 def references_of(
     study: Study, asked: Mapping[str, tuple[Reading, int | None]]
 ) -> dict[str, Study]:

@@ -157,7 +157,7 @@ def damage_scatter(frame: pd.DataFrame, ax: Axes) -> Axes:
             part["share"],
             part["value"],
             yerr=np.nan_to_num(np.clip(around, 0, None)),
-            fmt=MARKERS[i // len(COLOURS) % len(MARKERS)],
+            fmt=MARKERS[i % len(MARKERS)],
             color=COLOURS[i % len(COLOURS)],
             label=name(str(label)),
             markersize=4,

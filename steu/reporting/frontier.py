@@ -23,17 +23,18 @@ def frontier_points(results: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         Columns method, n_tokens, n_rows (0 where it does not apply); value, low, high and defined
-        of the reader's AUROC at the head; kept, the retained macro-AUROC. All on the test notes.
+        of the reader's AUROC at the head; kept, kept_low and kept_high, the retained macro-AUROC
+        with its interval. All on the test notes.
     """
     rows = results[results["split"] == "test"].copy()
     varied = rows["method"].isin([BY_ROWS, BY_TOKENS])
     for column in ("n_tokens", "n_rows"):
         rows[column] = rows[column].where(varied).fillna(0).astype(int)
     keys = ["method", "n_tokens", "n_rows"]
-    kept = rows[rows["metric"] == KEPT].drop_duplicates(keys)[[*keys, "value"]]
+    kept = rows[rows["metric"] == KEPT].drop_duplicates(keys)[[*keys, "value", "low", "high"]]
+    kept = kept.rename(columns={"value": "kept", "low": "kept_low", "high": "kept_high"})
     read = rows[rows["metric"] == READER].drop_duplicates(keys)[[*keys, *ESTIMATE]]
-    together = read.merge(kept.rename(columns={"value": "kept"}), on=keys)
-    return together.sort_values(keys, ignore_index=True)
+    return read.merge(kept, on=keys).sort_values(keys, ignore_index=True)
 
 
 def frontier(results: pd.DataFrame, ax: Axes) -> Axes:
@@ -42,7 +43,7 @@ def frontier(results: pd.DataFrame, ax: Axes) -> Axes:
     STEU-E is a line for each number of tokens, from few different rows to many, which are written
     beside the points; STEU is one by its numbers of tokens. The original is a point, retrained
     models are a grey band from the least to the most that a reader finds in them. Better is lower
-    and further right. Bars are the reader's intervals.
+    and further right. Bars are intervals, thin ones those of what was kept.
     """
     points = frontier_points(results)
     if points.empty:
@@ -68,6 +69,8 @@ def frontier(results: pd.DataFrame, ax: Axes) -> Axes:
 def _line(points: pd.DataFrame, ax: Axes, *, colour: str, label: str, written: pd.Series) -> None:
     value = points["value"]
     bars = [value - points["low"], points["high"] - value]
+    around = [points["kept"] - points["kept_low"], points["kept_high"] - points["kept"]]
+    ax.errorbar(points["kept"], value, xerr=around, fmt="none", linewidth=0.4, color=colour)
     ax.errorbar(points["kept"], value, bars, fmt="o-", ms=4, linewidth=1, color=colour, label=label)
     for at, told in zip(zip(points["kept"], value, strict=True), written, strict=False):
         ax.annotate(

@@ -151,9 +151,9 @@ def _judge(statement: Statement, cells: Mapping[str, Cell]) -> Claim:
         known = [seed for seed in cell.seeds if all(number in seed for number in asked)]
         if not known:
             continue
-        outcome, (value, low, high) = _of_cell(statement, known, cell.spreads)
+        outcome, found = _of_cell(statement, known, cell.spreads)
         note = "" if len(known) > 1 else " (one seed)"
-        measured.append(f"{name}: {value:.3f} [{low:.3f}, {high:.3f}]{note}")
+        measured.append(f"{name}: {_in_words(statement, outcome, found)}{note}")
         outcomes.add(outcome)
     return Claim(
         statement.key,
@@ -164,6 +164,14 @@ def _judge(statement: Statement, cells: Mapping[str, Cell]) -> Claim:
         _together(outcomes),
         statement.page,
     )
+
+
+def _in_words(statement: Statement, outcome: Verdict, found: Interval) -> str:
+    """The statistic with its interval; of a verdict what it says, for its number is a code."""
+    if any(metric == AUDITED for _, metric in statement.needs):
+        told = {"holds": "not told apart", "does not hold": "told apart"}
+        return told.get(outcome, "the audits leave it open")
+    return "{:.3f} [{:.3f}, {:.3f}]".format(*found)
 
 
 def _of_cell(
