@@ -6,7 +6,15 @@ import math
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
-MOST, LONGEST = 40, 80  # names that a message lists, and characters of each
+# Names that a message lists, and characters of each: what is longer may be of a note, and messages
+# go into log files.
+MOST, LONGEST = 40, 40
+
+
+def shown(cell: object) -> str:
+    """A cell as messages show it: a longer one may be of a note."""
+    text = str(cell) if cell is not None else ""
+    return repr(text) if len(text) <= LONGEST else f"a text of {len(text):,} characters"
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
@@ -16,9 +24,9 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     near = get_close_matches(str(name).casefold(), folded, n=1, cutoff=0.5)
     if near:
         return f"did you mean {in_one_line(folded[near[0]])}?"
-    shown = [in_one_line(one)[:LONGEST] for one in known[:MOST]]
-    more = f" and {len(known) - MOST:,} more" if len(known) > MOST else ""
-    return f"known are {', '.join(shown) or 'none'}{more}"
+    told = [in_one_line(one) for one in known if len(str(one)) <= LONGEST][:MOST]
+    more = f" and {len(known) - len(told):,} more" if len(known) > len(told) else ""
+    return f"known are {', '.join(told) or ('too long to show' if known else 'none')}{more}"
 
 
 def in_one_line(name: object) -> str:

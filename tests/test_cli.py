@@ -141,10 +141,22 @@ def test_a_bug_shows_its_traceback_and_exit_code_1(project: Path) -> None:
         ("64", "str", "64"), ("none", "str | None", "none"), ("None", "str | None", None),
         ("null", "int | None", None), ("None", "int | None", None), ("[1, 2]", "list[int]", [1, 2]),
         ('{"a": 1}', "dict", {"a": 1}), ("a", "Literal['a', 'b']", "a"),
+        ("0400", "int", "0400"), ("1:30", "int", "1:30"), ("0x10", "int", "0x10"),
+        ("1_000", "int", "1_000"), ("+5", "int", 5), ("1.", "float", 1.0), (".5", "float", 0.5),
     ],
 )  # fmt: skip
 def test_values_are_read_by_type(text: str, annotation: str, value: object) -> None:
     assert parse_value(text, annotation, name="x") == value
+
+
+def test_what_is_given_twice_is_refused(tmp_path: Path) -> None:
+    notebook = str(write_notebook(tmp_path / "a.ipynb", PARAMETERS))
+    with pytest.raises(ValueError, match="-p n_tokens is given twice; leave one out"):
+        cli._pairs(notebook, ["-p", "n_tokens", "1", "-p", "n_tokens", "2"])
+    with pytest.raises(ValueError, match="'n_tokens' is written twice; leave one out"):
+        cli._mapping('{"n_tokens": 64, "n_tokens": 128}')
+    with pytest.raises(ValueError, match="'a' is written twice: leave one out"):
+        parse_value('{"a": [1], "a": [2]}', "dict", name="labels")
 
 
 def test_starting_imports_nothing_heavy() -> None:

@@ -76,6 +76,14 @@ def reports(path: Path, **columns: object) -> Path:
     ("written", "read"),
     [
         *[("7", "7"), ("7.0", "7"), (" 7.00 ", "7"), ("7 ", "7"), ("007.", "007")],
+        *[
+            ("7\u200b", "7"),
+            ("\ufeff7", "7"),
+            ("7\0", "7"),
+            ("'7", "7"),
+            ('="7"', "7"),
+            ('"7"', "7"),
+        ],
         *[("7.5", "7.5"), ("a7.0", "a7.0"), ("002-1", "002-1"), ("7.0 8.0", "7.0 8.0")],
     ],
 )
@@ -158,6 +166,23 @@ def dotted_without_zero(folder: Path) -> None:
     mimic_iv(folder, diagnoses_icd={"icd9_code": ["38.9"]})
 
 
+def other_patient(folder: Path) -> None:
+    shifted = [(i + 7) % N for i in range(N)]
+    mimic_iv(folder, diagnoses_icd={"subject_id": shifted})
+
+
+def marked_code(folder: Path) -> None:
+    mimic_iv(folder, diagnoses_icd={"icd9_code": ["4019;4280"]})
+
+
+def code_of_icd10_in_mimic_iii(folder: Path) -> None:
+    mimic_iii(folder, diagnoses_icd={"icd9_code": ["I509"]})
+
+
+def time_of_an_afternoon(folder: Path) -> None:
+    mimic_iv(folder, noteevents={"chartdate": ["2150-01-01 09:00:00 PM"]})
+
+
 def year_of_two_digits(folder: Path) -> None:
     mimic_iii(folder, noteevents={"chartdate": ["12/11/15"]})
 
@@ -173,6 +198,10 @@ def year_of_two_digits(folder: Path) -> None:
         (wrong_version, "mimic_iv", "'0389' is said to be of ICD-10 and cannot be"),
         (letter_of_icd10, "mimic_iv", "'I509' is said to be of ICD-9 and cannot be"),
         (dotted_without_zero, "mimic_iv", r"the ICD-9 code '38\.9' has less than three digits"),
+        (marked_code, "mimic_iv", "'4019;4280' is said to be of ICD-9 and cannot be"),
+        (code_of_icd10_in_mimic_iii, "mimic_iii", "'I509' is said to be of ICD-9 and cannot"),
+        (other_patient, "mimic_iv", "stay '100' is of another patient here than where its texts"),
+        (time_of_an_afternoon, "mimic_iv", "charttime holds '2150-01-01 09:00:00 PM'; expected"),
         (year_of_two_digits, "mimic_iii", "column chartdate holds '12/11/15'; expected times"),
     ],
 )
@@ -183,6 +212,50 @@ def test_what_could_mean_another_thing_is_refused(
     options = {"text_source": "orders"} if spoil is spoilt_time else {}
     with pytest.raises(ValueError, match=said):
         build(layout, tmp_path, **options)
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["4280", "428.0", "'4280", '="4280"', '"4280"', "\t4280", "\u200b4280", " 4280 "],
+)
+@pytest.mark.parametrize("layout", ["mimic_iii", "mimic_iv"])
+def test_a_code_is_one_whatever_a_spreadsheet_wrote_around_it(
+    tmp_path: Path, layout: str, written: str
+) -> None:
+    make = {"mimic_iii": mimic_iii, "mimic_iv": mimic_iv}[layout]
+    codes = ["4019"] * N + [written] * (N // 2) + ["NoDx"]  # which holds no code
+    cohort = build(layout, make(tmp_path, diagnoses_icd={"icd9_code": codes}))
+    assert cohort.frame["heart_failure"].sum() == N // 2
+
+
+@pytest.mark.parametrize("missing", ["NA", "NULL", "NaN", "<NA>", r"\N", "."])
+def test_what_r_or_pandas_wrote_for_nothing_is_nothing(tmp_path: Path, missing: str) -> None:
+    notes = {"text": [missing] * 5, "category": ["DISCHARGE SUMMARY"] * 9}
+    for layout, make in (("mimic_iii", mimic_iii), ("mimic_iv", mimic_iv)):
+        folder = make(tmp_path / layout, noteevents=notes, prescriptions={"drug": [missing]})
+        cohort = build(layout, folder)
+        assert (len(cohort.frame), cohort.excluded["without_text"]) == (N - 5, 5)
+        orders = build(layout, folder, text_source="orders").frame.set_index("stay_id")["text"]
+        assert "Medications" not in orders["100"] and "aspirin" in orders["101"].lower()
+
+
+def test_of_a_table_in_two_places_neither_is_taken(tmp_path: Path) -> None:
+    mimic_iv(tmp_path)
+    older = tmp_path / "note"
+    older.mkdir()
+    pd.read_csv(tmp_path / "discharge.csv")[:30].to_csv(older / "discharge.csv.gz", index=False)
+    with pytest.raises(ValueError, match=r"once; found discharge\.csv, note/discharge\.csv\.gz: m"):
+        build("mimic_iv", tmp_path)
+
+
+def test_ids_that_a_narrow_float_rounds_are_refused_in_any_layout(tmp_path: Path) -> None:
+    mimic_iv(tmp_path)
+    codes = pd.read_csv(tmp_path / "diagnoses_icd.csv", dtype={"icd_code": str})
+    (tmp_path / "diagnoses_icd.csv").unlink()
+    codes = codes.astype({"hadm_id": "float32"})
+    codes.to_parquet(tmp_path / "diagnoses_icd.parquet")
+    with pytest.raises(ValueError, match="column hadm_id holds float, in which ids of more than"):
+        build("mimic_iv", tmp_path)
 
 
 def test_orders_are_in_order_and_titled_whatever_wrote_their_numbers(tmp_path: Path) -> None:
@@ -254,7 +327,20 @@ def test_ids_that_were_rounded_are_refused(rounded: str) -> None:
         mended("7", rounded)
 
 
-@pytest.mark.parametrize("pair", [("000012", "12"), ("p-1", "P-1")])
+@pytest.mark.parametrize("odd", ["1,000", "1.000"])
+def test_what_may_be_one_or_a_thousand_is_refused(odd: str) -> None:
+    with pytest.raises(ValueError, match=f"an id is '{odd}', which may be 1 or a thousand times"):
+        mended("1", "2", odd)
+    assert mended("1.000", "12.000", "") == ["1", "12", None]  # all with as many decimals
+
+
+def test_a_float_holds_sixteen_digits_and_no_more() -> None:
+    with pytest.raises(ValueError, match=r"an id is '9100000000000002.0', a float that cannot"):
+        mended("9100000000000002.0", "9100000000000004.0")
+    assert mended("9100000000000001") == ["9100000000000001"]
+
+
+@pytest.mark.parametrize("pair", [("000012", "12"), ("p-1", "P-1"), ("a 1", "a1")])
 def test_ids_that_may_be_of_one_patient_are_refused(pair: tuple[str, str]) -> None:
     with pytest.raises(
         ValueError, match=f"the ids '{pair[0]}' and '{pair[1]}' differ|the ids 'P-1"
@@ -278,7 +364,9 @@ LISTED = {"text": "body", "id": "id", "subject": "patient"}
 @pytest.mark.parametrize(
     ("cells", "labels", "said"),
     [
-        (["Uro", "Car", "Uro;Car"], {}, "holds 'Uro;Car', whose parts are labels too: name what"),
+        (["Uro", "Car", "Uro;Car"], {}, "holds 'Uro;Car', of which a part is a label too: na"),
+        (["Uro", "Car", "Uro; Other"], {}, "holds 'Uro; Other', of which a part is a label too"),
+        (["Uro", "Car"], {"delimiter": ""}, "delimiter is ''; expected what stands between"),
         (["['Uro', 'Car']", "['Uro']"], {"delimiter": ","}, "holds \"\\['Uro'\", a list|holds"),
         (["['Uro', 'Car']", "['Uro']"], {}, "holds \"\\['Uro', 'Car'\\]\", a list that was writ"),
         (["Uro", "Car"], {"keep": ["Uro"], "top_n": 1}, "'keep' names labels and 'top_n' counts"),

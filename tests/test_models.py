@@ -207,6 +207,20 @@ def test_a_resized_embedding_that_no_longer_fits_its_tokenizer_is_named(tmp_path
         load_classifier(tmp_path)
 
 
+def test_layers_that_the_config_does_not_count_are_not_left_out_unsaid(tmp_path):
+    save_classifier(*build_classifier("random-bert", LABELS), tmp_path / "two")
+    config = tmp_path / "two" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"num_hidden_layers": 1}))
+    with pytest.raises(
+        ValueError, match=r"weights hold 2 layers and its config\.json says 1: take"
+    ):
+        load_classifier(tmp_path / "two")
+    with pytest.raises(ValueError, match="or ask for the first ones"):
+        build_classifier(str(tmp_path / "two"), LABELS)
+    model, _ = build_classifier(str(tmp_path / "two"), LABELS, n_layers=1)  # as was asked
+    assert model.config.num_hidden_layers == 1
+
+
 def test_weights_that_are_no_numbers_and_a_part_that_is_lacking_are_named(tmp_path):
     model, tokenizer = build_classifier("random-bert", LABELS)
     model.get_input_embeddings().weight.data[7, 0] = float("nan")

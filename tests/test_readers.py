@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -284,6 +285,32 @@ def test_eicu_diagnoses_without_a_code_are_labelled_by_what_is_written(eicu: Pat
         for label, stays in (("a", {"7"}), ("b", set()), ("c", {"8"})):
             query = f"SELECT stay_id, {indicator_sql(labels[label])} FROM codes GROUP BY stay_id"
             assert {stay for stay, found in connection.execute(query).fetchall() if found} == stays
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "said"),
+    [
+        ("diagnosis", {"icd9code": "428.0;I50.9"}, "'428.0;I50.9' is no code; expected codes with"),
+        ("diagnosis", {"icd9code": "ICD9:428.0"}, "'ICD9:428.0' is no code; expected codes with"),
+        (
+            "medication",
+            {"drugstartoffset": "2150-01-01"},
+            "drugstartoffset holds '2150-01-01'; expected minutes",
+        ),
+    ],
+)
+def test_what_eicu_never_writes_is_refused(
+    eicu: Path, store: TextStore, table: str, change: dict[str, str], said: str
+) -> None:
+    path = eicu / f"{table}.csv.gz"
+    pd.read_csv(path, dtype=str).assign(**change).to_csv(path, index=False)
+    with duckdb.connect() as connection, pytest.raises(ValueError, match=re.escape(said)):
+        read_eicu(connection, EICU, eicu)
+    with (
+        duckdb.connect() as connection,
+        pytest.raises(ValueError, match="note is listed twice; leave"),
+    ):
+        read_eicu(connection, EICU, eicu, sections=["note", "note"])
 
 
 def test_an_eicu_stay_that_comes_twice_is_refused(eicu: Path) -> None:

@@ -50,7 +50,7 @@ def refused(path: Path, match: str, **options: object) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("missing", ["NA", "nan", "None", "NULL", "<NA>", r"\N", " ", ""])
+@pytest.mark.parametrize("missing", ["NA", "nan", "None", "NULL", "<NA>", r"\N", ".", " ", ""])
 def test_a_missing_value_is_missing_however_it_is_spelled(tmp_path: Path, missing: str) -> None:
     of = {"patient": [missing] * 15 + [f"p{i % 20}" for i in range(45)]}
     assert build(reports(tmp_path / "t.csv", **of)).excluded["without_patient"] == 15
@@ -58,6 +58,22 @@ def test_a_missing_value_is_missing_however_it_is_spelled(tmp_path: Path, missin
     assert build(reports(tmp_path / "t.csv", **of)).excluded["without_text"] == 5
     of = {"id": [missing] * 5 + [f"d{i}" for i in range(55)]}
     assert build(reports(tmp_path / "t.csv", **of)).excluded["rows_without_id"] == 5
+
+
+def test_a_second_header_is_no_document(tmp_path: Path) -> None:
+    whole = reports(tmp_path / "a.csv").read_text() + reports(tmp_path / "b.csv").read_text()
+    (tmp_path / "t.csv").write_text(whole)
+    refused(tmp_path / "t.csv", "a row repeats the header, as where two files were joined", id=None)
+
+
+@pytest.mark.parametrize("of", ["id", "subject", "group_by", "labels"])
+def test_a_column_of_notes_named_by_mistake_is_not_shown(tmp_path: Path, of: str) -> None:
+    notes = [f"Mr. Smith {i} aged 60 was admitted with chest pain and fever" for i in range(58)]
+    path = reports(tmp_path / "t.csv", said=[*notes, notes[0].upper(), notes[1]])
+    column = {"column": "said", "keep": ["Urology", "Surgery"]} if of == "labels" else "said"
+    with pytest.raises(ValueError, match=r"\.csv|label") as told:
+        build(path, **{of: column})
+    assert "smith" not in str(told.value).lower()
 
 
 def test_a_label_that_may_mean_missing_is_refused_unless_it_is_asked_for(tmp_path: Path) -> None:
@@ -83,19 +99,28 @@ def test_a_blank_cell_that_names_a_label_is_no_no(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "other",
-    ["UROLOGY", "Uro\u00a0logy", "  urology", "Uro  logy", "Üro"],
+    [
+        *["UROLOGY", "Uro\u00a0logy", "  urology", "Uro  logy", "Üro"],
+        *["Uro\u200blogy", "Urology.", "'Urology'", "Crohn’s", "Follow\u2011up"],
+    ],
 )
 @pytest.mark.parametrize("chosen", [{}, {"keep": ["Urology", "Surgery"]}, {"top_n": 2}])
 def test_a_label_in_another_spelling_is_refused_and_no_negative(
     tmp_path: Path, other: str, chosen: dict[str, object]
 ) -> None:
-    first = {"Uro  logy": "Uro logy", "Uro\u00a0logy": "Uro logy", "Üro": "Üro"}.get(
-        other, "Urology"
-    )
+    first = {
+        "Uro  logy": "Uro logy",
+        "Uro\u00a0logy": "Uro logy",
+        "Üro": "Üro",
+        "Crohn’s": "Crohn's",
+        "Follow\u2011up": "Follow-up",
+    }.get(other, "Urology")
     kind = [first] * 20 + ["Surgery"] * 35 + [unicodedata.normalize("NFD", other)] * 5
     chosen = {k: [first, "Surgery"] if k == "keep" else v for k, v in chosen.items()}
     path = reports(tmp_path / "t.csv", kind=kind)
-    refused(path, "have the same name up to case or spaces", labels={"column": "kind"} | chosen)
+    refused(
+        path, "have the same name up to case, spaces or marks", labels={"column": "kind"} | chosen
+    )
 
 
 def test_blanks_of_any_kind_around_a_label_are_no_part_of_it(tmp_path: Path) -> None:

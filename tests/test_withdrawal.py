@@ -36,7 +36,7 @@ from steu.withdrawal import answering, artefacts
 from steu.withdrawal.page import render
 from steu.withdrawal.request import TRAINED, WORK, Request, claimed, open_study
 from steu.withdrawal.together import after, composed, shared_tokens, together
-from steu.withdrawal.weight_files import compare, left_out
+from steu.withdrawal.weight_files import compare, left_out, n_values
 from steu.workflow.cli import app
 from steu.workflow.withdrawing import _documents
 
@@ -700,5 +700,26 @@ def test_notes_of_a_profile_lie_below_its_data(tmp_path: Path, monkeypatch) -> N
     name = next(n for n, one in profile["datasets"].items() if one["layout"] == "mimic_iv")
     profile["datasets"][name]["options"] = {"notes": "mimic-iv-note"}
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(profile))
-    found = _documents(str(tmp_path / "mine.yaml"), name, "/DATA", "text", None, None)
+    found = _documents(str(tmp_path / "mine.yaml"), name, "/DATA", None, None)
     assert found["options"]["notes"] == "/DATA/mimic-iv-note"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"profile": "open", "split": "part"}, "--split beside --profile: the profile says which"),
+        ({"profile": "open", "group_by": "a"}, "--group-by beside --profile: the profile says"),
+        ({"profile": "open", "labels": ["a"]}, "--labels beside --profile: the profile says"),
+        ({"dataset": "x", "labels": ["a"]}, "--dataset names one of a profile's; name that with"),
+        ({"labels": ["a", "b"], "delimiter": ";"}, "--delimiter stands between the classes in one"),
+    ],
+)
+def test_options_that_would_be_passed_over_are_refused(given: dict[str, Any], said: str) -> None:
+    asked = {"profile": None, "dataset": None, "data": "x", "labels": None, "delimiter": None}
+    with pytest.raises(ValueError, match=said):
+        _documents(**(asked | given))
+
+
+def test_a_lacking_part_of_the_weights_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"b\.safetensors, a part of the model's weights, is not"):
+        n_values(tmp_path / "b.safetensors")

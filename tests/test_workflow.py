@@ -30,7 +30,7 @@ from steu.data.readers.eicu import read_eicu
 from steu.data.readers.mimic import read_mimic
 from steu.data.readers.table import read_plain
 from steu.workflow.code_dependencies import PackageCode
-from steu.workflow.datasets import OPTIONS
+from steu.workflow.datasets import OPTIONS, ColumnOfLabels
 from steu.workflow.jobs import Grid, digest_of_ends
 from steu.workflow.launch import snakemake_command
 from steu.workflow.profiles import load_profile
@@ -409,6 +409,8 @@ def test_each_profile_fits_the_notebooks(profile: str, tmp_path: Path, monkeypat
         ("n_stays: 9", "n_stays: 9, options: {text_source: x}", "text_source: expected 'notes'"),
         ("n_stays: 9", "n_stays: 9, max_length: -5", "expected greater than or equal to 3"),
         ("n_stays: 9", "n_stays: 0", "n_stays: expected greater than or equal to 1, found 0 (int)"),
+        ("max_length: 8", "max_length: 0100", "max_length: expected a valid integer, found '0100'"),
+        ("max_length: 8", "max_length: 1:30", "max_length: expected a valid integer, found '1:30'"),
         ("max_length: 8", "max_length: 2", "max_length: expected greater than or equal to 3"),
         ("model: random-bert", "model: random-bert, n_layers: 0", "n_layers: expected great"),
         ("model: random-bert", "model: /no/bert", "/no/bert: no such folder, but the back"),
@@ -778,3 +780,9 @@ def test_the_last_page_reads_the_results_of_its_profile_and_no_others(monkeypatc
     named = grid.parameters(last, {})["metrics"]
     assert named == [f for f in grid.inputs(last, {}) if f.endswith("metrics.json")]
     assert len(named) == len(set(named)) == len(grid.stages) - 1
+
+
+@pytest.mark.parametrize("between", ["", None])
+def test_a_delimiter_that_yaml_took_for_its_own_is_refused(between: str | None) -> None:
+    with pytest.raises(ValueError, match=r"expected what stands between labels, in quotes \(YAML"):
+        ColumnOfLabels.model_validate({"column": "kind", "delimiter": between})

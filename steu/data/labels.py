@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from typing import Literal
-from unicodedata import normalize
+from unicodedata import category, normalize
 
-from steu._errors import check_choice
+from steu._errors import LONGEST, check_choice, shown
 
 System = Literal[0, 9, 10]  # 0: not a code but a part of a diagnosis as it is written
 
@@ -25,6 +25,7 @@ DEFAULT_LABELS: dict[str, list[str]] = {
 RESERVED = ("subject_id", "stay_id", "text", "split")
 
 WRITTEN = "diagnosis:"
+_ALIKE = str.maketrans("‐‑‒–—−’‘“”", "------''\"\"")  # dashes and quotes that look alike
 _PREFIX = re.compile(r"(?:icd(9|10):)?([A-Z]?\d[0-9A-Z]{0,3})(?:\.([0-9A-Z]{1,4}))?", re.IGNORECASE)
 
 
@@ -119,23 +120,30 @@ def check_names(names: Sequence[str]) -> None:
 def refuse_alike(names: Sequence[str], others: Sequence[str]) -> None:
     """Raise ValueError if one of `others` is a name in another spelling.
 
-    That is another case, other spaces, other bytes for the same letters, or 3.0 for 3.
+    That is another case, other blanks, dashes, quotes or marks at its end, other bytes for the
+    same letters, or 3.0 or 03 for 3.
     """
     known = {_spelling(name): name for name in reversed(names)}
     for other in others:
         name = known.get(_spelling(other), other)
         if name != other or (names is others and names.count(other) > 1):
-            show = ascii if normalize("NFKC", name) == normalize("NFKC", other) else repr
+            same = _visible(name) == _visible(other)
+            show = ascii if same and len(name) <= LONGEST else shown
             raise ValueError(
-                f"the labels {show(name)} and {show(other)} have the same name up to case or "
-                "spaces: write both alike in the data, or leave one out"
+                f"the labels {show(name)} and {show(other)} have the same name up to case, spaces "
+                "or marks: write both alike in the data, or leave one out"
             )
 
 
 def _spelling(name: str) -> str:
     """What spellings of one name have in common."""
-    plain = " ".join(normalize("NFKC", name).casefold().split())
-    return re.sub(r"^(\d+)\.0*$", r"\1", plain)
+    plain = " ".join(_visible(name).translate(_ALIKE).casefold().split()).strip("\"' .;,")
+    return re.sub(r"^0*(\d+)(\.0*)?$", r"\1", plain) or name
+
+
+def _visible(name: str) -> str:
+    """A name as it looks: composed letters, and no characters that show nothing."""
+    return "".join(c for c in normalize("NFKC", name) if category(c) not in ("Cf", "Cc"))
 
 
 def label_index(labels: Sequence[str], forget_label: str) -> int:

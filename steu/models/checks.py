@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import cast
 
@@ -11,6 +13,7 @@ from transformers import CONFIG_MAPPING, PreTrainedModel, PreTrainedTokenizerBas
 
 from steu._io import read_json
 
+_LAYER = re.compile(r"\blayers?\.(\d+)\.")
 PADDED = 1.05  # rows a token at most, beside 128: tables are rounded up, to 128,100 for 128,001
 
 
@@ -43,6 +46,29 @@ def check_folder(folder: Path) -> None:
         raise ValueError(
             f"{folder}: a model of type {kind!r} needs code of its own (auto_map in config.json), "
             "which is never run; name a model of a type that transformers knows"
+        )
+
+
+def check_layers(name: str, surplus: Iterable[str], n_layers: int) -> None:
+    """Refuse layers that a model's weights hold and its config does not count.
+
+    They would be left out without a word, and the model would answer as another one.
+
+    Parameters
+    ----------
+    surplus : iterable of str
+        Names of weights that found no place.
+
+    Raises
+    ------
+    ValueError
+        If one of them is of a further layer.
+    """
+    layers = [int(found[1]) for key in surplus if (found := _LAYER.search(key))]
+    if layers and max(layers) >= n_layers:
+        raise ValueError(
+            f"{name}: its weights hold {max(layers) + 1} layers and its config.json says "
+            f"{n_layers}: take both from the same model, or ask for the first ones (n_layers)"
         )
 
 

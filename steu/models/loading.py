@@ -23,7 +23,7 @@ from transformers import (
 from transformers.utils import cached_file, logging
 
 from steu._io import atomic_path, read_json, write_json
-from steu.models.checks import check_embedding, check_folder, check_vocabulary
+from steu.models.checks import check_embedding, check_folder, check_layers, check_vocabulary
 from steu.models.heads import head_name, set_hidden_layer
 from steu.models.pooling import Pooling, set_pooling
 
@@ -89,7 +89,7 @@ def build_classifier(
         if backbone in TINY:
             model = AutoModelForSequenceClassification.from_config(config)
         else:
-            model = _pretrained(backbone, config)
+            model = _pretrained(backbone, config, shortened=n_layers is not None)
         if head_width:
             set_hidden_layer(model, head_width)
     set_pooling(model, pooling)
@@ -231,7 +231,9 @@ def read_config(
     return config
 
 
-def _pretrained(name: str, config: PreTrainedConfig, *, whole: bool = False) -> PreTrainedModel:
+def _pretrained(
+    name: str, config: PreTrainedConfig, *, whole: bool = False, shortened: bool = False
+) -> PreTrainedModel:
     """The classifier of some weights; `whole` if its head has to be among them."""
     try:  # never a pickle, nor a model's own code: opening one can run anything
         with _without_report():
@@ -260,6 +262,8 @@ def _pretrained(name: str, config: PreTrainedConfig, *, whole: bool = False) -> 
             f"{name}: model.safetensors holds no weights ({error}); a file of Git LFS that was not "
             "fetched looks like this: get the file itself, with git lfs pull or a download"
         ) from error
+    if not shortened:
+        check_layers(name, told["unexpected_keys"], config.num_hidden_layers)
     encoder = f"{model.base_model_prefix}."
     other = [key if isinstance(key, str) else key[0] for key in told["mismatched_keys"]]
     missing, misfit = (

@@ -205,6 +205,11 @@ def _opened(files: list[Path]) -> Iterator[dict[str, Any]]:
         for path in files:
             try:
                 stored = stack.enter_context(safe_open(path, "pt"))
+            except FileNotFoundError:
+                raise ValueError(
+                    f"{path}, a part of the model's weights, is not there: get the file, or the "
+                    "model again"
+                ) from None
             except SafetensorError as error:
                 raise ValueError(
                     f"{path} holds no weights ({error}); a file of Git LFS that was not fetched "

@@ -55,7 +55,7 @@ def workflow(
     profile: Annotated[str, typer.Argument(help="A name from profiles/, or a path.")],
     data: Annotated[str, typer.Option(help="Folder that holds the tables.")] = "",
     run: Annotated[str, typer.Option(help="Folder to write to; default runs/PROFILE.")] = "",
-    cores: Annotated[int, typer.Option(help="Cores to use; default all.")] = 0,
+    cores: Annotated[int, typer.Option(min=0, help="Cores to use; default all.")] = 0,
     cluster: Annotated[str, typer.Option(help="Settings for a cluster: workflow/slurm.")] = "",
     dry_run: Annotated[bool, typer.Option(help="Only list what would run.")] = False,
 ) -> None:
@@ -183,12 +183,22 @@ def _mapping(text: str) -> dict[str, Any]:
         """--parameters: expected a JSON object such as '{"n_tokens": 64}', or a file of one"""
     )
     try:
-        values = json.loads(text) if inline else read_json(text)
+        values = json.loads(text, object_pairs_hook=_each_once) if inline else read_json(text)
     except ValueError as error:
         raise ValueError(f"{expected}; {error}") from error
     if not isinstance(values, dict):
         raise ValueError(f"{expected}; found {str(values)[:40]} ({type(values).__name__})")
     return values
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object each of whose keys is written once."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"{name!r} is written twice; leave one out")
+        found[name] = value
+    return found
 
 
 def _pairs(notebook: str, arguments: list[str]) -> dict[str, Any]:
@@ -202,6 +212,8 @@ def _pairs(notebook: str, arguments: list[str]) -> dict[str, Any]:
         match arguments[start : start + 3]:
             case ["-p", name, value]:
                 check_choice(name, known, what="parameter", where=notebook)
+                if name in given:
+                    raise ValueError(f"-p {name} is given twice; leave one out")
                 given[name] = parse_value(value, known[name].type, name=name)
             case rest:
                 raise ValueError(f"expected -p NAME VALUE, found {' '.join(rest)!r}")
@@ -220,12 +232,14 @@ def parse_value(text: str, annotation: str, *, name: str) -> Any:
 
     import yaml
 
+    from steu.workflow.plain_yaml import PlainLoader
+
     if annotation.startswith(("str", "Literal")):
         return None if text in ("None", "null") and "None" in annotation else text
     with suppress(ValueError):
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_each_once)
     try:
-        return None if text == "None" else yaml.safe_load(text)
+        return None if text == "None" else yaml.load(text, Loader=PlainLoader)
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is none
         raise ValueError(
             f"-p {name}: expected {annotation} as JSON or YAML; found {text!r}, which is neither: "

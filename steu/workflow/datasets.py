@@ -29,6 +29,15 @@ class ColumnOfLabels(Record):
     keep: list[str] | None = None
 
     @model_validator(mode="after")
+    def _has_something_between(self) -> Self:
+        if "delimiter" in self.model_fields_set and not self.delimiter:
+            raise ValueError(
+                f"delimiter is {self.delimiter!r}; expected what stands between labels, in quotes "
+                "(YAML takes | and # for its own), or leave it out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _chooses_in_one_way(self) -> Self:
         if self.keep is not None and self.top_n is not None:
             raise ValueError("'keep' names labels and 'top_n' counts them: leave one out")

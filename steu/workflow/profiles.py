@@ -9,10 +9,10 @@ from typing import Any, Literal, Self
 
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
-from yaml.composer import ComposerError
 
 from steu._errors import check_choice, suggestion
 from steu.workflow.datasets import SYNTHETIC, Dataset
+from steu.workflow.plain_yaml import PlainLoader
 from steu.workflow.records import Record, in_words
 from steu.workflow.stages import STAGES, Stage
 
@@ -175,7 +175,7 @@ def _read(path: Path) -> dict[str, Any]:
         known = sorted(file.stem for file in path.parent.glob("*.yaml"))
         raise ValueError(f"{path}: no such profile; {suggestion(path.stem, known)}")
     try:
-        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_EachKeyOnce)  # a SafeLoader
+        values = yaml.load(path.read_text(encoding="utf-8"), Loader=PlainLoader)
     except UnicodeDecodeError:
         raise ValueError(f"{path}: not UTF-8; save it as UTF-8") from None
     except yaml.YAMLError as error:
@@ -185,23 +185,3 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ValueError(f"{path}: expected a mapping with {', '.join(Profile.model_fields)}")
     return values
-
-
-class _EachKeyOnce(yaml.SafeLoader):
-    """Refuses a key that is no text or is written twice; PyYAML would take `on` for True."""
-
-    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
-        node = super().compose_mapping_node(anchor)
-        seen = set()
-        for key, _ in node.value:
-            if key.tag not in _KEYS:
-                told = f"the key {key.value!r} is not read as text: put it in quotes"
-                raise ComposerError(None, None, told, key.start_mark)
-            if key.value in seen:
-                told = f"{key.value!r} is written twice: leave one out"
-                raise ComposerError(None, None, told, key.start_mark)
-            seen.add(key.value)
-        return node
-
-
-_KEYS = [f"tag:yaml.org,2002:{kind}" for kind in ("str", "merge")]

@@ -24,7 +24,7 @@ def withdraw(
     model: Annotated[str, typer.Option(help="Folder or hub id of the classifier.")],
     data: Annotated[str, typer.Option(help="CSV or Parquet of documents, or a data folder.")],
     output: Annotated[str, typer.Option(help="Folder to write to; a killed run goes on there.")],
-    text: Annotated[str, typer.Option(help="Column of the text.")] = "text",
+    text: Annotated[str | None, typer.Option(help="Column of the text; default text.")] = None,
     labels: Annotated[
         list[str] | None,
         typer.Option(help="Column that names the classes; or, repeated, columns of 0 and 1."),
@@ -48,12 +48,12 @@ def withdraw(
     method: Annotated[str, typer.Option(help="steu_e, steu, head_only or null.")] = "steu_e",
     n_tokens: Annotated[int, typer.Option(help="Rows that may change, at most.")] = 256,
     max_length: Annotated[int | None, typer.Option(help="Window; default the model's.")] = None,
-    minutes: Annotated[float, typer.Option(help="For the audits, about.")] = 10.0,
+    minutes: Annotated[float, typer.Option(min=0.0, help="For the audits, about.")] = 10.0,
     base: Annotated[
         str | None, typer.Option(help="What the model was fine-tuned from, to retrain references.")
     ] = None,
     references: Annotated[int, typer.Option(help="How many are retrained; 0, or 3 and more.")] = 0,
-    seed: Annotated[int, typer.Option(help="Of the split and the edits.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the split and the edits.")] = 0,
     dry_run: Annotated[bool, typer.Option(help="Stop after the preflight.")] = False,
 ) -> None:
     """Withdraw classes from a classifier: preflight, edit, audit, decision page.
@@ -79,9 +79,9 @@ def withdraw(
             profile,
             dataset,
             data,
-            text,
             labels,
             delimiter,
+            text=text,
             id=id,
             subject=subject,
             group_by=group_by,
@@ -141,7 +141,6 @@ def _documents(
     profile: str | None,
     dataset: str | None,
     data: str,
-    text: str,
     labels: list[str] | None,
     delimiter: str | None,
     **columns: str | None,
@@ -150,6 +149,16 @@ def _documents(
     from steu._errors import check_choice
     from steu.workflow.profiles import SYNTHETIC, load_profile
 
+    given = {"labels": labels, "delimiter": delimiter} | columns
+    if profile is not None and (beside := [name for name, value in given.items() if value]):
+        raise ValueError(
+            f"--{beside[0].replace('_', '-')} beside --profile: the profile says which columns are "
+            "what; put it there, or leave --profile out"
+        )
+    if dataset is not None and profile is None:
+        raise ValueError("--dataset names one of a profile's; name that with --profile")
+    if delimiter is not None and len(labels or ()) > 1:
+        raise ValueError("--delimiter stands between the classes in one column; name one --labels")
     if profile is not None:
         known = load_profile(profile).datasets
         chosen = dataset or next(iter(known))
@@ -178,7 +187,7 @@ def _documents(
     named: dict[str, Any] = {"column": labels[0]} if len(labels) == 1 else {"columns": labels}
     if delimiter is not None:
         named["delimiter"] = delimiter
-    options = {"text": text} | {name: value for name, value in columns.items() if value}
+    options = {"text": "text"} | {name: value for name, value in columns.items() if value}
     return {"layout": "table", "path": data, "columns": named, "options": options}
 
 

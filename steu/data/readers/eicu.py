@@ -5,6 +5,7 @@ The reader leaves the two tables that `steu.data.readers.mimic` describes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,12 +13,15 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
+from steu._errors import shown
 from steu.data.labels import parse_code
 from steu.data.readers import phrases
 from steu.data.readers.finding import require_table
 from steu.data.readers.mending import FLAGS, mend_choice, mend_ids
-from steu.data.readers.sql import literal
-from steu.data.readers.tables import load, refuse_duplicates, set_apart
+from steu.data.readers.sql import bare, literal
+from steu.data.readers.tables import load_published, refuse_duplicates, set_apart
+
+_MARKED = re.compile(r"[^0-9A-Z. -]")  # what no code holds
 
 
 @dataclass(frozen=True)
@@ -134,27 +138,30 @@ def read_eicu(
             raise ValueError(
                 f"eICU has no section {name!r}; expected some of: {', '.join(layout.sections)}"
             )
+        if sections.count(name) > 1:
+            raise ValueError(f"the section {name} is listed twice; leave one out")
     stay = {"stay_id": "patientunitstayid"}
     path = require_table(folder, layout.stays, purpose="the patient of each stay")
     columns = stay | {"subject_id": "uniquepid"}
-    load(connection, path, columns, into="stays")
+    load_published(connection, path, columns, into="stays")
     mend_ids(connection, "stays", "stay_id", "subject_id", path=path)
     set_apart(connection, "stays")
     mend = "expected one row a stay: use the publisher's file unchanged"
     refuse_duplicates(connection, "stays", "stay_id", path=path, columns=columns, mend=mend)
     path = require_table(folder, layout.diagnoses, purpose="the diagnosis codes")
     written = {"raw": "icd9code", "path": "diagnosisstring"}
-    load(connection, path, stay | written, into="diagnoses")
+    load_published(connection, path, stay | written, into="diagnoses")
     mend_ids(connection, "diagnoses", "stay_id", path=path)
     set_apart(connection, "diagnoses")
-    _eicu_codes(connection)
+    _eicu_codes(connection, path)
     connection.execute("CREATE TABLE paragraphs (stay_id VARCHAR, section INT, paragraph VARCHAR)")
     for rank, name in enumerate(sections):
         section = layout.sections[name]
         path = require_table(folder, section.table, purpose=f"the section {name}")
-        load(connection, path, stay | dict(section.columns), into="entries")
+        load_published(connection, path, stay | dict(section.columns), into="entries")
         mend_ids(connection, "entries", "stay_id", *{"hicl"} & section.columns.keys(), path=path)
         set_apart(connection, "entries")
+        _refuse_no_offsets(connection, path, section.columns["offset"])
         if "cancelled" in section.columns:
             name = section.columns["cancelled"]
             mend_choice(connection, "entries", "cancelled", FLAGS, path=path, name=name)
@@ -166,15 +173,34 @@ def read_eicu(
     )
 
 
-def _eicu_codes(connection: duckdb.DuckDBPyConnection) -> None:
+def _refuse_no_offsets(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> None:
+    odd = connection.execute(
+        """SELECT min("offset") FROM entries
+        WHERE trim("offset") <> '' AND TRY_CAST("offset" AS BIGINT) IS NULL"""
+    ).fetchall()[0][0]
+    if odd is not None:
+        raise ValueError(
+            f"{path}: column {name} holds {shown(odd)}; expected minutes from admission, such as "
+            "-120: use the publisher's file unchanged"
+        )
+
+
+def _eicu_codes(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     # A stay that the table of patients lacks goes on without one, and is counted for that.
     # One field lists codes of both systems, "428.0, I50.9"; a row without any still counts as a
     # diagnosis, so that its stay is kept with no label.
     connection.execute(
-        """CREATE TABLE listed AS SELECT stay_id,
-        upper(trim(unnest(string_split(coalesce(raw, ''), ',')))) AS raw FROM diagnoses"""
+        f"""CREATE TABLE listed AS SELECT stay_id, upper({bare("raw")}) AS raw FROM (
+            SELECT stay_id, unnest(string_split(coalesce({bare("raw")}, ''), ',')) AS raw
+            FROM diagnoses)"""
     )
     distinct = connection.execute("SELECT DISTINCT raw FROM listed ORDER BY raw").fetchall()
+    odd = next((raw for (raw,) in distinct if re.search(r"\d", raw) and _MARKED.search(raw)), None)
+    if odd is not None:
+        raise ValueError(
+            f"{path}: {shown(odd)} is no code; expected codes with commas between, such as "
+            "'428.0, I50.9': use the publisher's file unchanged"
+        )
     parsed = pd.DataFrame(
         [(raw, *parse_code(raw)) for (raw,) in distinct], columns=["raw", "system", "code"]
     )

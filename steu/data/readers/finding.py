@@ -15,15 +15,17 @@ def find_table(folder: Path, table: str) -> Path | None:
     ValueError
         If it is there more than once, since the two may differ.
     """
-    for part in table.split("/")[:-1]:
-        # A table may also lie flat in `folder`, without the publisher's subfolder.
-        folder = next((p for p in _entries(folder) if p.name.lower() == part), folder)
-    names = {table.split("/")[-1].lower() + suffix for suffix in SUFFIXES}
-    found = [p for p in _entries(folder) if p.is_file() and p.name.lower() in names]
+    *parts, last = table.split("/")
+    places = [folder]  # a table may also lie flat in it, without the publisher's subfolder
+    for part in parts:
+        places += [p for f in places for p in _entries(f) if p.is_dir() and p.name.lower() == part]
+    names = {last.lower() + suffix for suffix in SUFFIXES}
+    beside = [p for place in places for p in _entries(place) if p.name.lower() in names]
+    found = [path for path in beside if path.is_file()]
     if len(found) > 1:
         raise ValueError(
             f"{folder}: expected the table {table} once; found "
-            f"{', '.join(path.name for path in found)}: move all but one away"
+            f"{', '.join(str(path.relative_to(folder)) for path in found)}: move all but one away"
         )
     return found[0] if found else None
 

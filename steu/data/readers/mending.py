@@ -7,7 +7,8 @@ from pathlib import Path
 
 import duckdb
 
-from steu.data.readers.sql import identifier, literal, stripped
+from steu._errors import shown
+from steu.data.readers.sql import bare, identifier, literal, stripped
 
 # How a value is written, in small letters → what is meant. A blank flag means no.
 FLAGS = dict.fromkeys(("", "0", "false", "f", "no", "n"), "0")
@@ -17,18 +18,15 @@ VERSIONS |= dict.fromkeys(("10", "icd10", "icd-10"), "10")
 
 
 # How software writes that a value is missing, in small letters; pandas and R when they made text of
-# it, a spreadsheet where it found none.
-MISSING = ("", "na", "n/a", "#n/a", "nan", "nat", "none", "null", "<na>", "\\n")
-MOST_SHOWN = 40  # characters of a cell: labels, ids and times have fewer
+# it, a spreadsheet where it found none, Stata and SAS. "None" may be what a publisher's pick list
+# offers.
+NO_VALUE = ("na", "n/a", "#n/a", "nan", "nat", "null", "<na>", "\\n", ".")
+MISSING = ("", "none", "-", *NO_VALUE)
 # What a spreadsheet shows instead of a value that it could not compute, or that was too wide.
 _SPREADSHEET = r"#(NAME\?|REF!|VALUE!|NUM!|NULL!|DIV/0!|#+)"
+# DuckDB reads 09:00 PM as 9 in the morning, and passes over what else follows.
+_TIME = r"\s*[12]\d{3}-\d{1,2}-\d{1,2}([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]00(:?00)?)?)?\s*"
 _EXPONENT = r"\d[.,]\d+[eE]\+?\d+|\d[eE]\+\d+"  # not 3e12, which may be of a hash
-
-
-def shown(cell: object) -> str:
-    """A cell as messages show it: a longer one may be of a note, and they go into log files."""
-    text = str(cell) if cell is not None else ""
-    return repr(text) if len(text) <= MOST_SHOWN else f"a text of {len(text):,} characters"
 
 
 def known(column: str) -> str:
@@ -36,6 +34,14 @@ def known(column: str) -> str:
     plain = stripped(identifier(column))
     missing = ", ".join(map(literal, MISSING))
     return f"CASE WHEN lower({plain}) IN ({missing}) THEN NULL ELSE {plain} END"
+
+
+def mend_missing(connection: duckdb.DuckDBPyConnection, table: str, *columns: str) -> None:
+    """NULL where a publisher's value is missing: saved again by R, NA is no name of a drug."""
+    for name in map(identifier, columns):
+        connection.execute(
+            f"UPDATE {identifier(table)} SET {name} = NULL WHERE lower({name}) IN {NO_VALUE}"
+        )
 
 
 def refuse_errors(
@@ -56,22 +62,25 @@ def refuse_errors(
 def mend_ids(connection: duckdb.DuckDBPyConnection, table: str, *columns: str, path: Path) -> None:
     """Ids as they were: whole numbers that went through a float, such as 900000.0; NULL for none.
 
-    White space around them goes, and letters are written with the same bytes everywhere.
+    White space and marks of a spreadsheet around them go, and letters are written with the same
+    bytes everywhere.
 
     Raises
     ------
     ValueError
-        If a spreadsheet rounded some, which cannot be undone: 1.23457E+11; or if two are one but
-        for their case or for zeros before them, and may be of one patient.
+        If some were rounded, which cannot be undone: 1.23457E+11, or more digits than a float has;
+        if 1,000 may be one or a thousand; or if two are one but for their case, blanks or zeros
+        before them, and may be of one patient.
     """
     for column in columns:
-        _mend_numbers(connection, table, column)
-        _mend_exponents(connection, table, column)
         name = identifier(column)
-        plain = f"nfc_normalize({stripped(name)})"
+        plain = f"nfc_normalize({bare(name)})"
         connection.execute(
             f"UPDATE {identifier(table)} SET {name} = {plain} WHERE {name} <> {plain}"
         )
+        _refuse_unsure_numbers(connection, table, name, path=path)
+        _mend_numbers(connection, table, column)
+        _mend_exponents(connection, table, column)
         rounded = connection.execute(
             f"SELECT min({name}) FROM {identifier(table)} "
             f"WHERE regexp_full_match({name}, '{_EXPONENT}')"
@@ -92,14 +101,37 @@ def _refuse_alike(
     connection: duckdb.DuckDBPyConnection, table: str, name: str, *, path: Path
 ) -> None:
     alike = connection.execute(
-        f"""SELECT min(id), max(id) FROM (SELECT DISTINCT {name} AS id FROM {identifier(table)}
-        WHERE {name} IS NOT NULL) GROUP BY lower(ltrim(id, '0')) HAVING count(*) > 1
-        ORDER BY 1 LIMIT 1"""
+        rf"""SELECT min(id), max(id) FROM (SELECT DISTINCT {name} AS id FROM {identifier(table)}
+        WHERE {name} IS NOT NULL)
+        GROUP BY lower(ltrim(regexp_replace(id, '[\s\pZ\pC]+', '', 'g'), '0'))
+        HAVING count(*) > 1 ORDER BY 1 LIMIT 1"""
     ).fetchone()
     if alike:
         raise ValueError(
-            f"{path}: the ids {alike[0]!r} and {alike[1]!r} differ in case or in zeros before them "
-            "alone, and may be of one: write each id in one way"
+            f"{path}: the ids {shown(alike[0])} and {shown(alike[1])} differ in case, in blanks or "
+            "in zeros before them alone, and may be of one: write each id in one way"
+        )
+
+
+def _refuse_unsure_numbers(
+    connection: duckdb.DuckDBPyConnection, table: str, name: str, *, path: Path
+) -> None:
+    """1,000 is a thousand, or one, as others are written; a float has some sixteen digits."""
+    thousand, others, rounded = connection.execute(
+        rf"""SELECT min({name}) FILTER (regexp_full_match({name}, '\d{{1,3}}[.,]000')),
+        count(*) FILTER (NOT regexp_full_match({name}, '\d+[.,]000|')),
+        min({name}) FILTER (regexp_full_match({name}, '\d{{16,}}[.,]0*'))
+        FROM {identifier(table)}"""
+    ).fetchall()[0]
+    if thousand is not None and others:
+        raise ValueError(
+            f"{path}: an id is {thousand!r}, which may be {thousand[:-4]} or a thousand times that:"
+            " export ids as text, without separators"
+        )
+    if rounded is not None:
+        raise ValueError(
+            f"{path}: an id is {rounded!r}, a float that cannot hold so many digits; the ids of "
+            "others may be the same now: export ids as text from where they came"
         )
 
 
@@ -177,7 +209,7 @@ def mend_times(
     odd = connection.execute(
         f"SELECT min({column}) FROM {table} WHERE trim({column}) <> '' "
         f"AND (TRY_CAST({column} AS TIMESTAMP) IS NULL "
-        f"OR NOT regexp_matches({column}, '^\\s*[12]\\d{{3}}-'))"
+        f"OR NOT regexp_full_match({column}, {literal(_TIME)}))"
     ).fetchall()[0][0]
     if odd is not None:
         raise ValueError(

@@ -15,11 +15,13 @@ from typing import Literal
 
 import duckdb
 
+from steu._errors import shown
 from steu.data.readers import phrases
 from steu.data.readers.eicu import EICU, Eicu, read_eicu
 from steu.data.readers.finding import find_table, require_table
 from steu.data.readers.mending import FLAGS, VERSIONS, mend_choice, mend_ids, mend_times
-from steu.data.readers.tables import load, refuse_duplicates, set_apart
+from steu.data.readers.sql import bare
+from steu.data.readers.tables import load_published, refuse_duplicates, set_apart
 from steu.data.readers.text_store import TextStore
 
 __all__ = ["EICU", "LAYOUTS", "MIMIC_III", "MIMIC_IV", "Mimic", "read_eicu", "read_mimic"]
@@ -68,7 +70,7 @@ MIMIC_III = Mimic(
         "category": "category",
         "iserror": "iserror",
     },
-    note_filter="trim(category) = 'Discharge summary'",
+    note_filter="lower(trim(category)) = 'discharge summary'",
     diagnoses="diagnoses_icd",
     code="icd9_code",
     version=None,
@@ -109,7 +111,7 @@ def read_mimic(
     if layout.version:
         columns["version"] = layout.version
     path = require_table(folder, layout.diagnoses, purpose="the diagnosis codes")
-    load(connection, path, columns, into="diagnoses")
+    load_published(connection, path, columns, into="diagnoses")
     mend_ids(connection, "diagnoses", "subject_id", "stay_id", path=path)
     set_apart(connection, "diagnoses", where="trim(raw) <> ''")
     if layout.version:  # a row without a code says of a stay that it has none, in no version
@@ -118,15 +120,29 @@ def read_mimic(
     system = "CAST(version AS INTEGER)" if layout.version else "9"
     connection.execute(
         f"""CREATE TABLE codes AS SELECT subject_id, stay_id, {system} AS system,
-        upper(replace(trim(raw), '.', '')) AS code FROM diagnoses"""
+        upper(replace({bare("raw")}, '.', '')) AS code FROM diagnoses"""
     )
     _refuse_lost_zeros(connection, path, system)
-    if layout.version:
-        _refuse_other_system(connection, path)
+    _refuse_other_system(connection, path)
     if text_source == "orders":
         _mimic_orders(connection, layout, folder)
     else:
         _mimic_notes(connection, layout, Path(notes) if notes else folder, store)
+    texts = "documents" if text_source == "orders" else "pieces"
+    _refuse_other_patient(connection, texts, path)
+
+
+def _refuse_other_patient(connection: duckdb.DuckDBPyConnection, texts: str, path: Path) -> None:
+    """A stay whose codes are of one patient and whose texts are of another joins what is apart."""
+    odd = connection.execute(
+        f"""SELECT min(codes.stay_id) FROM codes JOIN {texts} USING (stay_id)
+        WHERE codes.subject_id <> {texts}.subject_id"""
+    ).fetchall()[0][0]
+    if odd is not None:
+        raise ValueError(
+            f"{path}: stay {shown(odd)} is of another patient here than where its texts are: take "
+            "all tables from one version, unchanged"
+        )
 
 
 def _mimic_notes(
@@ -142,7 +158,7 @@ def _mimic_notes(
         raise ValueError(f"{mend} (the table is missing)")
     columns = {"subject_id": "subject_id", "stay_id": "hadm_id", "text": "text"}
     columns |= layout.note_columns
-    load(connection, path, columns, into="notes", where=layout.note_filter, store=store)
+    load_published(connection, path, columns, into="notes", where=layout.note_filter, store=store)
     if not connection.execute("SELECT EXISTS (FROM notes)").fetchone()[0]:
         raise ValueError(f"{mend} (the table has no discharge summaries)")
     mend_ids(connection, "notes", "subject_id", "stay_id", "order2", path=path)
@@ -171,16 +187,21 @@ def _mend_version(
 
 
 def _refuse_other_system(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """A code that cannot be of the version beside it would count for no label, or another one."""
+    """A code that cannot be of the version beside it would count for no label, or another one.
+
+    What holds no code at all, such as NoDx, is none.
+    """
     found = connection.execute(
-        """SELECT code, system FROM codes WHERE (system = 10 AND regexp_matches(code, '^[0-9]'))
-        OR (system = 9 AND regexp_matches(code, '^[A-DF-UW-Z]')) ORDER BY code LIMIT 1"""
+        r"""SELECT code, system FROM codes WHERE regexp_matches(code, '\d\d|[A-Z]\d')
+        AND NOT regexp_full_match(code,
+            CASE system WHEN 9 THEN '\d{3,5}|E\d{3,4}|V\d{2,4}' ELSE '[A-Z]\d[0-9A-Z]{1,5}' END)
+        ORDER BY code LIMIT 1"""
     ).fetchone()
     if found:
         raise ValueError(
-            f"{path}: {found[0]!r} is said to be of ICD-{found[1]} and cannot be: codes of ICD-10 "
-            "begin with a letter, those of ICD-9 with a digit, E or V: use the publisher's file "
-            "unchanged"
+            f"{path}: {shown(found[0])} is said to be of ICD-{found[1]} and cannot be: a code of "
+            "ICD-10 is a letter, a digit and up to five more, one of ICD-9 three to five digits, "
+            "the first of which may be E or V: use the publisher's file unchanged"
         )
 
 
@@ -212,12 +233,14 @@ def _mimic_orders(connection: duckdb.DuckDBPyConnection, layout: Mimic, folder: 
     ids = {"subject_id": "subject_id", "stay_id": "hadm_id"}
     path = require_table(folder, layout.prescriptions, purpose=purpose)
     drugs = ids | {"path": "drug", "began": layout.started}
-    load(connection, path, drugs, into="drugs")
+    load_published(connection, path, drugs, into="drugs")
     mend_ids(connection, "drugs", *ids, path=path)
     mend_times(connection, "drugs", "began", path=path, name=layout.started)
     path = require_table(folder, layout.procedures, purpose=purpose)
     version = {"version": layout.version} if layout.version else {}
-    load(connection, path, ids | {"code": layout.code, "began": "seq_num"} | version, into="done")
+    load_published(
+        connection, path, ids | {"code": layout.code, "began": "seq_num"} | version, into="done"
+    )
     mend_ids(connection, "done", *ids, "began", path=path)
     _mend_version(connection, layout, "done", path)
     for table in ("drugs", "done"):
@@ -226,7 +249,7 @@ def _mimic_orders(connection: duckdb.DuckDBPyConnection, layout: Mimic, folder: 
     connection.execute("CREATE TABLE titles (code VARCHAR, version VARCHAR, title VARCHAR)")
     if titles:
         columns = {"code": layout.code, "title": "long_title"} | version
-        load(connection, titles, columns, into="titles")
+        load_published(connection, titles, columns, into="titles")
         _mend_version(connection, layout, "titles", titles)
     if not layout.version:
         connection.execute("ALTER TABLE done ADD COLUMN version VARCHAR")

@@ -17,6 +17,12 @@ def stripped(text: str) -> str:
     return rf"regexp_replace(regexp_replace({text}, '^[\s\pZ]+', ''), '[\s\pZ]+$', '')"
 
 
+def bare(text: str) -> str:
+    """The same, and without control characters or marks of a spreadsheet around: ="12", '12."""
+    plain = stripped(text).replace(r"\s\pZ", r"\s\pZ\pC")
+    return rf"""regexp_replace({plain}, '^=?"([^"]*)"$|^''(\d+)$', '\1\2')"""
+
+
 def identifier(name: str) -> str:
     """Quote a column name for SQL."""
     return '"' + name.replace('"', '""') + '"'

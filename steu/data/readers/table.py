@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 
+from steu._errors import shown
 from steu.data.readers.finding import SUFFIXES
-from steu.data.readers.mending import known, mend_ids, refuse_errors, shown
-from steu.data.readers.sql import stripped
-from steu.data.readers.table_files import is_list, kinds_of
+from steu.data.readers.mending import known, mend_ids, refuse_errors
+from steu.data.readers.sql import bare, identifier, literal, stripped
 from steu.data.readers.table_labels import indicator_columns, listed_labels
 from steu.data.readers.tables import load, refuse_duplicates
 from steu.data.splits import SPLITS
@@ -69,6 +68,8 @@ def read_plain(
             "the labels of a table are {'columns': [...]} or {'column': name} with any of "
             f"delimiter, top_n, keep; found {dict(labels)!r}"
         )
+    if labels.get("delimiter") == "":
+        raise ValueError("labels: delimiter is ''; expected what stands between them, or none")
     path = _only_table(path)
     label_columns = list(labels.get("columns", [labels.get("column")]))
     columns = {"text": text, "id": id or text, "subject": subject or id or text}
@@ -78,7 +79,7 @@ def read_plain(
     by_text = columns["key"].lower() == text.lower()  # columns are found in any case
     connection.execute(f"SET preserve_insertion_order = {bool(group_by) and not by_text}")
     load(connection, path, columns, into="entries")
-    _refuse_kinds(path, columns)
+    _refuse_second_header(connection, path, columns)
     names = [ids for ids in ("id", "key", "subject") if columns[ids].lower() != text.lower()]
     for name in ("text", *names):
         refuse_errors(connection, "entries", name, path=path, name=columns[name])
@@ -138,25 +139,18 @@ def _only_table(path: Path) -> Path:
     return found[0]
 
 
-def _refuse_kinds(path: Path, columns: Mapping[str, str]) -> None:
-    kinds = {name.lower(): kind for name, kind in kinds_of(path).items()}
-    for alias, column in columns.items():
-        kind = kinds.get(column.lower(), pa.null())
-        if pa.types.is_nested(kind) and not alias.startswith("label"):
-            raise ValueError(
-                f"{path}: column {column} holds {kind}; expected one text or number in each row: "
-                "join or choose among them yourself"
-            )
-        of_list = pa.types.is_nested(kind) and not is_list(kind)
-        if of_list or (is_list(kind) and pa.types.is_nested(kind.value_type)):
-            raise ValueError(
-                f"{path}: column {column} holds {kind}; expected names of labels, or lists of them"
-            )
-        if alias in ("id", "key", "subject") and kind in (pa.float16(), pa.float32()):
-            raise ValueError(
-                f"{path}: column {column} holds {kind}, in which ids of more than seven digits are "
-                "rounded: export ids as text or as whole numbers"
-            )
+def _refuse_second_header(
+    connection: duckdb.DuckDBPyConnection, path: Path, columns: Mapping[str, str]
+) -> None:
+    """Two files that were joined as text: the header of the second would be a document."""
+    same = " AND ".join(
+        f"lower({stripped(identifier(alias))}) = {literal(name.strip().lower())}"
+        for alias, name in columns.items()
+    )
+    if connection.execute(f"SELECT EXISTS (FROM entries WHERE {same})").fetchall()[0][0]:
+        raise ValueError(
+            f"{path}: a row repeats the header, as where two files were joined: take it out"
+        )
 
 
 def _refuse_duplicates(
@@ -176,7 +170,7 @@ def _given_splits(connection: duckdb.DuckDBPyConnection, path: Path, column: str
     """Leave `given(subject_id, split)`: one split for whoever has a document."""
     connection.execute(
         f"""CREATE TABLE given AS SELECT subject AS subject_id,
-        lower({stripped("split")}) AS split, min(key) AS key FROM keyed
+        lower({bare("split")}) AS split, min(key) AS key FROM keyed
         WHERE text <> '' AND key IS NOT NULL AND subject IS NOT NULL GROUP BY ALL"""
     )
     odd = connection.execute(

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 
+from steu._errors import shown
 from steu.data.labels import check_names, label_index, refuse_alike
-from steu.data.readers.mending import MISSING, shown
-from steu.data.readers.sql import identifier, literal, stripped
-from steu.data.readers.table_files import ITEM, is_list, kinds_of
+from steu.data.readers.mending import MISSING
+from steu.data.readers.sql import bare, identifier, literal, stripped
+from steu.data.readers.table_files import ITEM, is_list
+from steu.data.readers.tables import kind_of
 
 MOST_LABELS, LONGEST_LABEL = 1000, 200  # of a column that names them, and characters of one
 
@@ -55,14 +56,13 @@ def listed_labels(
 ) -> tuple[str, ...]:
     """Leave `indicators` of a column that names the labels of a row; return those that are kept."""
     delimiter, column = labels.get("delimiter"), labels["column"]
-    kinds = {name.lower(): kind for name, kind in kinds_of(path).items()}
-    of_lists = is_list(kinds.get(column.lower(), pa.null()))
+    of_lists = is_list(kind_of(path, column))
     if of_lists and delimiter:
         raise ValueError(f"{path}: column {column} holds lists already: leave delimiter out")
     # A column of lists comes with its items apart; a delimiter is for what is one text.
     parts = f"unnest(string_split(label0, {literal(delimiter or ITEM)}))"
     connection.execute(
-        f"""CREATE TABLE listed AS SELECT DISTINCT key, {stripped("label")} AS label
+        f"""CREATE TABLE listed AS SELECT DISTINCT key, {bare("label")} AS label
         FROM (SELECT key, {parts} AS label FROM keyed WHERE label0 IS NOT NULL)
         WHERE trim(label) <> ''"""
     )
@@ -114,9 +114,11 @@ def _refuse_values(found: Sequence[str], kept: Sequence[str], *, column: str) ->
                 f"{column} holds {shown(value)}, a list that was written as text: write its items "
                 "with one character between them, and name that as delimiter"
             )
-        if len(parts) > 1 and value not in kept and known_ones.issuperset(parts):
+        sure = re.split(r"\s*[;|\n]\s*", value)  # a comma may stand within a name
+        listed = known_ones.issuperset(parts) or (len(sure) > 1 and known_ones.intersection(sure))
+        if len(parts) > 1 and value not in kept and listed:
             raise ValueError(
-                f"{column} holds {shown(value)}, whose parts are labels too: name what stands "
+                f"{column} holds {shown(value)}, of which a part is a label too: name what stands "
                 "between them as delimiter, or keep it by name if it is one label"
             )
     missing = next((v for v in found if v.lower() in MISSING and v not in kept), None)

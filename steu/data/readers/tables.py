@@ -13,7 +13,9 @@ from unicodedata import normalize
 import duckdb
 import pyarrow as pa
 
+from steu._errors import shown
 from steu.data.readers.background import ahead
+from steu.data.readers.mending import mend_missing
 from steu.data.readers.record_batches import BLOCK, read_batches
 from steu.data.readers.sql import identifier, literal
 from steu.data.readers.table_files import (
@@ -23,11 +25,13 @@ from steu.data.readers.table_files import (
     delimiter_of,
     first_line,
     header,
+    is_list,
     is_parquet,
     kinds_of,
 )
 from steu.data.readers.text_store import TextStore
 
+IDS = ("id", "key", "subject", "subject_id", "stay_id")  # what tables call columns of ids
 _QUOTED = re.compile(r"""(["']).*\1""")
 _ODD_ROW = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+)")  # in Arrow's words
 
@@ -71,7 +75,8 @@ def load(
     Raises
     ------
     ValueError
-        If a column is missing, or the file is truncated, not UTF-8 or not a comma-separated table.
+        If a column is missing or holds what it cannot, or the file is truncated, not UTF-8 or not
+        a comma-separated table.
     OSError
         If the disk is full.
     """
@@ -87,6 +92,7 @@ def load(
     if missing:
         raise ValueError(_missing_columns(path, missing, names))
     wanted = {alias: by_name[_folded(column)] for alias, column in columns.items()}
+    _refuse_kinds(path, wanted)
     with naming(path):
         if store is None and is_parquet(path):
             kinds = kinds_of(path)
@@ -105,6 +111,49 @@ def load(
             else:
                 store.take(connection, ahead(parts), schema, into=identifier(into), where=where)
     return connection.execute(f"SELECT count(*) FROM {identifier(into)}").fetchall()[0][0]
+
+
+def load_published(
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    columns: Mapping[str, str],
+    *,
+    into: str,
+    where: str = "true",
+    store: TextStore | None = None,
+) -> None:
+    """`load` of a table as a publisher ships it, in which a missing value is blank, whoever saved
+    it again.
+    """
+    load(connection, path, columns, into=into, where=where, store=store)
+    mend_missing(connection, into, *(c for c in columns if store is None or c != "text"))
+
+
+def kind_of(path: Path, column: str) -> pa.DataType:
+    """Type of a Parquet file's column, found as `load` finds it; null of a CSV file's."""
+    kinds = {_folded(name): kind for name, kind in kinds_of(path).items()}
+    return kinds.get(_folded(column), pa.null())
+
+
+def _refuse_kinds(path: Path, columns: Mapping[str, str]) -> None:
+    """Refuse columns of a Parquet file whose type cannot be what they are for."""
+    for alias, column in columns.items():
+        kind = kind_of(path, column)
+        if pa.types.is_nested(kind) and not alias.startswith("label"):
+            raise ValueError(
+                f"{path}: column {column} holds {kind}; expected one text or number in each row: "
+                "join or choose among them yourself"
+            )
+        of_list = pa.types.is_nested(kind) and not is_list(kind)
+        if of_list or (is_list(kind) and pa.types.is_nested(kind.value_type)):
+            raise ValueError(
+                f"{path}: column {column} holds {kind}; expected names of labels, or lists of them"
+            )
+        if alias in IDS and kind in (pa.float16(), pa.float32()):
+            raise ValueError(
+                f"{path}: column {column} holds {kind}, in which ids of more than seven digits are "
+                "rounded: export ids as text or as whole numbers"
+            )
 
 
 def _folded(name: str) -> str:
@@ -170,7 +219,7 @@ def refuse_duplicates(
     if twice:
         found = f"with more than one {columns[of]}" if of else "in more than one row"
         raise ValueError(
-            f"{path}: {twice} values of {columns[key]} come {found}, first {first!r}; {mend}"
+            f"{path}: {twice} values of {columns[key]} come {found}, first {shown(first)}; {mend}"
         )
 
 

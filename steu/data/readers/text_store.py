@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from steu.data.readers.background import behind
+from steu.data.readers.mending import NO_VALUE
 from steu.data.texts import BLANK
 
 SLICE = 2**20  # bytes of a write; larger ones were measured to be slower
@@ -41,9 +42,9 @@ class TextStore:
     ) -> None:
         """Create the table `into` of the batches, with place and size of their ``text`` instead.
 
-        ``place`` and ``size`` count bytes, without white space around; a text that is missing or
-        only white space has size 0. No text is held once it is written. Rows that do not satisfy
-        the SQL condition `where` on the other columns are not written.
+        ``place`` and ``size`` count bytes, without white space around; a text that is missing, also
+        as `NO_VALUE` writes it, or only white space has size 0. No text is held once it is written.
+        Rows that do not satisfy the SQL condition `where` on the other columns are not written.
         """
         columns = [f for f in schema if f.name != "text"]
         columns += [pa.field("place", pa.int64()), pa.field("size", pa.int64())]
@@ -118,7 +119,12 @@ def _extents(texts: pa.StringArray) -> tuple[memoryview, np.ndarray, np.ndarray]
     inner = pc.ascii_ltrim(texts.fill_null(""), BLANK)
     starts = limits[1:] - _lengths(inner)
     starts = np.where(texts.is_valid().to_numpy(False), starts, limits[:-1])
-    return letters, starts, starts + _lengths(pc.ascii_rtrim(inner, BLANK))
+    inner = pc.ascii_rtrim(inner, BLANK)
+    sizes = _lengths(inner)
+    short = np.flatnonzero(sizes <= max(map(len, NO_VALUE)))
+    none = pc.is_in(pc.utf8_lower(inner.take(pa.array(short))), value_set=pa.array(NO_VALUE))
+    sizes[short[none.to_numpy(False)]] = 0
+    return letters, starts, starts + sizes
 
 
 def letters_of(texts: pa.StringArray) -> tuple[memoryview, np.ndarray]:
