@@ -26,6 +26,7 @@ import numpy as np
 import pandas as pd
 
 from steu._io import write_json
+from steu.workflow.provenance import state_of_repository
 
 RESULTS = Path(__file__).parent / "results"
 TRIAL = Path("runs/bench")  # results of --quick: they show that it runs, not how fast
@@ -191,8 +192,12 @@ def report(
     folder: Path,
     settings: Mapping[str, Any],
     goals: Sequence[Goal] = (),
+    commit: str | None = None,
 ) -> Path:
-    """Print the table and the goals, write both with the machine as JSON, and return its path."""
+    """Print the table and the goals, write both with the machine as JSON, and return its path.
+
+    `commit` is that of what was measured; default: the one that is checked out.
+    """
     judged = [entry for goal in goals for entry in goal.judge(rows)]
     print(pd.DataFrame(rows, columns=list(COLUMNS)).round(3).to_string(index=False))
     for entry in judged:
@@ -203,6 +208,7 @@ def report(
         )
     target = folder / f"{name}.json"
     facts = {"name": name, "machine": machine(), "settings": dict(settings)}
+    facts["commit"] = commit or state_of_repository(Path(__file__).parents[1])["commit"]
     write_json(target, facts | {"goals": judged, "rows": rows})
     print(target)
     return target

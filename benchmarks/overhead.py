@@ -58,7 +58,9 @@ def measure(run: Path, *, jobs: int, profile: str = "") -> Rows:
 def main(run: Path, folder: Path, *, jobs: int, profile: str = "") -> Path:
     """Measure a run and write overhead.json into `folder`."""
     rows = measure(run, jobs=jobs, profile=profile)
-    return report("overhead", rows, folder=folder, settings={"jobs": jobs}, goals=GOALS)
+    commit = read_json(jobs_of(run, profile)[0]).get("commit")
+    settings = {"jobs": jobs}
+    return report("overhead", rows, folder=folder, settings=settings, goals=GOALS, commit=commit)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def inline(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
 def checked(path: Path) -> list[dict[str, Any]]:
     """The rows of one result, after what has to hold for all results."""
     result = json.loads(path.read_text())
-    assert list(result) == ["name", "machine", "settings", "goals", "rows"]
+    assert list(result) == ["name", "machine", "settings", "commit", "goals", "rows"]
     assert result["name"] == path.stem
     assert {"processor", "cores", "threads", "torch"} <= set(result["machine"])
     assert result["goals"]
@@ -282,6 +282,8 @@ def test_each_kind_of_machine_has_its_own_numbers(measure: ModuleType, tmp_path:
     assert "| *steu*: skips | 4 | 9 |" in text
     assert text.index("on avx2") < text.index("on bf16")
     assert text.count("Measured on ") == 2
+    commit = json.loads((tmp_path / "avx2" / "whole.json").read_text())["commit"]
+    assert not commit or text.count(f"commit `{commit[:7]}`") == 2
 
 
 def test_the_page_says_what_the_run_behind_the_book_took(tmp_path: Path) -> None:

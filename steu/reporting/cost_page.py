@@ -51,7 +51,8 @@ find?
 Speeds are judged as ratios within one run: what is compared took turns, so that whatever slowed the
 machine down slowed all of it. A number stands with the least and the largest of its rounds. This
 page is made from what the programs in `benchmarks/` wrote and from nothing else; where nothing was
-written, it says so.
+written, it says so. Machines were measured at different times: where two of them differ in a count
+that no machine changes, of parameters or notebooks, the code was another one.
 """
 
 
@@ -180,13 +181,18 @@ def _section(result: dict[str, Any]) -> str:
     device = machine["cuda"] if result["name"] == "gpu" else device
     lines = [
         f"Measured on {device}, {machine['memory_gb']:.0f} GB; PyTorch {machine['torch']}, "
-        f"threads: {machine['threads']}.\n",
+        f"threads: {machine['threads']}{_at_commit(result)}.\n",
         *_goals(result["goals"]),
         "\n````{admonition} All numbers\n:class: dropdown\n",
     ]
     for quantity in dict.fromkeys(row["quantity"] for row in result["rows"]):
         lines += _table(quantity, [row for row in result["rows"] if row["quantity"] == quantity])
     return "\n".join([*lines, "````"]) + "\n"
+
+
+def _at_commit(result: dict[str, Any]) -> str:
+    commit = result.get("commit")  # which older results did not note
+    return f"; commit `{commit[:7]}`" if commit else ""
 
 
 def _kind(machine: dict[str, Any]) -> str:
