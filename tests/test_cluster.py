@@ -115,17 +115,6 @@ def test_slurm_is_asked_for_gpus_memory_and_time_and_again_for_more(
         assert "--config 'grid=profile=toy&data=&run='" in options["wrap"]
 
 
-def test_slurm_would_run_every_job_of_the_paper(project: Path) -> None:
-    copy_profile(project, "paper")
-    options = ("--data", "data", "--cluster", SLURM, "--dry-run")
-    done = steu(project, "workflow", "paper", *options)
-    assert done.returncode == 0, done.stderr
-    total = next(line for line in done.stdout.splitlines() if line.startswith("total"))
-    asks_for_all = 1
-    assert int(total.split()[1]) == number_of_jobs(project, "paper") + asks_for_all
-    assert not (project / "runs").exists()
-
-
 def copy_profile(project: Path, profile: str) -> None:
     """Put a profile into the project, with all notebooks and empty folders for its data."""
     shutil.copytree(ROOT / "notebooks", project / "notebooks", dirs_exist_ok=True)

@@ -110,12 +110,12 @@ def test_order_of_the_rows_does_not_matter(tmp_path: Path, cohort: Cohort) -> No
 def test_texts_that_the_database_could_not_sort_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    short = build(tables(tmp_path / "short", patients=8000)).frame
-    path = tables(tmp_path / "long", patients=8000, reverse=True) / NOTES
-    notes, padding = pd.read_csv(path), "0123456789" * 1_000  # 10 kB a note, 160 MB
+    short = build(tables(tmp_path / "short", patients=4000)).frame
+    path = tables(tmp_path / "long", patients=4000, reverse=True) / NOTES
+    notes, padding = pd.read_csv(path), "0123456789" * 1_000  # 10 kB a note, 80 MB
     notes["text"] = notes["text"].str.replace("note ", f"note {padding} ")
     notes.to_csv(path, index=False, compression={"method": "gzip", "compresslevel": 1})
-    small = partial(scratch_database, memory="100MB")
+    small = partial(scratch_database, memory="60MB")
     monkeypatch.setattr("steu.data.readers.cohort_tables.scratch_database", small)
     long = build(tmp_path / "long").frame
     assert long["text"].str.replace(f"{padding} ", "").equals(short["text"])

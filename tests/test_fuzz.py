@@ -9,6 +9,7 @@ import csv
 import gzip
 import io
 import json
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
@@ -17,6 +18,7 @@ from math import isfinite
 from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin
+from unicodedata import category
 
 import pytest
 import torch
@@ -40,6 +42,9 @@ from steu.workflow.cli import parse_value
 from steu.workflow.jobs import Grid
 from steu.workflow.parameters import check_parameters, notebook_parameters
 from steu.workflow.profiles import load_profile
+
+# What stands between words in any script, beside the blanks of ASCII.
+SPACES = "".join(c for c in map(chr, range(sys.maxunicode + 1)) if category(c)[0] == "Z")
 
 USERS_MISTAKE = (ValueError, OSError)  # what the command line turns into one line
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -110,6 +115,7 @@ def read(path: Path) -> Cohort:
     st.booleans(),
 )
 @example([("NONE", False)], ",", ("\n",), csv.QUOTE_MINIMAL, b"", False, False)
+@example([("0\xa0", False), ("\xa0", True)], ",", ("\n",), csv.QUOTE_MINIMAL, b"", False, False)
 def test_a_table_is_read_as_it_was_written(
     rows: list[tuple[str, bool]],
     between: str,
@@ -136,7 +142,7 @@ def test_a_table_is_read_as_it_was_written(
 
 
 def stripped(text: str) -> str:
-    return text.strip(BLANK)
+    return text.strip(BLANK + SPACES)
 
 
 ODD = [b'"', b"\n", b"\r\n", b"\r", b",", b";", b"\0", b"\xff", b'""', b"\x1f\x8b"]

@@ -133,7 +133,7 @@ FACES = {  # what each extra is for, beside the core
     "book": ["import steu.workflow.cli, steu.workflow.book, steu.reporting.figures"],
     "run": ["import steu.workflow.runner, steu.workflow.jobs, steu.workflow.code_dependencies"],
     "withdraw": ["import steu.withdrawal.answering, steu.withdrawal.artefacts, peft"],
-    "cluster": ["import steu.task, snakemake_executor_plugin_slurm"],
+    "cluster": ["import steu, snakemake_executor_plugin_slurm"],
     "dev": ["import steu, peft, captum"],
 }
 TOGETHER = {

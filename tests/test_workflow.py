@@ -326,8 +326,12 @@ def test_the_graph_of_each_profile(project: Path, profile: str, monkeypatch) -> 
     for name in ("profiles", "notebooks"):
         shutil.copytree(ROOT / name, project / name, dirs_exist_ok=True)
     stub_data(project / "data", profile)
-    done = steu(project, "workflow", profile, "--data", "data", "--dry-run")
+    # The paper's goes to a queue, which would be given the same jobs.
+    queue = ("--cluster", "workflow/slurm") if profile == "paper" else ()
+    shutil.rmtree(project / "runs")
+    done = steu(project, "workflow", profile, "--data", "data", "--dry-run", *queue)
     assert done.returncode == 0, done.stderr
+    assert not (project / "runs").exists()
     plan = load_profile(profile, root=ROOT)
     cells = len(plan.datasets) * len(plan.backbones)
     counts = dict(line.split() for line in done.stdout.splitlines() if len(line.split()) == 2)
@@ -335,6 +339,10 @@ def test_the_graph_of_each_profile(project: Path, profile: str, monkeypatch) -> 
         seeds = plan.seeds_of(stage) if STAGES[stage].per == "seed" else [0]
         assert int(counts[stage]) == cells * len(seeds)
     assert int(counts["pmi"]) == cells and int(counts["cohort"]) == len(plan.datasets)
+    monkeypatch.chdir(project)
+    grid, asks_for_all = Grid.of(profile, data="data"), 1
+    jobs = sum(len(grid.metrics(stage)) for stage in grid.stages)
+    assert int(counts["total"]) == jobs + asks_for_all
 
 
 @pytest.mark.parametrize("profile", PROFILES)
