@@ -65,6 +65,8 @@ def withdraw(
     from steu.withdrawal.answering import withdraw as answer
     from steu.withdrawal.request import Request
 
+    if not minutes >= 0:  # nor what is no number
+        raise ValueError(f"--minutes must be 0 or more; found {minutes}")
     asked = Request(
         labels=tuple(classes),
         model=model,
