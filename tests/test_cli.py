@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -118,7 +119,7 @@ def test_a_source_that_cannot_be_reached_is_one_line(project: Path) -> None:
 def test_too_little_memory_is_one_line(
     error: Exception, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    def fail() -> None:
+    def fail(**_: object) -> None:
         raise error
 
     monkeypatch.setattr(cli, "app", fail)
@@ -147,6 +148,37 @@ def test_a_bug_shows_its_traceback_and_exit_code_1(project: Path) -> None:
 )  # fmt: skip
 def test_values_are_read_by_type(text: str, annotation: str, value: object) -> None:
     assert parse_value(text, annotation, name="x") == value
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["workflow", "smoke", "--cores", "-1"], "'--cores': Input should be greater than or equ"),
+        (["withdraw", "a", "--seed", "x"], "'--seed': Input should be a valid integer"),
+        (
+            ["witdraw"],
+            "steu: No such command 'witdraw'. Did you mean 'withdraw'? (see steu --help)",
+        ),
+        (["run"], "steu: Missing argument 'notebook' (see steu run --help)"),
+        (["edit", "show", "a", "b"], "unexpected extra argument"),
+    ],
+)
+def test_a_slip_on_the_command_line_is_the_last_line(arguments: list[str], told: str) -> None:
+    done = steu(ROOT, *arguments)
+    assert done.returncode == 2 and not done.stdout
+    assert told in done.stderr.splitlines()[-1] and len(done.stderr.splitlines()) == 1
+
+
+def test_ctrl_c_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("steu.workflow.parameters.notebook_parameters", stop)
+    monkeypatch.setattr("sys.argv", ["steu", "parameters", "notebooks/01_cohort.ipynb"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err.startswith("steu: interrupted; what is finished is kept")
 
 
 def test_what_is_given_twice_is_refused(tmp_path: Path) -> None:

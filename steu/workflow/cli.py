@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.exceptions import TyperException
 
 from steu.workflow.withdrawing import edit, withdraw
 
+INTERRUPT = 130  # what typer makes of Ctrl-C, as a shell does
 GPU_FULL = "lower --max-length, or compute on the CPU (CUDA_VISIBLE_DEVICES=)"
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
@@ -72,12 +74,12 @@ def workflow(
         typer.echo(f"steu: {data} does not hold {name}; it is left out of this run", err=True)
     command += context.args
     if dry_run:
-        raise typer.Exit(run_engine(command, cluster=bool(cluster)))
+        sys.exit(run_engine(command, cluster=bool(cluster)))
     folder = Path(run or f"runs/{load_profile(profile).name}")
     at_once = 0 if cluster else cores or cpu_count() or 1
     with alone_in(folder), kernels(profile, cores=at_once) as warm:
         status = run_engine(command, cluster=bool(cluster), environment=warm)
-    raise typer.Exit(status)
+    sys.exit(status)
 
 
 @app.command()
@@ -250,7 +252,16 @@ def parse_value(text: str, annotation: str, *, name: str) -> Any:
 def main() -> None:
     """Run the command; a user's mistake becomes one line and exit code 2."""
     try:
-        app()
+        code = app(prog_name="steu", standalone_mode=False)  # or it draws a box around errors
+        if code == INTERRUPT:
+            raise KeyboardInterrupt
+        sys.exit(code)
+    except TyperException as error:
+        asked = getattr(error, "ctx", None)
+        told = error.format_message().rstrip(".")
+        if told:
+            _stop(f"{told} (see {asked.command_path if asked else 'steu'} --help)", 2)
+        sys.exit(2)  # no command at all: the help was shown
     except (ValueError, ConnectionError) as error:
         _stop(error, 2)
     except OSError as error:
@@ -262,7 +273,7 @@ def main() -> None:
         from steu.workflow.engine import INTERRUPTED
 
         print(INTERRUPTED, file=sys.stderr)
-        sys.exit(130)
+        sys.exit(INTERRUPT)
     except MemoryError as error:
         _stop(str(error) or "this machine has too little memory for it", 1)
     except RuntimeError as error:
