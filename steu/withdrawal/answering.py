@@ -13,7 +13,7 @@ import pandas as pd
 
 from steu._io import atomic_path, write_json
 from steu.experiments.study import Study, Trained
-from steu.models.loading import weights_files
+from steu.models.sources import weights_files
 from steu.unlearning.sparse_edit import SparseEdit
 from steu.withdrawal.artefacts import names_in_files, write_artefacts
 from steu.withdrawal.looking import Clock, Looked, glance, look, references_of

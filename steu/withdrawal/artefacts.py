@@ -14,11 +14,12 @@ import steu
 from steu._io import atomic_path, read_json, sha256
 from steu.models.checks import embedding_of
 from steu.models.heads import head_name
-from steu.models.loading import load_classifier, load_tokenizer, weights_files
+from steu.models.loading import load_classifier, load_tokenizer
 from steu.models.origin import Origin
 from steu.models.outputs import labels_of
 from steu.models.pooling import reads_plainly
 from steu.models.serialisation import FACTS, TENSORS, read_tensors
+from steu.models.sources import weights_files
 from steu.models.weights import check_tokenizer, tokenizer_hash, weights_hash
 from steu.unlearning.peft_adapter import save_peft
 from steu.unlearning.sparse_edit import SparseEdit

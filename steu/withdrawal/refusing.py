@@ -14,9 +14,10 @@ from steu._io import read_json
 from steu.data.cohort import Cohort
 from steu.data.privacy import SMALLEST_CELL
 from steu.models.heads import head_of, output_layer
-from steu.models.loading import load_tokenizer, read_config, weights_files
+from steu.models.loading import load_tokenizer, read_config
 from steu.models.outputs import labels_of, n_labels_of
 from steu.models.serialisation import FACTS
+from steu.models.sources import weights_files
 from steu.models.weights import weights_hash
 from steu.withdrawal.artefacts import EDIT
 from steu.withdrawal.weight_files import n_values
