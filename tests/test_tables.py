@@ -23,9 +23,7 @@ def test_a_table_that_is_there_twice_is_refused(tmp_path: Path, other: str) -> N
     (tmp_path / "note").mkdir()
     for name in ("discharge.csv.gz", other):
         (tmp_path / "note" / name).touch()
-    with pytest.raises(
-        ValueError, match="note: expected the table note/discharge once; found"
-    ) as e:
+    with pytest.raises(ValueError, match="expected the table note/discharge once; found note") as e:
         find_table(tmp_path, "note/discharge")
     assert "discharge.csv.gz" in str(e.value) and other in str(e.value)
 
@@ -59,6 +57,6 @@ def test_lists_are_labels_and_no_text(tmp_path: Path, kind: pa.DataType) -> None
     with duckdb.connect() as connection:
         found = read_plain(connection, tmp_path, {"column": "kinds"}, text="body", id="id")
     assert set(found) == {"urology", "cardiology", "surgery"}
-    said = "t.parquet: column kinds holds .*list.*; expected one text or number in each row"
+    said = "t.parquet: column [Kk]inds holds .*list.*; expected one text or number in each row"
     with duckdb.connect() as connection, pytest.raises(ValueError, match=said):
         read_plain(connection, tmp_path, {"column": "body"}, text="kinds", id="id")

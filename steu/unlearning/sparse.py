@@ -31,8 +31,8 @@ class UnlearnConfig(LoopConfig):
     """How a sparse edit is trained. Only the 5 epochs are the paper's [D]; the rest are ours."""
 
     learning_rate_rows: float = 2e-3  #: rows are of order 0.05, and some steps have to move them
-    #: what the labels that stay are held to on forget notes: what the notes bear, as in the paper
-    #: [D], or what the original model answers, which moves no threshold
+    #: what holds the labels that stay on forget notes; the notes' own labels are the paper's [D],
+    #: the original model's answers move no threshold
     others: Others = "labels"
 
     def __post_init__(self) -> None:
