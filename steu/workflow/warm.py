@@ -219,7 +219,9 @@ def _settings(environment: Mapping[str, str]) -> dict[str, str]:
 
 def forked(module: str, arguments: list[str]) -> NoReturn:
     """Have a module run in a fork and end as it ends; where that cannot be, run it here."""
-    parent = os.getppid()
+    # A kernel is told its starter, who may be gone before this looks; whoever has it then stays.
+    told = os.environ.get("JPY_PARENT_PID", "") if module == KERNEL else ""
+    parent = int(told or os.getppid())
     try:
         server, lines = _ask(module, arguments)
     except OSError:
