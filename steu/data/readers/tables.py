@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from unicodedata import normalize
 
 import duckdb
@@ -117,16 +118,12 @@ def load_published(
     connection: duckdb.DuckDBPyConnection,
     path: Path,
     columns: Mapping[str, str],
-    *,
-    into: str,
-    where: str = "true",
-    store: TextStore | None = None,
+    **how: Any,
 ) -> None:
-    """`load` of a table as a publisher ships it, in which a missing value is blank, whoever saved
-    it again.
-    """
-    load(connection, path, columns, into=into, where=where, store=store)
-    mend_missing(connection, into, *(c for c in columns if store is None or c != "text"))
+    """`load` a table as a publisher ships it: blank is what is missing, whoever saved it again."""
+    load(connection, path, columns, **how)
+    stored = {"text"} if how.get("store") else set()
+    mend_missing(connection, how["into"], *(name for name in columns if name not in stored))
 
 
 def kind_of(path: Path, column: str) -> pa.DataType:
