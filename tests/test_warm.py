@@ -138,26 +138,44 @@ def test_a_forked_kernel_that_dies_is_named(
         outputs(project, f"import os\n{end}")
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_a_forked_kernel_ends_with_the_one_who_asked_for_it(
-    number: int, address: str, tmp_path: Path
-) -> None:
-    program = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(60)"
+@pytest.fixture
+def kernel(
+    address: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """Whoever asked for a kernel, told that `request.param` started it, and the kernel's number."""
+    program = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(600)"
     environment = os.environ | warm.KERNEL_ENVIRONMENT | dict.fromkeys(warm.THREADS, "1")
     with subprocess.Popen(
         [sys.executable, "-c", KERNEL_RUNS, str(Path(warm.__file__)), program],
-        env=environment | {warm.ADDRESS: address},
+        env=environment | {warm.ADDRESS: address, "JPY_PARENT_PID": str(request.param)},
         cwd=tmp_path,
         stderr=subprocess.DEVNULL,
     ) as asked:
         try:
             told = tmp_path / "pid"
-            pid = int(wait_for(lambda: told.is_file() and told.read_text()))
-            asked.send_signal(number)
-            wait_for(lambda: not psutil.pid_exists(pid))
-            assert asked.wait(10) != 0
+            yield asked, int(wait_for(lambda: told.is_file() and told.read_text()))
         finally:
             asked.kill()
+
+
+@pytest.mark.parametrize("kernel", [os.getpid()], ids=["starter lives"], indirect=True)
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_forked_kernel_ends_with_the_one_who_asked_for_it(
+    number: int, kernel: tuple[subprocess.Popen[bytes], int]
+) -> None:
+    asked, pid = kernel
+    asked.send_signal(number)
+    wait_for(lambda: not psutil.pid_exists(pid))
+    assert asked.wait(10) != 0
+
+
+@pytest.mark.parametrize("kernel", [2**22], ids=["starter gone"], indirect=True)
+def test_a_forked_kernel_ends_where_its_starter_was_gone_before_it_asked(
+    kernel: tuple[subprocess.Popen[bytes], int],
+) -> None:
+    asked, pid = kernel
+    wait_for(lambda: not psutil.pid_exists(pid))
+    assert asked.wait(10) == 1
 
 
 # The client as it is; what it asks for is replaced by a module that runs a program.
