@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
@@ -31,6 +32,7 @@ from steu.data.encoding import EncodedNotes
 from steu.evaluation.calibration import brier, calibration_error, negative_log_likelihood
 from steu.evaluation.metrics import auroc
 from steu.evaluation.prototypes import few_shot_auroc
+from steu.models.heads import head_of
 from steu.models.hidden_states import HEAD
 from steu.models.weights import weights_hash
 from steu.task import ForgetTask
@@ -320,6 +322,17 @@ def test_a_head_at_hand_undoes_a_muted_answer_and_needs_no_training(
     assert head_at_hand(task, blind)[0] < answer - 0.2
 
 
+def test_the_original_head_is_put_back_on_a_reference_too(task: ForgetTask) -> None:
+    """One whose own answer tells nothing may have states that the kept head reads."""
+    model = copy.deepcopy(task.model)
+    with torch.no_grad():
+        head_of(model).weight[task.forget] = 0
+    reference = with_model(task, model)
+    answer = roc_auc_score(task.is_forget[task.test], task.log_odds(task.test)[:, task.forget])
+    assert head_at_hand(reference)[0] == pytest.approx(0.5)
+    assert head_at_hand(reference, original=task.model)[0] == pytest.approx(answer)
+
+
 def test_the_original_holds_bits_of_the_class_and_a_silent_word_none(task: ForgetTask) -> None:
     original = information(task, places(task))
     words = task.tokenizer.convert_tokens_to_ids(["insulin", "appetite"])
@@ -411,3 +424,5 @@ def test_memory_is_what_exceeds_every_model_that_never_saw_the_notes() -> None:
     edit, outsiders_ = attacked(0.75, 0.1), (attacked(0.6, 0.1), attacked(0.7, 0.1))
     assert beyond(edit, *outsiders_) == pytest.approx([0.05] * 3)  # in pairs
     assert np.isnan(beyond(edit, outsiders_[0], attacked(0.5, 0.0))).all()
+    less = attacked(0.25, 0.1)  # whoever sees that members score lower turns the sign
+    assert beyond(less, *outsiders_) == pytest.approx([0.05, -0.15, 0.25])

@@ -13,7 +13,7 @@ from steu.audits.battery import audit_samples
 from steu.audits.places import OTHERS
 from steu.audits.probing import Probed
 from steu.evaluation.strongest_probe import Finding
-from steu.evaluation.verdicts import Decision
+from steu.evaluation.verdicts import Decision, chance_to_clear
 from steu.models.hidden_states import HEAD
 from steu.reporting.display_names import METRICS
 
@@ -106,14 +106,15 @@ def test_the_untouched_original_is_caught_and_no_reference_is() -> None:
 
 
 def test_an_audit_that_does_not_tell_the_original_from_the_references_is_blind() -> None:
-    sees = [BELOW, HEAD, battery.UNSEEN, battery.AT_HAND]
+    again = [f"{BELOW}, {battery.UNSEEN}", battery.UNSEEN, f"{OTHERS}, {battery.UNSEEN}"]
+    sees = [BELOW, HEAD, *again[:2], battery.AT_HAND]
     assert battery.seeing(ORIGINAL, REFERENCES) == sees
-    assert battery.blind_audits(ORIGINAL, REFERENCES) == [OTHERS]
+    assert battery.blind_audits(ORIGINAL, REFERENCES) == [OTHERS, again[2]]
     clean = decided(clean=audit_samples(probed(0.8, below=0.8, seed=70)))
-    audits = [BELOW, HEAD, OTHERS, battery.UNSEEN, battery.AT_HAND]
+    audits = [BELOW, HEAD, OTHERS, *again, battery.AT_HAND]
     assert list(clean["clean"].said) == audits
-    columns = ["method", "verdict", "decided by", "value", "low", "high", *audits]
-    assert list(battery.verdict_table(clean)) == columns
+    (row,) = battery.verdict_table(clean).to_dict("records")
+    assert (row["verdict"], row["caught by"], row["cleared by"]) == (CLEAN, "–", "7 of 7")
 
 
 def test_a_class_that_an_edit_wrote_into_a_neighbours_answers_is_caught() -> None:
@@ -191,20 +192,37 @@ def test_to_rank_the_wrong_way_round_on_test_notes_is_no_merit() -> None:
     assert upside_down.value == chance.value < 0
 
 
-def test_a_masked_reference_says_nothing_of_a_head_at_hand() -> None:
-    masked = REFERENCES["reference_3"] | {battery.AT_HAND: np.full(1 + N_BOOTSTRAP, 0.5)}
-    with_masked = REFERENCES | {"reference_3": masked}
-    without = dict(list(REFERENCES.items())[:3])
-    found, alone = (battery.beside_all(ORIGINAL, r) for r in (with_masked, without))
-    assert found[battery.AT_HAND] == alone[battery.AT_HAND]
-    two = dict(list(with_masked.items())[1:])
-    assert battery.AT_HAND not in battery.beside_all(ORIGINAL, two)
+@pytest.mark.parametrize("at", [BELOW, HEAD, OTHERS])
+def test_a_class_that_unseen_notes_alone_tell_is_caught_at_every_place(at: str) -> None:
+    """An edit may hide it in the notes that it was trained on, and a head may not read it."""
+    audit = battery.UNSEEN if at == HEAD else f"{at}, {battery.UNSEEN}"
+    clean = audit_samples(probed(0.80, below=0.80, seed=70))
+    leaking = decided(leaking=clean | {audit: samples(0.99, 80)})["leaking"]
+    assert leaking.said[audit] == "more" and leaking.said[at] == "no more"
+    assert leaking.verdict != CLEAN and battery.told_apart(leaking)["value"] == 1.0
 
 
 def test_how_soon_the_labels_are_learned_has_a_vote_where_it_was_measured() -> None:
     found = audit_samples(probed(0.8), saved=np.full(1 + N_BOOTSTRAP, -0.1))
     assert found[battery.SAVED][0] == -0.1  # a share of bits, and no AUROC
     assert battery.SAVED not in audit_samples(probed(0.8))
+
+
+def test_differences_are_shown_at_their_place_for_notes_of_either_kind() -> None:
+    shown = battery.differences({"original": battery.beside_all(ORIGINAL, REFERENCES)})
+    kinds = shown.groupby("fitted_on")["metric"].agg(list)
+    assert kinds["unseen notes"] == [BELOW, HEAD, OTHERS]
+    assert kinds["training notes"] == [BELOW, HEAD, OTHERS, battery.AT_HAND]
+
+
+def test_the_coarsest_audit_is_the_one_that_clears_least() -> None:
+    audit, power = battery.coarsest(ORIGINAL, REFERENCES)
+    told = [one[audit] for one in REFERENCES.values()]
+    assert power == chance_to_clear(ORIGINAL[audit], told)
+    assert all(
+        power <= chance_to_clear(ORIGINAL[a], [one[a] for one in REFERENCES.values()])
+        for a in ORIGINAL
+    )
 
 
 def test_a_verdict_as_a_number_is_undecided_unless_an_audit_decides() -> None:
@@ -220,9 +238,12 @@ def test_who_still_predicts_the_class_is_not_silenced() -> None:
     assert verdicts(f1=loud, loud=audit_samples(probed(0.5))) == {"loud": "not silenced"}
 
 
-@pytest.mark.parametrize(("split", "few"), [("test", task(9)), ("validation", task(20, 9))])
+@pytest.mark.parametrize(
+    ("which", "few"),
+    [("19 patients of the test", task(18)), ("10 patients of the validation", task(20, 9))],
+)
 def test_too_few_patients_give_no_verdict_and_say_how_many_are_needed(
-    split: str, few: SimpleNamespace
+    which: str, few: SimpleNamespace
 ) -> None:
     found = battery.verdicts(
         few,  # type: ignore[arg-type]
@@ -232,9 +253,7 @@ def test_too_few_patients_give_no_verdict_and_say_how_many_are_needed(
     )
     table = battery.verdict_table(found)
     assert list(table["verdict"]) == ["none"]
-    assert (
-        table.loc[0, "decided by"] == f"fewer than 10 patients of the {split} notes have the class"
-    )
+    assert table.loc[0, "decided by"] == f"fewer than {which} notes have the class"
 
 
 def test_two_references_are_too_few() -> None:

@@ -85,8 +85,7 @@ def test_claims_are_judged_from_the_numbers():
 def test_a_stage_of_the_first_seed_only_is_judged_by_that_seed():
     first = {
         **GOOD,
-        ("random_tokens", "reader_auroc_head"): [0.9],
-        ("steu_tuned", "reader_auroc_head"): [0.8],
+        ("steu_tuned", "reader_less_than_random_tokens"): [0.1],
         ("original", "reader_auroc_head"): [0.9, 0.9],  # seeds do not differ in it
     }
     claim = ledger(results(first))["pmi_beats_random"]
@@ -138,11 +137,11 @@ def test_what_lies_across_the_limit_is_undecided(error, verdict):
     assert found.verdict == verdict
 
 
-READ = "reader_auroc_head"
+READ, LESS = "reader_auroc_head", "reader_less_than_random_tokens"
 
 
 def test_one_seed_is_as_unsure_as_seeds_are_elsewhere():
-    found = {("random_tokens", READ): [0.9], ("steu_tuned", READ): [0.8]}
+    found = {("steu_tuned", LESS): [0.1]}
     assert verdict_of(found, "pmi_beats_random") == "undecided"  # nothing says how seeds differ
     near = {
         (f"reference_{n}", READ): [v] for n, v in zip("abcd", (0.70, 0.71, 0.70, 0.71), strict=True)
@@ -154,6 +153,13 @@ def test_one_seed_is_as_unsure_as_seeds_are_elsewhere():
     assert verdict_of(found | far, "pmi_beats_random") == "undecided"
     several = {("head_only", READ): [0.70, 0.71, 0.72]}  # seeds themselves say it better
     assert verdict_of(found | far | several, "pmi_beats_random") == "holds"
+
+
+def test_what_one_model_holds_less_than_another_varies_as_two_models_do() -> None:
+    several = {("head_only", READ): [0.70, 0.72], ("steu_tuned", LESS): [0.1]}
+    found = spreads_of(results(several))
+    assert found[LESS] == (pytest.approx(np.sqrt(2) * found[READ][0]), found[READ][1])
+    assert LESS not in spreads_of(results({("steu_tuned", LESS): [0.1]}))
 
 
 def test_only_what_no_seed_can_change_is_sure_with_one() -> None:

@@ -12,6 +12,7 @@ import pytest
 from stubs import ROOT, copy_project, steu
 
 from steu.evaluation.results import COLUMNS, MEASURED
+from steu.reporting.display_names import METRICS
 from steu.workflow.parameters import notebook_parameters
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -101,6 +102,8 @@ def test_the_smoke_run_solves_every_exercise_and_builds_the_whole_book(project: 
     what = [name for name in COLUMNS if name not in MEASURED]
     twice = results[results.duplicated(what)]  # no number is measured by two pages
     assert twice.empty, twice[what].drop_duplicates("method").to_string()
+    unwritten = set(METRICS) - set(results["metric"])  # what a page measures has to arrive
+    assert unwritten == set(), sorted(unwritten)
     for path in (project / "runs" / "smoke").rglob("notebook.ipynb"):
         outputs = [o for cell in code_cells(path) for o in cell.outputs]
         warned = [o["text"] for o in outputs if o.get("name") == "stderr"]

@@ -37,6 +37,7 @@ def test_states_are_the_models_own(task: ForgetTask) -> None:
         layers = task.model.eval().base_model(ids, output_hidden_states=True).hidden_states
     assert np.allclose(found["embeddings, mean"][5], layers[0][0].mean(dim=0), atol=1e-5)
     assert np.allclose(found["layer 1, first"][5], layers[1][0, 0], atol=1e-5)
+    assert np.allclose(found["layer 1, largest"][5], layers[1][0].amax(dim=0), atol=1e-5)
 
 
 def test_the_untouched_original_is_caught_everywhere(task: ForgetTask) -> None:
@@ -121,3 +122,13 @@ def test_the_table_has_a_row_a_place_and_kind_of_notes(task: ForgetTask) -> None
     table = probe_table(task, probe(task, only=[HEAD, OTHERS]))
     assert list(table["place"]) == [HEAD, OTHERS, HEAD, OTHERS]
     assert (table["low"] <= table["value"]).all() and (table["value"] <= table["high"]).all()
+
+
+def test_what_training_notes_alone_hide_is_found_on_unseen_notes(task: ForgetTask) -> None:
+    """An edit that knows its training notes could make them all alike."""
+    found = places(task)
+    found[HEAD] = found[HEAD].copy()
+    found[HEAD][task.train] = 0
+    probed = probe(task, found=found, only=[HEAD])
+    assert (probed.samples[HEAD] == 0.5).all() and probed.unseen[HEAD][0] > 0.8
+    assert not probed.constant

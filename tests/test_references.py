@@ -155,3 +155,19 @@ def test_shards_answer_by_their_mean_and_a_class_is_in_all_of_them(study_folder,
     for wrong in (1, 1000):
         with pytest.raises(ValueError, match=f"shards must be 2 to .*; found {wrong}"):
             sisa(study, wrong)
+
+
+def test_readings_take_turns_and_no_two_references_share_a_seed():
+    readings = ("relabelled", "dropped", "masked")
+    asked = references.readings_in_turn(readings, [100, 101, 102, 103])
+    assert asked == {
+        "reference_relabelled": ("relabelled", None),
+        "reference_dropped": ("dropped", 100),
+        "reference_masked": ("masked", 101),
+        "reference_seed_102": ("dropped", 102),
+        "reference_seed_103": ("masked", 103),
+    }
+    assert references.readings_in_turn(["masked"], []) == {"reference_masked": ("masked", None)}
+    for seeds in ([100], [100, 100]):
+        with pytest.raises(ValueError, match=r"2 or more, each another.*found \[100"):
+            references.readings_in_turn(readings, seeds)

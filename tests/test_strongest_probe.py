@@ -17,6 +17,7 @@ from steu.evaluation.strongest_probe import (
     FOLDS,
     AgreeingPairs,
     Finding,
+    Whitened,
     _drawn,
     patient_folds,
     read_again,
@@ -69,6 +70,32 @@ def test_a_class_whose_direction_was_only_shrunk_is_still_read(axes: str, times:
     assert after > 0.95
 
 
+@pytest.mark.parametrize("times", [20, 1000])
+def test_it_is_read_in_wide_states_of_few_notes_as_well(times: int) -> None:
+    """Of 408 notes alone nobody knows how 384 features spread; all that are at hand tell it."""
+    n, width = {"train": 408, "validation": 136, "test": 136}, 384
+    generator = np.random.default_rng(0)
+    targets = generator.random(680) < 0.2
+    features = generator.normal(size=(680, width)) * np.arange(1, width + 1) ** -0.5
+    features[:, 0] += 3 * targets
+    features[:, 0] /= times
+    features @= np.linalg.qr(generator.normal(size=(width, width)))[0]
+    split = np.repeat(list(n), list(n.values()))
+    shown = {name: features[split == name] for name in n}
+    truth = {name: targets[split == name] for name in n}
+    found = read_class(shown, {name: truth[name] for name in ("train", "validation")})
+    assert roc_auc_score(truth["test"], found.scores) > 0.7
+
+
+def test_whitened_features_spread_alike_and_apart_and_turn_with_nothing() -> None:
+    features, generator = noise()
+    features[:, :3] *= [1e-3, 5, 100]
+    features = turned(features, generator)
+    features[:, -1] = 0  # one that never varies has no axis
+    white = Whitened(features).fit(features[:50], np.zeros(50)).transform(features)
+    assert np.allclose(np.cov(white, rowvar=False), np.eye(WIDTH - 1), atol=1e-6)
+
+
 @pytest.mark.parametrize("view", [lambda x, _: x, turned], ids=["its own axes", "any directions"])
 def test_a_class_coded_as_an_exclusive_or_is_read(view: Callable[..., np.ndarray]) -> None:
     features, generator = noise(1)
@@ -112,7 +139,7 @@ def test_the_logistic_reader_is_scikit_learns(monkeypatch: pytest.MonkeyPatch) -
     targets = generator.random(len(SPLIT)) < 0.3
     features[:, 0] += 20 + 2 * targets
     name = "logistic, C = 0.01"
-    one = {name: readers(*features.shape)[name]}
+    one = {name: readers(len(features), features)[name]}
     monkeypatch.setattr("steu.evaluation.strongest_probe.readers", lambda *_, **__: one)
     shown, truth = by_split(features), by_split(targets)
     theirs = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
@@ -174,9 +201,9 @@ def test_a_reader_of_very_many_notes_is_shown_a_sample(monkeypatch: pytest.Monke
     shown: list[int] = []
     every = readers
 
-    def counted(n: int, width: int, *, seed: int = 0) -> dict[str, Pipeline]:
+    def counted(n: int, everyone: np.ndarray, *, seed: int = 0) -> dict[str, Pipeline]:
         shown.append(n)
-        return every(n, width, seed=seed)
+        return every(n, everyone, seed=seed)
 
     monkeypatch.setattr("steu.evaluation.strongest_probe.readers", counted)
     features, generator = noise(7)

@@ -7,13 +7,15 @@ import pytest
 from scipy.stats import norm
 from scipy.stats import t as student
 
-from steu.evaluation.metrics import auroc, group_weights
+from steu.evaluation.metrics import auroc, f1, group_weights, interval
 from steu.evaluation.verdicts import (
     ERROR,
     FEWEST,
     MARGIN,
+    UNSAID,
     Beside,
     beside_references,
+    chance_to_clear,
     decide,
     lower_for_all,
     outcomes,
@@ -43,6 +45,19 @@ def test_the_interval_that_is_shown_is_the_one_that_decides(value: float) -> Non
     told = [samples(v, 0.01, seed=i) for i, v in enumerate((0.795, 0.80, 0.805, 0.80))]
     found = beside_references(samples(value, 0.01, seed=9), told)
     assert (found.p_margin < ERROR) == (found.high < MARGIN)
+
+
+def test_the_chance_to_be_cleared_is_the_share_of_references_that_are() -> None:
+    generator = np.random.default_rng(0)
+    cleared, told = 0, [samples(v) for v in (0.79, 0.80, 0.81, 0.80)]
+    deviation = np.std([0.79, 0.80, 0.81, 0.80], ddof=1) * np.sqrt(5 / 4)
+    for value in 0.80 + deviation * generator.normal(size=400):
+        cleared += outcomes({"a": beside_references(samples(value), told)}) == {"a": "no more"}
+    power = chance_to_clear(samples(0.8), told)
+    assert 0.5 < power < 1 and cleared / 400 == pytest.approx(power, abs=0.02)
+    assert chance_to_clear(samples(0.8), [samples(0.8)] * 3) == 1
+    apart = [samples(v) for v in (0.7, 0.8, 0.9)]
+    assert chance_to_clear(samples(0.8), apart) < 0.05
 
 
 def test_less_than_the_references_is_no_more_than_they_hold() -> None:
@@ -134,6 +149,22 @@ def test_what_lies_just_at_the_margin_is_called_no_more_often_than_is_stated(
         suppressed += any(high < -MARGIN for _, _, high in found.values())
     # 100 trials at the stated rate give 10 or fewer in 99 of 100 cases
     assert cleared <= 10 and suppressed <= 10
+
+
+@pytest.mark.parametrize("patients", [FEWEST, 39, 65, 200])
+def test_a_model_that_still_says_the_class_of_one_in_seven_is_seldom_called_silent(
+    patients: int,
+) -> None:
+    generator, silent = np.random.default_rng(patients), 0
+    truth = np.arange(7 * patients) < patients
+    weights = group_weights(np.arange(7 * patients), n_bootstrap=200, seed=0)
+    for _ in range(200):
+        said = truth & (generator.random(len(truth)) < UNSAID)
+        found = decide(forget_f1=interval(f1(truth, said, weights)), suppressed={}, audits={})
+        silent += found.verdict == "silenced"
+    # 200 trials at the stated rate give 17 or fewer in 99 of 100 cases
+    assert silent <= 17
+    assert recall_not_excluded(FEWEST) < UNSAID < recall_not_excluded(FEWEST - 1)
 
 
 def test_silence_on_few_patients_leaves_open_what_it_says() -> None:

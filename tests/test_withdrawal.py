@@ -34,6 +34,7 @@ from steu.models.sources import weights_files
 from steu.unlearning.sparse_edit import SparseEdit
 from steu.withdrawal import answering, artefacts
 from steu.withdrawal.page import render
+from steu.withdrawal.preflight import _warnings
 from steu.withdrawal.request import TRAINED, WORK, Request, claimed, open_study
 from steu.withdrawal.together import after, composed, shared_tokens, together
 from steu.withdrawal.weight_files import compare, left_out, n_values
@@ -53,7 +54,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     toy.tokenizer.save_pretrained(folder / "model")
     table = pd.DataFrame(toy.targets.astype(int), columns=list(LABELS))
     table.insert(0, "report", toy.texts)
-    table.insert(0, "who", [f"p{i // 2}" for i in range(len(table))])
+    table.insert(0, "who", [f"p{i}" for i in range(len(table))])
     table.insert(0, "id", [f"d{i}" for i in range(len(table))])
     table.to_csv(folder / "reports.csv", index=False)
     return folder
@@ -669,7 +670,7 @@ def test_documents_that_name_no_class_are_counted_or_refused(place: Path, tmp_pa
 def test_a_rare_label_that_nobody_asked_about_stops_nothing(place: Path, tmp_path: Path) -> None:
     table = pd.read_csv(place / "reports.csv")
     table["lung"] = 0
-    table.loc[table.index[:2], "lung"] = 1
+    table.loc[table.index[:2], ["who", "lung"]] = "p0", 1  # whose documents are in one split
     table.to_csv(tmp_path / "rare.csv", index=False)
     asked = request_of(place, tmp_path / "out", path=str(tmp_path / "rare.csv"))
     record = read_json(answering.withdraw(asked, minutes=1).parent / answering.RECORD)
@@ -723,3 +724,13 @@ def test_options_that_would_be_passed_over_are_refused(given: dict[str, Any], sa
 def test_a_lacking_part_of_the_weights_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"b\.safetensors, a part of the model's weights, is not"):
         n_values(tmp_path / "b.safetensors")
+
+
+@pytest.mark.parametrize(("judges", "said"), [(18, True), (19, False), (None, False)])
+def test_too_few_for_a_verdict_are_counted_before_anything_is_trained(
+    judges: int | None, said: bool
+) -> None:
+    found = {"label": "x", "patients": {"train": 50, "validation": 20, "test": judges}}
+    found |= {"original_auroc": (0.9,), "original_f1": (0.5,), "lexical_remainder": (0.5, 0.4)}
+    warned = _warnings(None, found | {"shared": []})  # type: ignore[arg-type]
+    assert any("18 patients of the test documents have 'x'" in one for one in warned) == said

@@ -17,10 +17,13 @@ from steu.evaluation.verdicts import (
     FEWEST,
     MARGIN,
     SILENT,
+    TO_CHOOSE,
+    UNSAID,
     Beside,
     Decision,
     Outcome,
     beside_references,
+    chance_to_clear,
     decide,
     lower_for_all,
     outcomes,
@@ -29,7 +32,8 @@ from steu.evaluation.verdicts import (
 from steu.models.hidden_states import HEAD
 from steu.task import ForgetTask
 
-UNSEEN = "unseen notes"  # a reader of the head's input, fitted on notes the edit was not trained on
+# A reader of the head's input, fitted on notes the edit was not trained on; `_again` names others.
+UNSEEN = "unseen notes"
 AT_HAND = "a head at hand"  # its own answer about the class, or the original head's, untrained
 SAVED = "labels sent"  # the share of bits that the head's input saves whoever is sent the labels
 NO_STATES = (OTHERS, UNSEEN, AT_HAND, SAVED)  # all others are the strongest reader of one place
@@ -39,6 +43,7 @@ CHANCE = 0.5  # an AUROC that tells nothing; what lies below counts as much
 
 LIMITS = {"silent": SILENT, "margin": MARGIN, "error": f"{ERROR:.0%}", "fewest": FEWEST}
 LIMITS |= {"interval": f"{1 - 2 * ERROR:.0%}"}  # of a difference to the references
+LIMITS |= {"to_choose": TO_CHOOSE, "recall": f"{UNSAID:.0%}"}
 Samples = Mapping[str, np.ndarray]  # of one model by audit: the estimate and resamples, (1 + B,)
 
 
@@ -56,7 +61,7 @@ def audit_samples(probed: Probed, saved: np.ndarray | None = None) -> dict[str, 
 
 
 def _again(place: str) -> str:
-    """How the reader of a place is called that was fitted on unseen notes; at the head it votes."""
+    """How the reader of a place is called that was fitted on unseen notes."""
     return UNSEEN if place == HEAD else f"{place}, {UNSEEN}"
 
 
@@ -71,6 +76,21 @@ def recorded(probed: Probed) -> dict[str, np.ndarray]:
     }
 
 
+def less_than(
+    probed: Mapping[str, Probed], method: str, others: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """By how much less the strongest reader finds at the head of one model than of others.
+
+    In the same resamples of patients, so that what makes a note easy in all models cancels. Nothing
+    of models that were not looked at.
+    """
+    if method not in probed:
+        return {}
+    own = probed[method].samples[HEAD]
+    there = [other for other in others if other in probed]
+    return {f"reader_less_than_{other}": probed[other].samples[HEAD] - own for other in there}
+
+
 def verdicts(
     task: ForgetTask,
     found: Mapping[str, Samples],
@@ -79,8 +99,8 @@ def verdicts(
 ) -> dict[str, Decision]:
     """A verdict on every method of `found` but "original", beside the references.
 
-    There is none on a class that fewer than `FEWEST` patients of the test notes have, or of the
-    validation notes, which choose the readers. An audit that does not tell the original from the
+    There is none on a class that fewer than `FEWEST` patients of the test notes have, or
+    `TO_CHOOSE` of the validation notes. An audit that does not tell the original from the
     references is blind on these notes: where `NEEDED` ones are, nobody is cleared. Without any
     reference none votes, and no verdict goes further than *suppressed in the representation*.
 
@@ -99,9 +119,9 @@ def verdicts(
     """
     original = found["original"]
     methods = [method for method in found if method != "original"]
-    for split in ("test", "validation"):
-        if _patients(task, split) < FEWEST:
-            few = f"fewer than {FEWEST} patients of the {split} notes have the class"
+    for split, fewest in (("test", FEWEST), ("validation", TO_CHOOSE)):
+        if _patients(task, split) < fewest:
+            few = f"fewer than {fewest} patients of the {split} notes have the class"
             return {method: Decision("none", few, {}) for method in methods}
     blind = blind_audits(original, references) if references else []
     decided = {}
@@ -156,11 +176,7 @@ def seeing(original: Samples, references: Mapping[str, Samples]) -> list[str]:
 def blind_audits(original: Samples, references: Mapping[str, Samples]) -> list[str]:
     """The others: those that do not, or that cannot be asked here."""
     sees = seeing(original, references)
-    return [audit for audit in original if _votes(audit) and audit not in sees]
-
-
-def _votes(audit: str) -> bool:
-    return not audit.endswith(f", {UNSEEN}")
+    return [audit for audit in original if audit not in sees]
 
 
 def beside_all(one: Samples, references: Mapping[str, Samples]) -> dict[str, Beside]:
@@ -168,19 +184,22 @@ def beside_all(one: Samples, references: Mapping[str, Samples]) -> dict[str, Bes
 
     An AUROC below ½ counts as ½ in all models alike: which way round a reader ranks was decided on
     validation notes, and to be wrong there on test notes is no merit.
-
-    A reference in which the class was masked has no answer about it: it says nothing of a head at
-    hand, and that audit is left out where fewer than three others are left.
     """
-    found = {}
-    for audit in filter(_votes, one):
-        told = [each[audit] for each in references.values()]
-        if audit == AT_HAND:
-            told = [samples for samples in told if np.nanmax(samples) > np.nanmin(samples)]
-            if len(told) < 3 <= len(references):
-                continue
-        found[audit] = beside_references(one[audit], told, floor=_floor(audit))
-    return found
+    return {
+        audit: beside_references(
+            one[audit], [each[audit] for each in references.values()], floor=_floor(audit)
+        )
+        for audit in one
+    }
+
+
+def coarsest(original: Samples, references: Mapping[str, Samples]) -> tuple[str, float]:
+    """The audit that is least able to clear a clean model, and the probability that it does.
+
+    No verdict of *indistinguishable* is likelier than this, whoever is asked.
+    """
+    power = {a: chance_to_clear(original[a], [r[a] for r in references.values()]) for a in original}
+    return min(power.items(), key=lambda found: found[1])
 
 
 def _floor(audit: str) -> float:
@@ -224,11 +243,32 @@ def as_records(found: Mapping[str, Decision]) -> dict[str, dict[str, Any]]:
 
 
 def verdict_table(found: Mapping[str, Decision]) -> pd.DataFrame:
-    """A row a method: verdict, what decides it, its number, and what each audit said."""
-    rows = [
-        {"method": method, "verdict": one.verdict, "decided by": one.decided_by}
-        | {"value": one.value, "low": one.low, "high": one.high}
-        | one.said
-        for method, one in found.items()
-    ]
+    """A row a method: verdict, what decides it, its number, who caught it, how many cleared it."""
+    rows = []
+    for method, one in found.items():
+        said = list(one.said.values())
+        caught = [audit for audit, outcome in one.said.items() if outcome == "more"]
+        rows.append(
+            {"method": method, "verdict": one.verdict, "decided by": one.decided_by}
+            | {"value": one.value, "low": one.low, "high": one.high}
+            | {"caught by": "; ".join(caught) or "–"}
+            | {"cleared by": f"{said.count('no more')} of {len(said)}"}
+        )
+    return pd.DataFrame(rows)
+
+
+def differences(beside: Mapping[str, Mapping[str, Beside]]) -> pd.DataFrame:
+    """`beside_all` of several methods as tidy rows: method, audit, reader's notes, and interval.
+
+    Readers of unseen notes come under the place where they read; the others need none.
+    """
+    rows = []
+    for method, audits in beside.items():
+        for audit, found in audits.items():
+            again = audit.endswith(UNSEEN)
+            place = HEAD if audit == UNSEEN else audit.removesuffix(f", {UNSEEN}")
+            rows.append(
+                {"method": method, "fitted_on": UNSEEN if again else "training notes"}
+                | {"metric": place, "value": found.value, "low": found.low, "high": found.high}
+            )
     return pd.DataFrame(rows)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import torch
+from transformers import PreTrainedModel
 
 from steu.evaluation.metrics import auroc
 from steu.models.checks import embedding_of
@@ -18,12 +20,20 @@ from steu.unlearning.sparse_edit import SparseEdit, replaced_rows
 
 
 @torch.no_grad()
-def with_original_head(task: ForgetTask, edit: Edit | None, index: np.ndarray) -> np.ndarray:
+def with_original_head(
+    task: ForgetTask,
+    edit: Edit | None,
+    index: np.ndarray,
+    *,
+    original: PreTrainedModel | None = None,
+) -> np.ndarray:
     """Log-odds (n, C) of the notes at `index` by the original head on the states under the edit.
 
     An edit that only taught the head to be silent is undone by this and costs nobody a training.
+    `original` is the model whose head it is, where the task has another, as a reference has.
     """
-    logits = copy_of_head(task.model)(task.features(index, edit))
+    head = copy_of_head(task.model if original is None else original)
+    logits = head(task.features(index, edit))
     return log_odds(logits.cpu().numpy(), task.outputs)
 
 
@@ -35,17 +45,21 @@ def head_put_back(task: ForgetTask, edit: Edit | None = None) -> np.ndarray:
     return _auroc(task, *_said(task, with_original_head, edit))
 
 
-def head_at_hand(task: ForgetTask, edit: Edit | None = None) -> np.ndarray:
+def head_at_hand(
+    task: ForgetTask, edit: Edit | None = None, *, original: PreTrainedModel | None = None
+) -> np.ndarray:
     """The same by the model's own answer or by the original head, whichever does better.
 
     Which one, and which way round, is decided on validation notes. It takes no training and no
-    other data: this is what anybody has who has the model, a null edit's included.
+    other data: this is what anybody has who has the model, a null edit's included. References are
+    asked both ways too: `original` is the model that was to forget.
     """
 
     def own(task: ForgetTask, edit: Edit | None, index: np.ndarray) -> np.ndarray:
         return task.log_odds(index, edit)
 
-    answers = [_said(task, way, edit) for way in (own, with_original_head)]
+    back = partial(with_original_head, original=original)
+    answers = [_said(task, way, edit) for way in (own, back)]
     return _auroc(task, *max(answers, key=lambda found: abs(_seen(task, found[0]) - 0.5)))
 
 

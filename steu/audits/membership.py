@@ -79,15 +79,21 @@ def membership(
 
 
 def beyond(found: Mapping[str, np.ndarray], *controls: Mapping[str, np.ndarray]) -> np.ndarray:
-    """By how much the attack's AUROC exceeds that of every control, resample by resample, (1 + B,).
+    """How much farther the attack's AUROC lies from ½ than that of any control, (1 + B,).
 
-    Controls are models that never saw the notes, under the same references. NaN if one of them
-    answers so that no note beats another: then nobody knows what comes out by chance.
+    On whichever side the estimate lies: whoever sees that members are told by *lower* scores turns
+    the sign. Controls are models that never saw the notes, under the same references. NaN if one of
+    them answers so that no note beats another: then nobody knows what comes out by chance.
     """
     told = np.stack([control["membership_auroc"] for control in controls])
     flat = np.nanmax(told, axis=1) == np.nanmin(told, axis=1)
-    most = np.full(told.shape[1], np.nan) if flat.any() else told.max(axis=0)
-    return found["membership_auroc"] - most
+    most = np.full(told.shape[1], np.nan) if flat.any() else _from_chance(told).max(axis=0)
+    return _from_chance(found["membership_auroc"]) - most
+
+
+def _from_chance(samples: np.ndarray) -> np.ndarray:
+    """How far AUROCs (…, 1 + B) lie from ½, to the side on which the estimate, the first, does."""
+    return (samples - 0.5) * np.where(samples[..., :1] < 0.5, -1, 1)
 
 
 def neighbour(task: ForgetTask) -> int:

@@ -7,11 +7,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from transformers import PreTrainedModel
 
 from steu.audits.head_put_back import head_at_hand
 from steu.audits.places import Places, places
 from steu.evaluation.metrics import auroc, metric_record
-from steu.evaluation.strongest_probe import Finding, read_again, read_class, strongest
+from steu.evaluation.strongest_probe import (
+    Finding,
+    patient_folds,
+    read_again,
+    read_class,
+    strongest,
+)
 from steu.models.hidden_states import HEAD
 from steu.task import Edit, ForgetTask
 
@@ -56,6 +63,7 @@ def probe(
     only: Iterable[str] = (),
     unseen_at: Iterable[str] | None = None,
     found: Places | None = None,
+    original: PreTrainedModel | None = None,
     seed: int = 0,
 ) -> Probed:
     """Look for the class under the edit at every place, with every reader.
@@ -69,6 +77,9 @@ def probe(
         default: all that are looked at.
     found : dict of place to array (N, H), optional
         What `places` gave, where it is known.
+    original : PreTrainedModel, optional
+        Whose head is put back on the states; default: the task's own, which of a reference is not
+        the one that was to forget.
 
     Raises
     ------
@@ -76,12 +87,7 @@ def probe(
         If a place holds NaN or the class is missing from a split.
     """
     found = places(task, edit) if found is None else found
-    constant = tuple(
-        p for p, values in found.items() if not np.ptp(values[task.train], axis=0).any()
-    )
-    index = {"train": task.train, "validation": task.validation, "test": task.test}
-    truth = {split: task.is_forget[index[split]] for split in ("train", "validation")}
-    never = np.full(1 + task.n_bootstrap, 0.5)  # what never varies tells nothing
+    constant = tuple(p for p, values in found.items() if _flat(values))
     findings: dict[str, Finding] = {}
     samples: dict[str, np.ndarray] = {}
     unseen: dict[str, np.ndarray] = {}
@@ -89,21 +95,51 @@ def probe(
     twice = set(looked if unseen_at is None else unseen_at)
     for place in looked:
         if place in constant:
-            samples[place] = unseen[place] = never
+            samples[place] = unseen[place] = _nothing(task)
             continue
         same = next((p for p in findings if found[p] is found[place]), None)
         if same is None:
-            features = {split: found[place][i] for split, i in index.items()}
-            findings[place] = read_class(features, truth, place=place, seed=seed)
+            findings[place], samples[place] = _best(task, found[place], place=place, seed=seed)
         else:
-            findings[place] = replace(findings[same], place=place)
-        samples[place] = _auroc(task, findings[place].scores)
+            findings[place], samples[place] = replace(findings[same], place=place), samples[same]
         if place in twice and same in unseen:
             unseen[place] = unseen[same]
         elif place in twice:
             again = _fitted_on_unseen(task, findings[place], found[place], seed=seed)
             unseen[place] = _auroc(task, again)
-    return Probed(findings, samples, unseen, head_at_hand(task, edit), constant)
+    at_hand = head_at_hand(task, edit, original=original)
+    return Probed(findings, samples, unseen, at_hand, constant)
+
+
+def _best(
+    task: ForgetTask, values: np.ndarray, *, place: str, seed: int
+) -> tuple[Finding, np.ndarray]:
+    """The best reader of one place (N, H), and what it found.
+
+    Where all training notes read the same there is nothing to learn from them, and it finds
+    nothing; unseen notes may tell all the same, and a fold of validation notes chooses their
+    reader.
+    """
+    learn, choose, hidden = task.train, task.validation, _flat(values[task.train])
+    if hidden:
+        folds = patient_folds(task.is_forget[choose], task.groups[choose])
+        learn, choose = (choose[positions] for positions in folds[0])
+    index = {"train": learn, "validation": choose}
+    truth = {split: task.is_forget[positions] for split, positions in index.items()}
+    features = {split: values[positions] for split, positions in index.items()}
+    features["test"] = values[task.test]
+    finding = read_class(features, truth, place=place, seed=seed)
+    return finding, _nothing(task) if hidden else _auroc(task, finding.scores)
+
+
+def _flat(features: np.ndarray) -> bool:
+    """Whether every note reads the same."""
+    return not np.ptp(features, axis=0).any()
+
+
+def _nothing(task: ForgetTask) -> np.ndarray:
+    """What a reader finds in states that never vary."""
+    return np.full(1 + task.n_bootstrap, 0.5)
 
 
 def _fitted_on_unseen(

@@ -34,11 +34,7 @@ from steu._errors import check_choice
 from steu.evaluation.metrics import auroc
 
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # C of the logistic readers
-SHRINKAGES = (
-    1e-8,
-    1e-4,
-    1e-2,
-)  # of linear readers that undo what shrank a direction, however turned
+SHRINKAGES = (1e-4, 1e-2)  # of linear readers that undo what shrank a direction somewhat
 PAIRS = 32  # products of two features that the reader of pairs is shown
 COMPONENTS = 64  # directions of most variance, in which pairs are looked for as well
 FOLDS = 5
@@ -77,8 +73,33 @@ class AgreeingPairs(TransformerMixin, BaseEstimator):
         return np.hstack([features, (products - self.mean_) / self.scale_])
 
 
-def readers(n: int, width: int, *, seed: int = 0) -> dict[str, Pipeline]:
-    """The probes that are tried on n notes of `width` standardised features, by their names."""
+class Whitened(TransformerMixin, BaseEstimator):
+    """Features along axes on which those of all notes vary alike and independently.
+
+    A direction that was shrunk is as long as any other again, however it lies. How the states
+    spread takes no labels, so that the notes to be read tell it too: of few training notes alone it
+    is not known along as many axes as states have.
+    """
+
+    def __init__(self, everyone: np.ndarray) -> None:
+        self.everyone = everyone
+
+    def fit(self, features: np.ndarray, targets: np.ndarray) -> Whitened:
+        """Take the axes from the standardised features (N, H) of everyone, learned from or not."""
+        spread = np.atleast_2d(np.cov(self.everyone, rowvar=False))
+        variances, axes = np.linalg.eigh(spread)
+        there = variances > 1e-12 * variances[-1]  # below is what rounding makes of nothing
+        self.axes_ = axes[:, there] / np.sqrt(variances[there])
+        return self
+
+    def transform(self, features: np.ndarray) -> np.ndarray:
+        """Whitened features, (n, at most H)."""
+        return features @ self.axes_
+
+
+def readers(n: int, everyone: np.ndarray, *, seed: int = 0) -> dict[str, Pipeline]:
+    """The probes that are tried on n of the notes with standardised features (N, H), by name."""
+    width = everyone.shape[1]
     tried: dict[str, list[BaseEstimator]] = {
         f"logistic, C = {c:g}": [LogisticRegression(C=c, max_iter=1000)] for c in STRENGTHS
     }
@@ -86,6 +107,7 @@ def readers(n: int, width: int, *, seed: int = 0) -> dict[str, Pipeline]:
         f"discriminant, shrinkage = {s:g}": [LinearDiscriminantAnalysis(solver="lsqr", shrinkage=s)]
         for s in SHRINKAGES
     }
+    tried["whitened"] = [Whitened(everyone), LogisticRegression(C=1e-3, max_iter=1000)]
     tried |= {f"RBF, C = {c:g}": [SVC(C=c)] for c in (1.0, 10.0)}
     tried["MLP"] = [
         MLPClassifier((64,), alpha=0.1, early_stopping=True, max_iter=100, random_state=seed)
@@ -164,10 +186,11 @@ def read_class(
     scale = StandardScaler().fit(features["train"][drawn].astype(np.float64))
     known = {split: scale.transform(values) for split, values in features.items()}
     learned, told = known["train"][drawn], targets["train"][drawn].astype(int)
+    everyone = np.concatenate([learned, known["validation"], known["test"]])
     once = np.ones((1, len(targets["validation"])))
     best: tuple[float, bool, str, Pipeline] | None = None
     with many_fits():
-        for name, probe in readers(*learned.shape, seed=seed).items():
+        for name, probe in readers(len(learned), everyone, seed=seed).items():
             fitted = probe.fit(learned, told)
             read = float(
                 auroc(targets["validation"], _scores(fitted, known["validation"]), once)[0]
@@ -211,11 +234,12 @@ def read_again(
     with many_fits():
         for train, held in patient_folds(targets, groups):
             train = train[_drawn(targets[train], seed=seed)]
-            known = readers(*features[train].shape, seed=seed)
-            check_choice(reader, list(known), what="reader")
             scale = StandardScaler().fit(features[train].astype(np.float64))
-            probe = known[reader].fit(scale.transform(features[train]), targets[train].astype(int))
-            scores[held] = rankdata(_scores(probe, scale.transform(features[held]))) / len(held)
+            everyone = scale.transform(features)
+            known = readers(len(train), everyone, seed=seed)
+            check_choice(reader, list(known), what="reader")
+            probe = known[reader].fit(everyone[train], targets[train].astype(int))
+            scores[held] = rankdata(_scores(probe, everyone[held])) / len(held)
     return scores
 
 

@@ -20,10 +20,12 @@ from scipy.stats import t as student
 from steu.evaluation.paired import holm
 
 SILENT = 0.05  # a forget F1 below this counts as "no longer predicted"
+UNSAID = 0.15  # recall of the class that silence has to exclude: one patient in seven
 ERROR = 0.05  # chance at most that a model like the references is said to hold more than they do
 MARGIN = 0.05  # of AUROC: what is left may exceed the references' mean by less than this
 SMALLEST = 1e-6  # probability that is told apart from 0
-FEWEST = 10  # patients with the class, of the test and of the validation notes, or none is decided
+FEWEST = 19  # test patients with the class, for silence among them to exclude a recall of `UNSAID`
+TO_CHOOSE = 10  # validation patients with the class, who choose the readers
 
 Outcome = Literal["more", "no more", "undecided"]
 Verdict = Literal[
@@ -85,21 +87,8 @@ def beside_references(
     ValueError
         If there are fewer than three references, or a value is not a number.
     """
-    if len(references) < 3:
-        raise ValueError(
-            f"an audit beside references needs three of them at least, to know how far they lie "
-            f"apart; found {len(references)}: train more with another reading or seed"
-        )
-    told = np.stack(references)  # (m, S)
-    if np.isnan(values[0]) or np.isnan(told[:, 0]).any():
-        raise ValueError("an audit gave no number for the method or a reference: no verdict")
-    of_patients = float(np.nanvar((values - told.mean(axis=0))[1:]))
-    of_draws = float(told[:, 0].var(ddof=1)) * (1 + 1 / len(told))
-    curve = student(len(told) - 1)
-
-    def within(p: float) -> float:
-        """What a draw exceeds the mean by with probability p at most, p ≤ ½."""
-        return float(np.sqrt(normal.isf(p) ** 2 * of_patients + curve.isf(p) ** 2 * of_draws))
+    luck = _Luck.of(values, references)
+    within, told = luck.within, np.stack(references)[:, 0]
 
     def tail(excess: float) -> float:
         """The probability to exceed the mean by so much."""
@@ -109,9 +98,49 @@ def beside_references(
             return SMALLEST
         return float(brentq(lambda p: within(p) - excess, SMALLEST, 0.5)) if excess else 0.5
 
-    value = float(max(values[0], floor) - np.maximum(told[:, 0], floor).mean())
+    value = float(max(values[0], floor) - np.maximum(told, floor).mean())
     around = within(ERROR)
     return Beside(value, value - around, value + around, tail(value), tail(MARGIN - value))
+
+
+@dataclass(frozen=True)
+class _Luck:
+    """Variances of what one more draw differs from the mean of the references by."""
+
+    patients: float
+    draws: float
+    freedom: int
+
+    @classmethod
+    def of(cls, values: np.ndarray, references: Sequence[np.ndarray]) -> _Luck:
+        if len(references) < 3:
+            raise ValueError(
+                f"an audit beside references needs three of them at least, to know how far they "
+                f"lie apart; found {len(references)}: train more with another reading or seed"
+            )
+        told = np.stack(references)  # (m, S)
+        if np.isnan(values[0]) or np.isnan(told[:, 0]).any():
+            raise ValueError("an audit gave no number for the method or a reference: no verdict")
+        patients = float(np.nanvar((values - told.mean(axis=0))[1:]))
+        draws = float(told[:, 0].var(ddof=1)) * (1 + 1 / len(told))
+        return cls(patients, draws, len(told) - 1)
+
+    def within(self, p: float) -> float:
+        """What a draw exceeds the mean by with probability p at most, p ≤ ½."""
+        of_draws = student.isf(p, self.freedom) ** 2 * self.draws
+        return float(np.sqrt(normal.isf(p) ** 2 * self.patients + of_draws))
+
+
+def chance_to_clear(values: np.ndarray, references: Sequence[np.ndarray]) -> float:
+    """The probability that an audit says "no more" of one more reference: its power.
+
+    It does where the difference to the mean lies `MARGIN` less the half of the interval below; that
+    of one more reference is 0 on average, and varies as `beside_references` takes it to.
+    """
+    luck = _Luck.of(values, references)
+    spread = np.sqrt(luck.patients + luck.draws)
+    room = MARGIN - luck.within(ERROR)
+    return float(normal.cdf(room / spread)) if spread else float(room > 0)
 
 
 def outcomes(audits: Mapping[str, Beside]) -> dict[str, Outcome]:
@@ -157,7 +186,9 @@ def decide(
 ) -> Decision:
     """The strongest verdict that the intervals bear out.
 
-    - *not silenced* unless the whole interval of the forget F1 lies below `SILENT`;
+    - *not silenced* unless the whole interval of the forget F1 lies below `SILENT`. On `FEWEST`
+      patients or more, of whom each may be hit, a model with a recall of `UNSAID` passes this one
+      time in twenty at most;
     - *silenced* if no more is shown;
     - *suppressed in the representation* if the strongest reader finds the class less well than
       in the original in the states of some place: an interval of the difference, widened for the

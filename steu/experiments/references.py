@@ -22,20 +22,31 @@ Reading = Literal["relabelled", "dropped", "masked"]
 def readings_in_turn(
     readings: Sequence[Reading], other_seeds: Sequence[int]
 ) -> dict[str, tuple[Reading, int | None]]:
-    """References by name, for `references_of`: each reading, then more seeds, which take turns.
+    """References by name, for `references_of`: each reading, then more, in turn from the second on.
 
-    The first of the other seeds gets the second reading.
+    Each has a seed of its own, for two that share one are nearly the same model: the first reading
+    that of the study, all others one of `other_seeds`.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many other seeds as that takes, or one is given twice.
     """
-    asked: dict[str, tuple[Reading, int | None]] = {
-        f"reference_{reading}": (reading, None) for reading in readings
-    }
-    for i, seed in enumerate(other_seeds, start=1):
-        asked[f"reference_seed_{seed}"] = readings[i % len(readings)], seed
+    if len(other_seeds) < len(readings) - 1 or len(set(other_seeds)) < len(other_seeds):
+        raise ValueError(
+            f"other_seeds must be {len(readings) - 1} or more, each another, for every reading but "
+            f"the first of {', '.join(readings)}; found {list(other_seeds)}"
+        )
+    asked: dict[str, tuple[Reading, int | None]] = {}
+    for i, seed in enumerate([None, *other_seeds]):
+        again = i >= len(readings)
+        reading = readings[(i + again) % len(readings)]
+        asked[f"reference_seed_{seed}" if again else f"reference_{reading}"] = reading, seed
     return asked
 
 
 def turns_in_words(asked: Mapping[str, tuple[Reading, int | None]]) -> str:
-    """Which reading each of the further seeds got: "seed 100: dropped", …; "none" without any."""
+    """Which reading each of the other seeds got: "seed 100: dropped", …; "none" without any."""
     turns = [f"seed {seed}: {reading}" for reading, seed in asked.values() if seed is not None]
     return ", ".join(turns) or "none"
 

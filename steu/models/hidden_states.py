@@ -31,9 +31,11 @@ def hidden_states(
 ) -> dict[str, np.ndarray]:
     """States of the notes at `index` in their order, by the name of their place, (n, H) each.
 
-    "embeddings, mean" is what the first layer reads; "layer 1, first" and "layer 1, mean", the
-    state of the first token and the mean over all, are what it makes of it, and so on; `HEAD` is
-    what the head takes. The first token's embedding is the same in every note and left out.
+    "embeddings, mean" is what the first layer reads; "layer 1, first", "layer 1, mean" and "layer
+    1, largest", the state of the first token, and of all tokens the mean and the largest value of
+    each feature, are what it makes of it, and so on; `HEAD` is what the head takes. The first
+    token's embedding is the same in every note and left out. In the mean what a single token holds
+    is lost among the others; in the largest values it can stand out.
     """
     out: dict[str, np.ndarray] = {}
     with frozen(model), _taken(model) as taken:
@@ -84,4 +86,7 @@ def _by_place(layers: list[torch.Tensor], mask: torch.Tensor) -> dict[str, torch
             found[f"layer {number}, first"] = hidden[:, 0]
         name = f"layer {number}" if number else "embeddings"
         found[f"{name}, mean"] = (hidden.float() * weights).sum(dim=1)
+        if number:
+            there = hidden.masked_fill(mask.unsqueeze(-1) == 0, -torch.inf)
+            found[f"{name}, largest"] = there.amax(dim=1)
     return found

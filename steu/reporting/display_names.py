@@ -89,6 +89,9 @@ METRICS = {
     "probe_auroc": "linear-probe AUROC",
     "reader_auroc": "strongest reader, any place",
     "reader_auroc_head": "strongest reader, head",
+    "reader_less_than_original": "less than in the original",
+    "reader_less_than_blind_rows": "less than with blind rows",
+    "reader_less_than_random_tokens": "less than with random tokens",
     "reader_auroc_unseen": "strongest reader, unseen notes",
     "reader_auroc_others": "strongest reader, other answers",
     "at_hand_auroc": "a head at hand",
@@ -97,6 +100,13 @@ METRICS = {
     "description_length": "description length, bits a note",
     "description_saved": "share of the labels' entropy saved",
     "information_difference": "information difference index",
+    "old_head_auroc": "old head",
+    "answer_written_auroc": "as written",
+    "answer_hyphen_auroc": "hyphen",
+    "answer_letters_apart_auroc": "letters apart",
+    "answer_letters_swapped_auroc": "letters swapped",
+    "answer_left_out_auroc": "left out",
+    "drift": "drift",
     "membership_auroc": "membership AUROC",
     "membership_tpr": "members found at 1 % false ones",
     "membership_tpr_chance": "the same by chance",
@@ -133,6 +143,13 @@ METRICS = {
     "prevalence": "prevalence",
 }
 _NAMES = METHODS | METRICS
+# Families of names, by how they begin; what follows is a number, a name, or what was done.
+FAMILIES = {
+    "reference_seed_": "retrained, seed {}",
+    "original_words_of_": "original, words of {}",
+    "few_shot_auroc_": "{} of each",
+    "change_": "{}",
+}
 LAYERS_ONLY = "_layers_only"  # ends the name of a dense rival that leaves the head as it is
 
 
@@ -141,6 +158,7 @@ def name(key: str) -> str:
     base = key.removesuffix(LAYERS_ONLY)
     if base != key:
         return f"{name(base)}, layers only"
-    if key.startswith("reference_seed_"):
-        return f"retrained, seed {key.removeprefix('reference_seed_')}"
+    for begins, written in FAMILIES.items():
+        if key.startswith(begins):
+            return written.format(name(key.removeprefix(begins)))
     return _NAMES.get(key, key.replace("_", " "))

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from steu.reporting.statements import AUDITED, STATEMENTS, Number, Statement
+from steu.reporting.statements import AUDITED, LESS, READER, STATEMENTS, Number, Statement
 
 Verdict = Literal["holds", "does not hold", "undecided", "mixed", "not tested here"]
 Values = dict[Number, tuple[float, float]]  # of one seed: value, standard error over patients
@@ -125,7 +125,9 @@ def spreads_of(records: pd.DataFrame) -> dict[str, tuple[float, int]]:
     """How far training seeds lie apart in each metric: standard deviation, degrees of freedom.
 
     The median over the methods that ran with several seeds; where none did, that of the retrained
-    references, of which there are three at least. A metric that has neither is left out.
+    references, of which there are three at least. A metric that has neither is left out. What one
+    model holds less than another varies by the root of two of what each does, as if their seeds had
+    nothing to do with each other.
     """
     kinds = ["metric", "method", "n_tokens", "n_rows", "head", "label"]
     by_method = records.groupby(kinds, dropna=False)["value"].agg(["std", "count"])
@@ -133,11 +135,16 @@ def spreads_of(records: pd.DataFrame) -> dict[str, tuple[float, int]]:
     retrained = records[records["method"].str.startswith("reference_", na=False)]
     apart = retrained.groupby(["metric", "seed"])["value"].agg(["std", "count"])
     models = apart[apart["count"] > 2].groupby("metric")
-    return {
+    spreads = {
         str(metric): (float(part["std"].median()), int(part["count"].min()) - 1)
         for found in (models, several)
         for metric, part in found
     }
+    if READER in spreads:
+        deviation, freedom = spreads[READER]
+        pairs = {metric for metric in records["metric"] if metric.startswith(LESS)}
+        spreads |= dict.fromkeys(pairs, (np.sqrt(2) * deviation, freedom))
+    return spreads
 
 
 def _judge(statement: Statement, cells: Mapping[str, Cell]) -> Claim:

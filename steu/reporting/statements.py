@@ -25,6 +25,7 @@ READINGS = ("relabelled", "dropped", "masked")
 COUNTED = ("log_odds", "chi2", "tfidf", "mutual_information")
 TOW, JS_RETAIN = "tow_relabelled", "js_retain_relabelled"
 READER = "reader_auroc_head"  # of the strongest reader
+LESS = "reader_less_than_"  # and by how much less it finds than in another model, in pairs
 AUDITED = "told_from_references"  # of the verdict: 0 is no, 1 is yes, ½ [0, 1] is undecided
 
 Number = tuple[str, str]  # a measured one is found by its method and metric
@@ -139,8 +140,7 @@ STATEMENTS = (
         grade="–",
         paper="no reader is reported",
         page="notebooks/08_audit",
-        needs=(("original", READER), ("steu_tuned", READER)),
-        statistic=sub,
+        needs=(("steu_tuned", f"{LESS}original"),),
         above=MARGIN,
     ),
     Statement(
@@ -150,8 +150,7 @@ STATEMENTS = (
         grade="–",
         paper="no such yardstick is reported",
         page="notebooks/08_audit",
-        needs=(("blind_rows", READER), ("steu_tuned", READER)),
-        statistic=sub,
+        needs=(("steu_tuned", f"{LESS}blind_rows"),),
         above=MARGIN,
     ),
     Statement(
@@ -231,8 +230,7 @@ STATEMENTS = (
         grade="–",
         paper="no other choice of tokens is reported",
         page="notebooks/08_audit",
-        needs=(("random_tokens", READER), ("steu_tuned", READER)),
-        statistic=sub,
+        needs=(("steu_tuned", f"{LESS}random_tokens"),),
         above=MARGIN,
     ),
     Statement(

@@ -112,7 +112,7 @@ def look(
     probed |= deep or {}
     if "null" in models:  # every state is as it was, and every ranking too
         probed["null"] = probed["original"]
-    told = {n: probe(one) for n, one in references.items()}
+    told = {n: probe(one, original=study.model) for n, one in references.items()}
     silent = {n: _silent(study, e) for n, e in models.items()}
     again = None
     if study.outputs == "sigmoid" and delivered != "null":  # no step leaves a bias of −∞

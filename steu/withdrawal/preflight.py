@@ -14,6 +14,7 @@ from steu.data.privacy import SMALLEST_CELL, suppress_small_cells
 from steu.evaluation.collateral import pair_shares, people_with_both
 from steu.evaluation.metrics import auroc, f1, interval
 from steu.evaluation.probes import lexical_remainder
+from steu.evaluation.verdicts import FEWEST
 from steu.experiments.measures import n_parameters
 from steu.experiments.study import Study
 from steu.models.checks import embedding_of
@@ -194,6 +195,12 @@ def _warnings(study: Study, found: dict[str, Any]) -> list[str]:
         told.append(
             f"Fewer than {SMALLEST_CELL} patients of the {' and '.join(few)} documents have "
             f"{label!r}: expect wide intervals{no_verdict}."
+        )
+    judges = found["patients"]["test"]
+    if judges is not None and judges < FEWEST:
+        told.append(
+            f"{judges} patients of the test documents have {label!r}: there will be no verdict, "
+            f"which takes {FEWEST}; silence among fewer says too little."
         )
     if found["lexical_remainder"][1] > 0.6:
         told.append(
