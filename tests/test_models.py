@@ -315,6 +315,26 @@ def test_a_folder_that_does_not_open_is_named_and_runs_nothing(tmp_path, saved, 
     assert str(folder) in str(caught.value) and "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"hidden_act": "foo"}, r"of its config.json no model can be made \('foo'\)"),
+        ({"num_attention_heads": 5}, "of its config.json no model .* multiple of the number of"),
+        ({"pad_token_id": 99_999_999}, "of its config.json no model can be made"),
+        ({"id2label": {"a": "x", "b": "y"}}, "its config does not open .*invalid literal"),
+    ],
+)
+def test_a_config_of_which_no_model_can_be_made_is_named(tmp_path, saved, changes, message):
+    folder = Path(shutil.copytree(saved, tmp_path / "broken"))
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | changes))
+    with pytest.raises(ValueError, match=message) as caught:
+        load_classifier(folder)
+    assert str(folder) in str(caught.value) and "\n" not in str(caught.value)
+    with pytest.raises(ValueError, match=r"config.json is a file; name the folder that holds"):
+        load_classifier(saved / "config.json")
+
+
 def test_weights_on_a_hub_are_found_in_one_file_in_several_and_not_at_all(tmp_path, monkeypatch):
     def hub(**files):
         def cached(name, file, **_):

@@ -291,6 +291,7 @@ def test_eicu_diagnoses_without_a_code_are_labelled_by_what_is_written(eicu: Pat
     ("table", "change", "said"),
     [
         ("diagnosis", {"icd9code": "428.0;I50.9"}, "'428.0;I50.9' is no code; expected codes with"),
+        ("diagnosis", {"icd9code": "428.0 I50.9"}, "'428.0 I50.9' is no code; expected codes with"),
         ("diagnosis", {"icd9code": "ICD9:428.0"}, "'ICD9:428.0' is no code; expected codes with"),
         (
             "medication",

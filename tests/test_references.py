@@ -1,5 +1,7 @@
 """References: what each reading leaves out, and distances in closed form."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
@@ -116,12 +118,21 @@ def test_what_another_page_is_training_is_waited_for_at_the_end(monkeypatch):
 
     monkeypatch.setattr(references, "reference", training)
     asked = {"a": ("relabelled", None), "b": ("masked", None), "c": ("relabelled", 7)}
-    found = references.references_of(None, asked)
+    study = SimpleNamespace(recipe={"start": {"seed": 0}})
+    found = references.references_of(study, asked)
     assert found == {"a": "relabelled None", "b": "masked None", "c": "relabelled 7"}
     assert list(found) == list(asked)
     first, last = begun[:3], begun[3:]
     assert first == [("relabelled", None, False), ("masked", None, False), ("relabelled", 7, False)]
     assert last == [("relabelled", None, True), ("relabelled", 7, True)]
+
+
+def test_a_reference_with_the_classifiers_own_seed_is_refused_before_any_is_trained(monkeypatch):
+    monkeypatch.setattr(references, "reference", lambda *_, **__: pytest.fail("trained"))
+    study = SimpleNamespace(recipe={"start": {"seed": 7}})
+    for asked in ({"a": ("masked", None), "b": ("masked", 7)}, {"b": ("dropped", 7)}):
+        with pytest.raises(ValueError, match="other_seeds hold 7, the seed of the classifier"):
+            references.references_of(study, asked)
 
 
 def test_nothing_is_trained_by_two_at_once(study_folder, tmp_path, monkeypatch):

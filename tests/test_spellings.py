@@ -60,8 +60,9 @@ def test_a_missing_value_is_missing_however_it_is_spelled(tmp_path: Path, missin
     assert build(reports(tmp_path / "t.csv", **of)).excluded["rows_without_id"] == 5
 
 
-def test_a_second_header_is_no_document(tmp_path: Path) -> None:
-    whole = reports(tmp_path / "a.csv").read_text() + reports(tmp_path / "b.csv").read_text()
+@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["plain", "as Excel writes it"])
+def test_a_second_header_is_no_document(tmp_path: Path, mark: str) -> None:
+    whole = reports(tmp_path / "a.csv").read_text() + mark + reports(tmp_path / "b.csv").read_text()
     (tmp_path / "t.csv").write_text(whole)
     refused(tmp_path / "t.csv", "a row repeats the header, as where two files were joined", id=None)
 

@@ -251,6 +251,22 @@ def test_one_changed_float_is_found_and_named(
     assert name in told and "1 such values" in told
 
 
+def test_only_beside_the_model_that_it_was_made_for_is_an_edit_proved(
+    done: Path, place: Path, tmp_path: Path
+) -> None:
+    told = refused(lambda: artefacts.verify(done, model=str(done / "model")))
+    assert "has the edit in it; name the model that the edit was made for" in told
+    name, pair = "bert.encoder.layer.1.output.dense.weight", []
+    for one in (place / "model", done / "model"):  # alike, and yet another model
+        moved = shutil.copytree(one, tmp_path / str(len(pair)))
+        weights = load_file(moved / "model.safetensors")
+        weights[name].view(-1)[7] += 0.5
+        save_file(weights, moved / "model.safetensors", {"format": "pt"})
+        pair.append(str(moved))
+    told = refused(lambda: artefacts.verify(done, model=pair[0], edited=pair[1]))
+    assert "0 is another model; name the model that the edit was made for" in told
+
+
 def test_another_name_of_an_output_is_found(done: Path, place: Path, tmp_path: Path) -> None:
     edited = shutil.copytree(done / "model", tmp_path / "edited")
     config = read_json(edited / "config.json")
@@ -652,6 +668,10 @@ def test_references_are_built_like_the_model(place: Path, tmp_path: Path) -> Non
     (deep / "config.json").write_text(json.dumps(config | {"hidden_size": 64}))
     told = bad(place, tmp_path / "3", base=str(deep), references=3)
     assert "has another encoder (bert, 64 wide, and not bert, 32) than" in told
+    told = bad(place, tmp_path / "4", base=str(place / "model"), references=3)
+    assert "is a classifier of the same labels as" in told and "from before that" in told
+    told = bad(place, tmp_path / "5", max_length=0)
+    assert "max_length" in told and "found 0" in told
 
 
 def test_documents_that_name_no_class_are_counted_or_refused(place: Path, tmp_path: Path) -> None:

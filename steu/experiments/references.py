@@ -58,7 +58,18 @@ def references_of(
 
     Two pages that ask for the same at one time share the work: each begins with those that the
     other is not at, and waits for the other's last.
+
+    Raises
+    ------
+    ValueError
+        If one is asked for with the seed of the study's classifier, which the first has anyway.
     """
+    own = study.recipe["start"]["seed"]
+    if own in {seed for _, seed in asked.values()}:
+        raise ValueError(
+            f"other_seeds hold {own}, the seed of the classifier, which the first reference has: "
+            "two that share one are nearly the same model; give another"
+        )
     found: dict[str, Study] = {}
     for wait in (False, True):
         for name in [name for name in asked if name not in found]:

@@ -24,7 +24,14 @@ from steu._io import atomic_path, write_json
 from steu.models.checks import check_embedding, check_layers, check_vocabulary
 from steu.models.heads import head_name, set_hidden_layer
 from steu.models.pooling import Pooling, set_pooling
-from steu.models.sources import CONVERT, lacking_part, resolve, telling, without_report
+from steu.models.sources import (
+    CONVERT,
+    in_one_line,
+    lacking_part,
+    resolve,
+    telling,
+    without_report,
+)
 
 # Two untrained encoders that need seconds instead of minutes; they learn little and prove the path.
 TINY: dict[str, Any] = {
@@ -156,6 +163,9 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
             f"{folder} has no tokenizer: expected tokenizer.json or vocab.txt, found {present}; "
             "save it there with tokenizer.save_pretrained"
         )
+    if (folder / "config.json").is_file():  # which the tokenizer reads first
+        with telling(name, "config"):
+            AutoConfig.from_pretrained(path, trust_remote_code=False)
     with telling(name, "tokenizer"):
         return AutoTokenizer.from_pretrained(path, use_fast=True, trust_remote_code=False)  # pyrefly: ignore[bad-return]
 
@@ -189,33 +199,7 @@ def _pretrained(
     name: str, config: PreTrainedConfig, *, whole: bool = False, shortened: bool = False
 ) -> PreTrainedModel:
     """The classifier of some weights; `whole` if its head has to be among them."""
-    try:  # never a pickle, nor a model's own code: opening one can run anything
-        with without_report():
-            model, told = AutoModelForSequenceClassification.from_pretrained(
-                resolve(name),
-                config=config,
-                trust_remote_code=False,
-                use_safetensors=True,
-                output_loading_info=True,
-                ignore_mismatched_sizes=True,  # which are looked at here
-            )
-    except OSError as error:
-        lacking = lacking_part(name)
-        raise ValueError(
-            f"{name} lacks {lacking}, a part of its weights: get the file, or the model again"
-            if lacking
-            else f"{name} has no model.safetensors; {CONVERT}"
-        ) from error
-    except ValueError as error:  # in its words a list of all kinds that do
-        raise ValueError(
-            f"{name}: a model of type {config.model_type!r} classifies no text; name an encoder of "
-            "text, of the BERT family"
-        ) from error
-    except SafetensorError as error:
-        raise ValueError(
-            f"{name}: model.safetensors holds no weights ({error}); a file of Git LFS that was not "
-            "fetched looks like this: get the file itself, with git lfs pull or a download"
-        ) from error
+    model, told = _opened(name, config)
     if not shortened:
         check_layers(name, told["unexpected_keys"], config.num_hidden_layers)
     encoder = f"{model.base_model_prefix}."
@@ -242,3 +226,39 @@ def _pretrained(
             "training went wrong; get the model again"
         )
     return model
+
+
+def _opened(name: str, config: PreTrainedConfig) -> tuple[PreTrainedModel, dict[str, Any]]:
+    """The classifier as `transformers` opens it, and which weights it found."""
+    try:  # never a pickle, nor a model's own code: opening one can run anything
+        with without_report():
+            return AutoModelForSequenceClassification.from_pretrained(
+                resolve(name),
+                config=config,
+                trust_remote_code=False,
+                use_safetensors=True,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # which are looked at here
+            )
+    except OSError as error:
+        lacking = lacking_part(name)
+        raise ValueError(
+            f"{name} lacks {lacking}, a part of its weights: get the file, or the model again"
+            if lacking
+            else f"{name} has no model.safetensors; {CONVERT}"
+        ) from error
+    except (ValueError, KeyError, AssertionError, RuntimeError, TypeError) as error:
+        if "Unrecognized configuration class" in str(error):  # with a list of all kinds that do
+            raise ValueError(
+                f"{name}: a model of type {config.model_type!r} classifies no text; name an "
+                "encoder of text, of the BERT family"
+            ) from error
+        raise ValueError(
+            f"{name}: of its config.json no model can be made ({in_one_line(error)}); take the "
+            "file from whoever made the model"
+        ) from error
+    except SafetensorError as error:
+        raise ValueError(
+            f"{name}: model.safetensors holds no weights ({error}); a file of Git LFS that was not "
+            "fetched looks like this: get the file itself, with git lfs pull or a download"
+        ) from error

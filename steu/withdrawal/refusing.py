@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from steu._errors import check_choice
 from steu._io import read_json
@@ -108,12 +108,21 @@ def check_base(
         )
     elif layers < model.config.num_hidden_layers:
         other = f"fewer layers ({layers} and not {model.config.num_hidden_layers})"
+    elif _classifies(config) and config.id2label == own.id2label:
+        raise ValueError(
+            f"{request.base} is a classifier of the same labels as {request.model}, and has "
+            "learned the class: --base names the encoder from before that"
+        )
     else:
         return
     raise ValueError(
         f"{request.base} has {other} than {request.model}: --base names the encoder that the model "
         "was fine-tuned from"
     )
+
+
+def _classifies(config: PretrainedConfig) -> bool:
+    return any(name.endswith("ForSequenceClassification") for name in config.architectures or ())
 
 
 def check_labelled(cohort: Cohort, model: PreTrainedModel, request: Request) -> None:

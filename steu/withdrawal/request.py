@@ -148,7 +148,9 @@ def open_study(request: Request, work: Path) -> Study:
     folder = work / "cohort"
     cohort = _cohort_of(request, names, folder)
     check_labelled(cohort, model, request)
-    window = request.max_length or window_of(tokenizer, model.config)
+    window = request.max_length
+    if window is None:
+        window = window_of(tokenizer, model.config)
     notes = encode_notes(
         iter_texts(folder),
         tokenizer,

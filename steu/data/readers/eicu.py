@@ -21,7 +21,7 @@ from steu.data.readers.mending import FLAGS, mend_choice, mend_ids
 from steu.data.readers.sql import bare, literal
 from steu.data.readers.tables import load_published, refuse_duplicates, set_apart
 
-_MARKED = re.compile(r"[^0-9A-Z. -]")  # what no code holds
+_MARKED = re.compile(r"[^0-9A-Z.]")  # what no code holds; a blank would stand between two
 
 
 @dataclass(frozen=True)

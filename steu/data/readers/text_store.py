@@ -13,9 +13,11 @@ import pyarrow.compute as pc
 
 from steu.data.readers.background import behind
 from steu.data.readers.mending import NO_VALUE
+from steu.data.readers.sql import NOTHING
 from steu.data.texts import BLANK
 
 SLICE = 2**20  # bytes of a write; larger ones were measured to be slower
+SHORT = 256  # bytes of a text that may be no text; no longer one is looked at for that
 BETWEEN = b"\n\n"  # pieces of one text
 
 
@@ -43,7 +45,7 @@ class TextStore:
         """Create the table `into` of the batches, with place and size of their ``text`` instead.
 
         ``place`` and ``size`` count bytes, without white space around; a text that is missing, also
-        as `NO_VALUE` writes it, or only white space has size 0. No text is held once it is written.
+        as `NO_VALUE` writes it, or shows nothing has size 0. No text is held once it is written.
         Rows that do not satisfy the SQL condition `where` on the other columns are not written.
         """
         columns = [f for f in schema if f.name != "text"]
@@ -121,8 +123,10 @@ def _extents(texts: pa.StringArray) -> tuple[memoryview, np.ndarray, np.ndarray]
     starts = np.where(texts.is_valid().to_numpy(False), starts, limits[:-1])
     inner = pc.ascii_rtrim(inner, BLANK)
     sizes = _lengths(inner)
-    short = np.flatnonzero(sizes <= max(map(len, NO_VALUE)))
-    none = pc.is_in(pc.utf8_lower(inner.take(pa.array(short))), value_set=pa.array(NO_VALUE))
+    short = np.flatnonzero(sizes <= SHORT)
+    brief = pc.utf8_lower(inner.take(pa.array(short)))
+    none = pc.is_in(brief, value_set=pa.array(NO_VALUE))
+    none = pc.or_(none, pc.match_substring_regex(brief, f"^{NOTHING}*$"))
     sizes[short[none.to_numpy(False)]] = 0
     return letters, starts, starts + sizes
 
