@@ -22,8 +22,9 @@ HALF = ".steu-half-"  # with what the name of a folder begins in which something
 def atomic_path(target: str | Path, *, keep: bool = False) -> Iterator[Path]:
     """Yield a path beside `target` that becomes `target` on success and vanishes on failure.
 
-    The body may create a file or a folder there; an existing target is replaced. With `keep` a
-    folder that another process has put there meanwhile stays, and the body's own is dropped.
+    The body may create a file or a folder there; an existing target is replaced, and of a link to a
+    folder what it points to. With `keep` a folder that another process has put there meanwhile
+    stays, and the body's own is dropped.
 
     Raises
     ------
@@ -31,6 +32,8 @@ def atomic_path(target: str | Path, *, keep: bool = False) -> Iterator[Path]:
         If the disk is full; the message names `target`.
     """
     target = Path(target)
+    if target.is_symlink() and not target.is_file():
+        target = target.resolve()
     with naming_full_disk(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         workspace = Path(tempfile.mkdtemp(prefix=f"{HALF}{target.name}-", dir=target.parent))
@@ -47,7 +50,7 @@ def atomic_path(target: str | Path, *, keep: bool = False) -> Iterator[Path]:
 
 def _replace(target: Path, beside: Path, *, aside: Path) -> None:
     """Put `beside` where `target` is; a folder has to go first, and comes back if that fails."""
-    if not target.is_dir() or target.is_symlink():
+    if not target.is_dir():
         beside.replace(target)
         return
     target.rename(aside)
@@ -133,11 +136,13 @@ def check_replaceable(folder: str | Path, own: Collection[str]) -> None:
     Raises
     ------
     ValueError
-        If it does, or there is a file of that name.
+        If it does, or there is a file of that name, or it is the folder that the process is in.
     """
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file; name a folder")
+    if folder.exists() and folder.samefile("."):
+        raise ValueError(f"{folder} is the folder you are in; name one in it, which is made anew")
     others = sorted({path.name for path in folder.glob("*")} - set(own))
     if others:
         raise ValueError(f"{folder} holds {others[0]}, which would be lost; name another folder")

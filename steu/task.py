@@ -12,10 +12,17 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from steu._errors import check_choice
+from steu._numbers import check_whole
 from steu.data.encoding import EncodedNotes, check_window, encode_in_memory, window_of
+from steu.data.given import check_length, listed
 from steu.data.splits import SPLITS, read_groups, splits_of
 from steu.evaluation.metrics import check_answers, group_weights, retained, tune_thresholds
-from steu.models.checks import check_embedding, check_precision, check_vocabulary
+from steu.models.checks import (
+    check_embedding,
+    check_precision,
+    check_vocabulary,
+    check_weights,
+)
 from steu.models.edits import Edit as Edit  # named here by whoever takes a task and an edit
 from steu.models.hardware import Precision
 from steu.models.heads import copy_of_head, head_of
@@ -95,8 +102,11 @@ class ForgetTask:
         check_embedding(model)
         check_vocabulary(model, tokenizer)
         check_precision(model)
+        check_weights(model)
         check_choice(precision, get_args(Precision), what="precision")
         head_of(model)
+        check_whole("n_bootstrap", n_bootstrap)
+        check_whole("seed", seed)
         self.model, self.tokenizer = model, tokenizer
         self.labels = name_outputs(model, labels)
         ordered = in_order(targets, self.labels)
@@ -109,15 +119,17 @@ class ForgetTask:
             )
         self.forget = self.labels.index(forget)
         if not isinstance(texts, EncodedNotes):
-            _check_length("texts", len(texts), len(self.targets))
+            texts = listed("texts", texts)
+            check_length("texts", len(texts), len(self.targets))
             longest = window_of(tokenizer, model.config)
             window = longest if max_length is None else max_length
             check_window(window, longest)
             texts = encode_in_memory(texts, tokenizer, max_length=window)
         self.notes = texts
-        _check_length("texts", len(self.notes), len(self.targets))
-        groups = range(len(self.targets)) if groups is None else groups
-        _check_length("groups", len(groups), len(self.targets))
+        check_length("texts", len(self.notes), len(self.targets))
+        groups = range(len(self.targets)) if groups is None else listed("groups", groups)
+        splits = None if splits is None else listed("splits", splits)
+        check_length("groups", len(groups), len(self.targets))
         self.groups = read_groups(groups, splits)
         self.splits = splits_of(self.targets, self.groups, splits, fractions=FRACTIONS, seed=seed)
         self.precision, self.n_bootstrap, self.seed = precision, n_bootstrap, seed
@@ -263,14 +275,24 @@ class ForgetTask:
         """Features under the edit (N, H), and of which notes they are known (N,) bool."""
         if id(edit) not in self._read:
             self.check_unchanged()
-            if edit.origin is not None:
-                check_tokenizer(edit.origin.tokenizer, self.tokenizer)
+            self._check_own(edit)
             features = self.teacher.features.clone()
             self._read[id(edit)] = edit, features, ~edit.touched(self.notes)
             while len(self._read) > 1 and len(self._read) * features.nbytes > MOST_KEPT:
                 del self._read[next(iter(self._read))]  # the oldest
         _, features, known = self._read[id(edit)]
         return features, known
+
+    def _check_own(self, edit: Edit) -> None:
+        if edit.origin is None:
+            return
+        if edit.origin.model != self.origin.model:
+            raise ValueError(
+                f"the edit belongs to the model {edit.origin.model[:12]}…; this task is about "
+                f"{self.origin.model[:12]}…: give it the edit that was made for its model, or make "
+                "a task about the edit's, without any edit merged"
+            )
+        check_tokenizer(edit.origin.tokenizer, self.tokenizer)
 
     @torch.no_grad()
     def logits(self, index: np.ndarray, edit: Edit | None = None) -> np.ndarray:
@@ -290,10 +312,3 @@ class ForgetTask:
         said = log_odds(self.logits(index, edit), self.outputs)
         check_answers(said)
         return said
-
-
-def _check_length(what: str, found: int, expected: int) -> None:
-    if found != expected:
-        raise ValueError(
-            f"{what} and targets must be of one length; found {found:,} and {expected:,}"
-        )

@@ -164,6 +164,12 @@ def test_words_of_a_byte_level_vocabulary_are_whole(tmp_path):
     assert {word for told in words for word in told.split(", ")} == {"insulin (2)", "naïve (1)"}
 
 
-def test_stop_words_are_those_the_vocabulary_knows():
-    ids = stop_word_ids(TOKENIZER, ["the", "xyzzyplugh"])
+def test_stop_words_are_cut_as_texts_are():
+    ids = stop_word_ids(TOKENIZER, ["The", "the"])
     assert TOKENIZER.convert_ids_to_tokens(list(ids)) == ["the"]
+
+
+@pytest.mark.parametrize("word", ["xyzzyplugh", "the the", "", "[CLS]"])
+def test_a_stop_word_that_is_no_single_token_is_refused(word):
+    with pytest.raises(ValueError, match=rf"this tokenizer makes .+ of {re.escape(repr(word))}: "):
+        stop_word_ids(TOKENIZER, ["the", word])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -122,6 +123,26 @@ def test_without_notes_of_both_kinds_there_is_nothing_to_fit(task: ForgetTask) -
         ValueError, match="erasing needs notes with and without 'diabetes'; found 0"
     ):
         steu.erase(task, tokens(task, "insulin"), train=none)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"utility_weight": -1}, "utility_weight must be 0 or more; found -1"),
+        ({"utility_weight": float("nan")}, "utility_weight must be a finite number; found nan"),
+        ({"ridge": float("inf")}, "ridge must be a finite number; found inf"),
+        ({"n_rows": 2.5}, "n_rows must be a whole number; found 2.5"),
+        ({"n_rows": 0}, "n_rows must lie between 1 and"),
+        ({"seed": -1}, "seed must be 0 or more; found -1"),
+        ({"seed": 2**32}, "seed must be 4,294,967,295 at most; found 4,294,967,296"),
+        ({"seed": 1.5}, "seed must be a whole number; found 1.5"),
+    ],
+)
+def test_settings_that_are_none_are_named(
+    task: ForgetTask, settings: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        steu.erase(task, tokens(task, "insulin"), **settings)
 
 
 def test_a_label_that_all_notes_have_says_nothing_of_a_token(task: ForgetTask) -> None:

@@ -44,7 +44,8 @@ from steu.workflow.parameters import check_parameters, notebook_parameters
 from steu.workflow.profiles import load_profile
 
 # What stands between words in any script, beside the blanks of ASCII.
-SPACES = "".join(c for c in map(chr, range(sys.maxunicode + 1)) if category(c)[0] == "Z")
+HIDDEN = {"Zs", "Zl", "Zp", "Cc", "Cf"}  # kinds of characters that show nothing
+SPACES = "".join(c for c in map(chr, range(sys.maxunicode + 1)) if category(c) in HIDDEN)
 
 USERS_MISTAKE = (ValueError, OSError)  # what the command line turns into one line
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

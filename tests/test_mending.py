@@ -370,6 +370,9 @@ LISTED = {"text": "body", "id": "id", "subject": "patient"}
         (["['Uro', 'Car']", "['Uro']"], {"delimiter": ","}, "holds \"\\['Uro'\", a list|holds"),
         (["['Uro', 'Car']", "['Uro']"], {}, "holds \"\\['Uro', 'Car'\\]\", a list that was writ"),
         (["Uro", "Car"], {"keep": ["Uro"], "top_n": 1}, "'keep' names labels and 'top_n' counts"),
+        (["Uro", "Car"], {"top_n": -1}, "top_n is -1; expected how many .*, 1 or more"),
+        (["Uro", "Car"], {"top_n": "2"}, "top_n is '2'; expected how many"),
+        (["Uro", "Car"], {"keep": "Uro"}, r"keep is 'Uro'; expected a list, such as \['Uro'\]"),
     ],
 )
 def test_several_labels_are_not_taken_for_one(

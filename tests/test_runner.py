@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +16,7 @@ from stubs import write_notebook
 
 from steu._io import HALF
 from steu.workflow.annotations import check_type
-from steu.workflow.parameters import notebook_parameters
+from steu.workflow.parameters import Parameter, notebook_parameters
 from steu.workflow.runner import NotebookError, run_notebook
 
 PARAMETERS = """n_tokens: int = 256  # rows to edit
@@ -168,6 +169,39 @@ def test_unknown_and_mistyped_parameters_run_nothing(project: Path) -> None:
     assert not (project / "runs").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "default", "value", "message"),
+    [
+        ("seed", 0, 2**32, "expected at most 4,294,967,295, found 4,294,967,296"),
+        ("n_stays", 9, 10**26, "expected at most 4,294,967,295, found 100,000"),
+        ("other_seeds", [1], [5, 2**64], "expected at most 4,294,967,295, found 18,446,744"),
+        ("other_seeds", [1], [], "expected one or more, such as [1], found []"),
+        ("n_permutations", 20, 0, "expected more than 0, found 0"),
+        ("mlp_widths", [32], [0], "expected more than 0, found [0]"),
+        ("mlp_widths", [32], [4, 4], "expected each once, found 4 twice"),
+        ("erased", [256], [], "expected one or more, such as [256], found []"),
+        ("readings", ["masked"], ["dropped", "dropped"], "each once, found 'dropped' twice"),
+        ("rows", [1, 2], [1, -2], "expected no negative number, found -2"),
+    ],
+)
+def test_numbers_and_lists_that_no_page_can_use_are_refused(
+    name: str, default: Any, value: Any, message: str
+) -> None:
+    kind = f"list[{type(default[0]).__name__}]" if isinstance(default, list) else "int"
+    parameter = Parameter(name, kind, default, "")
+    assert parameter.check(default, where="here") == default
+    with pytest.raises(ValueError, match=re.escape(f"here: parameter {name}: ")) as caught:
+        parameter.check(value, where="here")
+    assert message in str(caught.value)
+
+
+def test_what_is_nothing_by_default_may_be_nothing() -> None:
+    for name, kind, default in (("n_stays", "int", 0), ("shots", "list[int]", []), ("x", "int", 5)):
+        nothing = type(default)()
+        assert Parameter(name, kind, default, "").check(nothing, where="here") == nothing
+    assert Parameter("fractions", "list[float]", [0.5, 0.2], "").check([0.5, 0.5], where="here")
+
+
 def test_missing_results_of_an_earlier_stage_are_named_before_anything_runs(
     project: Path,
 ) -> None:
@@ -185,6 +219,75 @@ def test_missing_results_of_an_earlier_stage_are_named_before_anything_runs(
     assert (output / "metrics.json").read_text() == "earlier"
     (pmi / "metrics.json").write_text("{}")
     assert run_notebook(path, parameters={}).is_file()
+
+
+@pytest.mark.parametrize("output", ["", ".", "..", "/", "notebooks", "other", "taken", "/proc/x"])
+def test_no_page_is_written_beside_sources_or_over_a_file(project: Path, output: str) -> None:
+    (project / "other").mkdir()
+    (project / "other" / "pyproject.toml").touch()
+    (project / "taken").touch()
+    path = write_notebook(project / "notebooks" / "x.ipynb", PARAMETERS, METRICS)
+    before = sorted(project.rglob("*"))
+    with pytest.raises(ValueError, match=r"^notebooks/x\.ipynb: output='.*; name a"):
+        run_notebook(path, parameters={"output": output})
+    assert sorted(project.rglob("*")) == before
+
+
+def test_no_page_takes_the_place_of_another_or_of_what_it_reads(project: Path) -> None:
+    run(project, METRICS)
+    folder = project / "runs/scratch/x"
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    declared = "cohort: str = 'runs/c'\nbackbone: str = 'b'\noutput: str = 'runs/scratch/x'"
+    path = write_notebook(project / "notebooks" / "03_pmi.ipynb", declared, METRICS, "1 / 0")
+    (project / "runs/c").mkdir()
+    (project / "runs/c/metrics.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"holds the results of notebooks/x\.ipynb; name a folder"):
+        run_notebook(path, parameters={})
+    for read in ("runs/c", "runs/../runs/c/"):
+        with pytest.raises(ValueError, match=r"is where the page reads from \(cohort\); name a"):
+            run_notebook(path, parameters={"output": read})
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert (project / "runs/c/metrics.json").read_text() == "{}"
+    run(project, METRICS)  # the page's own results are replaced
+
+
+@pytest.mark.parametrize("name", ["encoded", "trained"])
+def test_a_folder_that_cannot_be_made_is_said_before_anything_runs(
+    project: Path, name: str
+) -> None:
+    declared = f"{name}: str = 'a/file'\noutput: str = 'runs/scratch/x'"
+    path = write_notebook(project / "notebooks" / "x.ipynb", declared, METRICS)
+    (project / "a").mkdir()
+    (project / "a/file").touch()
+    for folder in ("a/file", "a/file/below"):
+        with pytest.raises(ValueError, match=rf"{name}='{folder}' cannot be made a folder: .*; na"):
+            run_notebook(path, parameters={name: folder})
+    assert not (project / "runs/scratch/x/notebook.ipynb").exists()
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        ({"labels": {"column": "c", "top_n": -1}}, "labels: top_n: expected greater than or equal"),
+        ({"labels": {"columns": "diabetes"}}, "labels: columns: expected a valid list, found"),
+        ({"labels": {"column": ["c"]}}, "labels: column: expected a valid string, found"),
+        ({"options": {"text": 5}}, "options: text: expected a valid string, found 5"),
+        ({"layout": "mimic_iv", "labels": {"a": 1}}, "labels: a: expected a valid list, found 1"),
+        ({"layout": "mimic_iv", "labels": {"a": ["428"]}}, "options: text: unknown key; did you"),
+    ],
+)
+def test_a_page_alone_is_told_of_its_data_as_a_profile_is(
+    project: Path, told: dict[str, Any], message: str
+) -> None:
+    (project / "x.csv").touch()
+    declared = "layout: str = ''\npath: str = 'x.csv'\nlabels: dict = {}\noptions: dict = {}\n"
+    declared += "n_stays: int = 5\nforget_label: str = ''\noutput: str = 'runs/x'"
+    path = write_notebook(project / "notebooks" / "01_cohort.ipynb", declared)
+    good = {"layout": "table", "labels": {"column": "c"}, "options": {"text": "t"}}
+    with pytest.raises(ValueError, match=re.escape(f"notebooks/01_cohort.ipynb: {message}")):
+        run_notebook(path, parameters=good | told)
+    assert not (project / "runs/x").exists()
+    assert run_notebook(path, parameters=good).is_file()
 
 
 def test_a_notebook_of_the_same_name_elsewhere_is_no_stage(project: Path) -> None:

@@ -3,6 +3,7 @@ import errno
 import json
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import peft
@@ -19,6 +20,7 @@ from steu.unlearning.blind_rows import blind_rows
 from steu.unlearning.concept_scrubbing import scrub_layers
 from steu.unlearning.dense_edit import LayerEdit
 from steu.unlearning.leace import leace_edit
+from steu.unlearning.low_rank_edit import LowRankEdit
 from steu.unlearning.peft_adapter import save_peft
 from steu.unlearning.sparse_edit import SparseEdit
 
@@ -143,6 +145,69 @@ def test_saving_an_edit_replaces_an_edit_and_nothing_else(toy, tmp_path):
     with pytest.raises(ValueError, match=r"thesis\.txt is a file; name a folder"):
         edit.save_pretrained(tmp_path / "edit" / "thesis.txt")
     assert SparseEdit.from_pretrained(tmp_path / "edit", model=toy.model)
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"seal": "x"}, "no fact can be named 'seal'"),
+        ({"tensors": "x"}, "no fact can be named 'tensors'"),
+        ({"labels": np.arange(3)}, "the edit itself says what its labels is"),
+        ({"model": "mine"}, "the edit itself says what its model is; give that fact another name"),
+        ({"history": 5}, "history must be a list, an entry a step, as edit.history; found '5'"),
+        ({"f1": float("nan")}, "the fact 'f1' is no JSON .*; give finite numbers"),
+        ({"f1": np.float32(1)}, "the fact 'f1' is no JSON .*float.number., array.tolist"),
+        ({"where": Path("x")}, "the fact 'where' is no JSON"),
+    ],
+)
+def test_a_fact_that_could_not_be_read_again_is_not_saved(toy, tmp_path, facts, said):
+    with pytest.raises(ValueError, match=said) as caught:
+        for_model(toy, [2000]).save_pretrained(tmp_path / "edit", **facts)
+    assert "\n" not in str(caught.value) and not (tmp_path / "edit").exists()
+
+
+def test_an_edit_of_another_kind_is_named(toy, tmp_path):
+    task = toy.task()
+    layers = replace(LayerEdit.identity(task.model, ["classifier.bias"]), origin=task.origin)
+    name = "bert.encoder.layer.0.attention.self.query.weight"
+    low = LowRankEdit({name: ones(1, 32)}, {name: ones(32, 1)}, origin=task.origin)
+    edits = [for_model(toy, [2000]), layers, low, leace_edit(task), scrub_layers(task)]
+    for made in edits:
+        made.save_pretrained(tmp_path / "edit")
+        for kind in {type(edit) for edit in edits} - {type(made)}:
+            said = f"edit holds no {kind.__name__}: it was saved as {type(made).__name__} with "
+            with pytest.raises(ValueError, match=said):
+                kind.from_pretrained(tmp_path / "edit", model=toy.model)
+        assert type(made).from_pretrained(tmp_path / "edit", model=toy.model)
+
+
+def test_an_adapter_is_written_for_the_edits_own_model_alone(toy, tmp_path):
+    edit = for_model(toy, [2000])
+    with torch.no_grad():
+        toy.model.classifier.bias[0] += 1
+    with pytest.raises(ValueError, match=r"the edit belongs to the model \w{12}…; this one is"):
+        save_peft(edit, tmp_path / "adapter", model=toy.model)
+    assert not (tmp_path / "adapter").exists()
+
+
+def test_a_link_to_a_folder_is_written_through_and_ones_own_place_is_not(
+    toy, tmp_path, monkeypatch
+):
+    edit = for_model(toy, [2000])
+    (tmp_path / "disk" / "old").mkdir(parents=True)
+    for name, where in (("link", "old"), ("new link", "new")):
+        (tmp_path / name).symlink_to(tmp_path / "disk" / where)
+        for _ in range(2):
+            edit.save_pretrained(tmp_path / name)
+        assert (tmp_path / name).is_symlink()
+        assert SparseEdit.from_pretrained(tmp_path / "disk" / where, model=toy.model)
+    assert sorted(path.name for path in (tmp_path / "disk").iterdir()) == ["new", "old"]
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for here in (".", "", tmp_path / "here"):
+        with pytest.raises(ValueError, match="is the folder you are in; name one in it"):
+            edit.save_pretrained(here)
+    assert not list((tmp_path / "here").iterdir())
 
 
 def test_a_model_in_half_precision_is_told_what_to_do(toy, tmp_path):

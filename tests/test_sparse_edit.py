@@ -174,6 +174,32 @@ def test_misfits_are_named(toy, edit):
         wide.merge(toy.model)
 
 
+@pytest.mark.parametrize("kind", ["narrow rows", "another bias", "another name"])
+def test_a_merge_that_fails_writes_nothing(toy, edit, kind):
+    before, rows, head = state(toy.model), edit.rows, dict(edit.head)
+    if kind == "narrow rows":
+        rows = rows[:, :5]
+    elif kind == "another bias":
+        head["bias"] = torch.zeros(9)
+    else:
+        head["scale"] = torch.zeros(3)
+    with pytest.raises(ValueError, match="this model"):
+        SparseEdit(edit.token_ids, rows, head).merge(toy.model)
+    assert same(before, state(toy.model))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.uint8, torch.bool, torch.int32])
+def test_ids_of_another_type_are_refused(toy, dtype):
+    odd = torch.ones(1).to(dtype)
+    tensors = {"token_ids": odd, "rows": torch.zeros(1, 32)}
+    for asked in (
+        lambda: SparseEdit.of_tensors(tensors),
+        lambda: SparseEdit.identity(toy.model, odd),
+    ):
+        with pytest.raises(ValueError, match=f"token_ids must be int64; found {dtype}: take"):
+            asked()
+
+
 def test_what_is_saved_while_an_edit_is_attached_is_edited(toy, edit, tmp_path):
     with edit.attached(toy.model):
         toy.model.save_pretrained(tmp_path / "model")

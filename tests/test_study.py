@@ -1,8 +1,10 @@
 """A study on a small cohort: what is shared is right, and what does not fit is refused."""
 
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.metrics import roc_auc_score
@@ -12,11 +14,21 @@ from steu.data.cohort import Cohort
 from steu.evaluation.probes import lexical_remainder, linear_probe
 from steu.experiments.measures import n_parameters
 from steu.experiments.peak_memory import step_bytes
+from steu.experiments.stored import (
+    RANKING,
+    read_edits,
+    read_log_odds,
+    read_ranking,
+    write_edits,
+    write_log_odds,
+    write_ranking,
+)
 from steu.experiments.study import Study
 from steu.models.bag_of_words import tfidf_logits
 from steu.models.inference import extract_features, predict
 from steu.selection.counts import count_tokens
 from steu.unlearning.dense_edit import LayerEdit, last_layers
+from steu.unlearning.null_edit import null_edit
 from steu.unlearning.sparse import UnlearnConfig, unlearn
 
 
@@ -145,6 +157,49 @@ def test_a_classifier_of_another_cohort_is_refused(study_folder, tmp_path):
             cohort=tmp_path / "cohort", classifier=study_folder / "classifier",
             forget_label="diabetes", encoded=tmp_path,
         )  # fmt: skip
+
+
+def test_a_ranking_of_another_cohort_tokenizer_window_or_class_is_refused(study_folder, tmp_path):
+    study = open_study(study_folder)
+    table = pd.DataFrame({"token_id": [7, 5], "forget_label": "diabetes"})
+    facts = {"data": study.cohort.fingerprint, "tokenizer": study.tokenizer, "max_length": 48}
+    write_ranking(tmp_path, table, **facts)
+    assert read_ranking(tmp_path, study).tolist() == [7, 5]
+    with pytest.raises(
+        ValueError, match="forget_label lung, found diabetes: rank the tokens again"
+    ):
+        read_ranking(tmp_path, study.aimed_at("lung"))
+    pieces = deepcopy(study.tokenizer)
+    pieces.add_tokens(["dyspnoea"])
+    others = {"data": "0" * 64, "tokenizer": pieces, "max_length": 32}
+    for told, other in zip(("cohort", "tokenizer", "window"), others.items(), strict=True):
+        write_ranking(tmp_path, table, **(facts | dict([other])))
+        with pytest.raises(ValueError, match=rf"expected the {told} .*, found .*: rank the"):
+            read_ranking(tmp_path, study)
+    table.to_parquet(tmp_path / RANKING)
+    with pytest.raises(ValueError, match=r"found none, as an older version wrote it: rank the"):
+        read_ranking(tmp_path, study)
+
+
+def test_answers_and_edits_of_another_classifier_or_class_are_refused(study_folder, tmp_path):
+    study = open_study(study_folder)
+    answers, edits = {"b": study.log_odds(study.test)}, {"null": null_edit(study)}
+    answers["a"] = answers["b"] + 1
+    write_log_odds(tmp_path, answers, study)
+    write_edits(tmp_path, edits, study)
+    back = read_log_odds(tmp_path, study)
+    assert list(back) == ["a", "b"] and np.array_equal(back["b"], answers["b"])
+    assert list(read_edits(tmp_path, ["null"], study)) == ["null"]
+    aimed = study.aimed_at("lung")
+    with pytest.raises(ValueError, match="forget_label lung, found diabetes: compare the methods"):
+        read_log_odds(tmp_path, aimed)
+    with pytest.raises(ValueError, match="forget_label lung, found diabetes: compare the methods"):
+        read_edits(tmp_path, ["null"], aimed)
+    with torch.no_grad():
+        study.model.classifier.bias += 1
+    other = study.about(study.model)
+    with pytest.raises(ValueError, match=r"expected the classifier .*…, found .*…: compare"):
+        read_log_odds(tmp_path, other)
 
 
 def test_an_unknown_class_names_the_nearest(study_folder):

@@ -8,6 +8,7 @@ import pandas as pd
 import peft
 import pytest
 import torch
+from scipy import sparse
 from sklearn.metrics import f1_score
 from torch import nn
 from toys import LABELS, word_tokenizer, write_notes
@@ -227,6 +228,112 @@ def test_a_few_notes_without_a_label_do_not_make_a_choice_independent() -> None:
     one[0] = 0
     refused("no note has more than one label .* set model.config", make(problem_type=None),
             targets=one)  # fmt: skip
+
+
+def test_what_a_model_says_of_its_outputs_has_to_be_understood() -> None:
+    for odd, near in (("single_label", "single_label_cl"), ("multi_label", "multi_label_cl")):
+        refused(f"problem_type '{odd}' .did you mean {near}.*; set model.config.problem_type to",
+                unchecked(problem_type=odd))  # fmt: skip
+    refused("has problem_type 'classification'", unchecked(problem_type="classification"))
+    twice = make()
+    twice.config.id2label = {0: "sepsis", 1: "asthma", 2: "sepsis"}
+    refused("calls outputs 0 and 2 both 'sepsis'; give each a name of its own", twice)
+    assert make_task(twice, labels=LABELS).labels == LABELS
+    assert make_task(labels=iter(LABELS)).labels == LABELS
+    refused("labels must be text; found '1' for output 1", labels=["diabetes", 1, "lung"])
+    refused("labels must be a list of names, one an output; found 'abc'", labels="abc")
+
+
+def unchecked(**facts: Any) -> Any:
+    """A model whose config says what transformers itself would refuse, as a file may."""
+    model = make()
+    vars(model.config).update(facts)
+    return model
+
+
+def test_what_is_given_for_each_document_is_read_once_and_is_a_list() -> None:
+    splits = ["train"] * 30 + ["validation"] * 10 + ["test"] * 20
+    whole = make_task(splits=splits, groups=range(60))
+    once = make_task(texts=iter(TEXTS), splits=iter(splits), groups=iter(range(60)))
+    assert np.array_equal(once.notes.ids, whole.notes.ids)
+    assert (once.splits == whole.splits).all() and (once.groups == whole.groups).all()
+    refused("texts must be a list or a column, an entry a document; found one str", texts="a" * 60)
+    refused("splits must be a list .*; found one str", splits="train")
+    refused("groups must be a list .*; found one DataFrame", groups=pd.DataFrame({"who": splits}))
+    refused("groups must be a list .*; found one int", groups=3)
+    half = [*TEXTS[:4], "broken \ud800", *TEXTS[5:]]
+    refused(
+        r"the text in row 4 holds half a character \(a lone surrogate\) at position 7", texts=half
+    )
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("n_bootstrap", -1, "n_bootstrap must be 0 or more; found -1"),
+        ("n_bootstrap", 1.5, "n_bootstrap must be a whole number; found 1.5"),
+        ("n_bootstrap", "20", "n_bootstrap must be a whole number; found '20'"),
+        ("n_bootstrap", None, "n_bootstrap must be a whole number; found None"),
+        ("seed", -1, "seed must be 0 or more; found -1"),
+        ("max_length", 20.5, "max_length must be a whole number; found 20.5"),
+    ],
+)
+def test_settings_are_looked_at_before_anything_is_read(
+    setting: str, value: object, said: str
+) -> None:
+    refused(said, **{setting: value})
+
+
+def test_what_keeps_targets_from_being_numbers_is_said() -> None:
+    frame = pd.DataFrame(TARGETS, columns=list(LABELS)).astype("Int64")
+    frame.iloc[3, 1] = pd.NA
+    refused("row 3 holds no value: leave out", targets=frame)
+    refused("are a sparse matrix; .* give targets.toarray", targets=sparse.csr_matrix(TARGETS))
+    refused("found rows of several lengths", targets=[[0, 1, 0], [1, 0]] * 30)
+    refused("found 'lung' in row 1: turn lists of names", targets=[[], ["lung"]] * 30)
+
+
+def test_weights_that_are_no_numbers_are_named() -> None:
+    odd = make()
+    with torch.no_grad():
+        odd.bert.encoder.layer[1].output.dense.weight[2, 3] = torch.nan
+    refused(
+        r"bert\.encoder\.layer\.1\.output\.dense\.weight of Bert\S+ holds nan: its training", odd
+    )
+    refused(
+        "lies on the device 'meta', where .* has no values; load its weights", make().to("meta")
+    )
+
+
+def test_an_edit_of_another_model_is_not_taken_for_this_ones() -> None:
+    other = make()
+    with torch.no_grad():
+        other.classifier.weight += 0.1
+    task, theirs = make_task(), make_task(other)
+    edit = steu.null_edit(theirs)
+    said = r"belongs to the model \w{12}…; this (task is about|one is) \w{12}…: "
+    before = copy.deepcopy(task.model.state_dict())
+    for asked in (lambda: steu.evaluate(task, edit), lambda: edit.merge(task.model)):
+        with pytest.raises(ValueError, match=said):
+            asked()
+    assert all(torch.equal(before[name], v) for name, v in task.model.state_dict().items())
+    assert (
+        theirs.log_odds(theirs.test, edit).max()
+        and task.aimed_at("lung").log_odds(task.test, steu.null_edit(task)).any()
+    )  # one class's edit may be judged by another's
+    edit.merge(other)
+    with pytest.raises(ValueError, match=f"{said}load the classifier .* without any edit merged"):
+        edit.merge(other)
+
+
+@pytest.mark.parametrize("silent", ["diabetes", "lung"])
+def test_beside_a_bias_that_silences_a_class_nothing_is_trained(silent: str) -> None:
+    model = make()
+    steu.null_edit(make_task(model, forget=silent)).merge(model)
+    task = make_task(model)
+    for asked in (lambda: steu.unlearn(task, [5], QUICK), lambda: steu.erase(task, [5], n_rows=1)):
+        with pytest.raises(ValueError, match=f"never says '{silent}': .* was withdrawn already"):
+            asked()
 
 
 def test_groups_are_whole() -> None:

@@ -9,6 +9,10 @@ from toys import make_toy
 from steu._errors import Diverged
 from steu.models.inference import predict
 from steu.selection.ranking import rank_tokens
+from steu.unlearning.blind_rows import blind_rows
+from steu.unlearning.erasing import collapse_rows, erase
+from steu.unlearning.loop import LoopConfig, _batches
+from steu.unlearning.matched_rows import matched_rows
 from steu.unlearning.null_edit import null_edit, null_logits
 from steu.unlearning.objective import forget_loss, utility_loss
 from steu.unlearning.sparse import UnlearnConfig, _features, unlearn
@@ -157,9 +161,62 @@ def test_impossible_requests_are_named(toy):
         UnlearnConfig(head="rows")
     with pytest.raises(ValueError, match="utility_weight must be 0 or more; found -1"):
         UnlearnConfig(utility_weight=-1)
+    for name in ("learning_rate_rows", "utility_weight", "drift_weight", "max_grad_norm"):
+        for odd in (float("nan"), float("inf"), "1"):
+            with pytest.raises(ValueError, match=f"{name} must be a finite number; found"):
+                UnlearnConfig(**{name: odd})
+    for odd in (-1, 0):
+        with pytest.raises(ValueError, match=f"max_grad_norm must be positive; found {odd}"):
+            UnlearnConfig(max_grad_norm=odd)
+    with pytest.raises(ValueError, match=r"epochs must be a whole number; found 1\.5"):
+        UnlearnConfig(epochs=1.5)
+    with pytest.raises(ValueError, match="seed must be 0 or more; found -1"):
+        UnlearnConfig(seed=-1)
     without = toy.task(targets=toy.targets * [0, 1, 1])
     with pytest.raises(ValueError, match=r"with and without 'diabetes'; found 0 with"):
         unlearn(without, nothing, CONFIG)
+
+
+IDS = [
+    ([5.9, 6.2], r"must be numbers; found '5\.9': give each number whole"),
+    (np.arange(18) == 5, r"must be numbers; found 'False': take np\.flatnonzero\(mask\)"),
+    (["insulin"], "must be numbers; found 'insulin': take tokenizer.convert_tokens_to_ids"),
+    ([10**6], "token ids must lie between 0 and .*; found 1000000 to 1000000"),
+    ([-1], "token ids must lie between 0 and .*; found -1 to -1"),
+    (5, "must be a list or an array of whole numbers; found one int"),
+    ("sepsis", "must be a list or an array of whole numbers; found one str"),
+    (None, "must be a list or an array of whole numbers; found nothing"),
+    ([[5, 6]], r"must be of shape \(n,\); found \(1, 2\)"),
+]
+
+
+@pytest.mark.parametrize("method", [unlearn, collapse_rows, erase, blind_rows, matched_rows])
+@pytest.mark.parametrize(("given", "said"), IDS)
+def test_ids_that_are_none_are_refused_by_every_method_alike(toy, method, given, said):
+    with pytest.raises(ValueError, match=said):
+        method(toy.task(), given)
+
+
+def test_notes_to_train_on_are_given_in_any_list_and_by_their_numbers(toy):
+    task, quick = toy.task(), UnlearnConfig(epochs=1)
+    whole = unlearn(task, [6], quick, train=np.arange(40))
+    for given in (list(range(40)), range(40), torch.arange(40)):
+        assert torch.equal(unlearn(task, [6], quick, train=given).rows, whole.rows)
+    for train in (np.arange(240) < 40, [0.5], "train", [240]):
+        with pytest.raises(ValueError, match="train must|in train must lie between 0 and 239"):
+            unlearn(task, [6], quick, train=train)
+
+
+@pytest.mark.parametrize("size", [3, 5, 8, 10**9])
+def test_a_batch_holds_no_note_twice_and_never_more_than_there_are(size):
+    forget, retain = np.arange(7), np.arange(100, 105)
+    batches = list(_batches(forget, retain, LoopConfig(batch_size=size, epochs=2)))
+    seen = [kept for _, (_, kept) in batches]
+    assert all(len(set(kept)) == len(kept) == min(size, 5) or size < 5 for kept in seen)
+    assert len(np.unique(np.concatenate(seen)[:5])) == 5  # all, before one comes again
+    for epoch in (1, 2):
+        asked = np.concatenate([lost for e, (lost, _) in batches if e == epoch])
+        assert sorted(asked) == forget.tolist()
 
 
 def test_a_softmax_gives_the_mass_of_the_class_back_to_the_others():

@@ -17,7 +17,7 @@ from steu._errors import check_choice
 from steu._io import atomic_path, read_json, sha256, write_json
 from steu.data.labels import RESERVED, label_index
 from steu.data.splits import SPLITS
-from steu.data.texts import BLANK, digest_of
+from steu.data.texts import blank, digest_of
 
 BATCH = 512  # stays whose texts are taken together: some 5 MB of discharge summaries
 
@@ -294,7 +294,7 @@ def _validate(frame: pd.DataFrame, labels: Sequence[str], name: str) -> None:
             "stay_id; sort them"
         )
     if "text" in frame:
-        empty = np.flatnonzero(frame["text"].fillna("").str.strip(BLANK).eq("").to_numpy())
+        empty = np.flatnonzero(blank(pa.array(frame["text"].fillna(""), pa.large_string())))
         if len(empty):
             raise ValueError(
                 f"cohort {name}: {len(empty)} stays have an empty text, first in row {empty[0]}; "

@@ -15,6 +15,8 @@ from tokenizers import Tokenizer
 from transformers import AutoConfig, PreTrainedConfig, PreTrainedTokenizerBase
 
 from steu._io import atomic_path, read_json, write_json
+from steu._numbers import check_whole
+from steu.data.given import check_text
 from steu.data.texts import TextDigest, digest_of
 
 CHUNK = 256  # notes a tokenizer call: enough to keep its threads busy; 100 MB for a window of 512
@@ -165,14 +167,14 @@ def encode_in_memory(
     Raises
     ------
     ValueError
-        If `max_length` leaves no room for text or exceeds the model's window, or there is no text.
+        If `max_length` leaves no room for text or exceeds the model's window, there is no text, or
+        one is none.
     """
     check_window(max_length, tokenizer.model_max_length)
     if not len(texts):
         raise ValueError("texts are empty; expected at least one document")
     for i, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise ValueError(f"texts must be str; found {text!r} in row {i}: leave it out")
+        check_text(text, i)
     notes = list(encode_window(texts, window_tokenizer(tokenizer, max_length), max_length))
     return EncodedNotes(
         ids=np.concatenate(notes).astype(_dtype(tokenizer)),
@@ -183,6 +185,7 @@ def encode_in_memory(
 
 def check_window(max_length: int, longest: int) -> None:
     """Refuse a window that leaves no room for text or exceeds what the model can take."""
+    check_whole("max_length", max_length)
     if not 3 <= max_length <= longest:
         raise ValueError(
             f"max_length must lie between 3 and the model's window of {longest} tokens; "

@@ -119,6 +119,32 @@ def check_precision(model: PreTrainedModel) -> None:
         )
 
 
+@torch.no_grad()
+def check_weights(model: PreTrainedModel) -> None:
+    """Refuse a model without weights, or with weights that are no numbers.
+
+    A bias of −∞ in the head is one: it silences a class.
+
+    Raises
+    ------
+    ValueError
+        Naming the first such parameter.
+    """
+    kind = type(model).__name__
+    for name, parameter in model.named_parameters():
+        if parameter.is_meta:
+            raise ValueError(
+                f"{kind} lies on the device 'meta', where {name} has no values; load its weights "
+                "with from_pretrained"
+            )
+        finite = parameter.isfinite() if parameter.ndim > 1 else ~parameter.isnan()
+        if not finite.all():
+            raise ValueError(
+                f"{name} of {kind} holds {float(parameter[~finite][0])}: its training diverged, or "
+                "its file is damaged; take a sound copy, or train it anew"
+            )
+
+
 def embedding_of(model: PreTrainedModel) -> nn.Embedding:
     """The model's token embedding, (V, H), as `check_embedding` found it to be."""
     return cast(nn.Embedding, model.get_input_embeddings())

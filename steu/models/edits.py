@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from steu._errors import shown
 from steu._io import check_replaceable
 from steu.data.encoding import EncodedNotes
 from steu.models.origin import Origin
@@ -55,6 +56,11 @@ class Edit(ABC):
     def of_tensors(cls, tensors: dict[str, torch.Tensor], **known: Any) -> Self:
         """The edit that holds them, with the fields that are `known` of it."""
 
+    @classmethod
+    def made_of(cls, tensors: dict[str, torch.Tensor]) -> bool:
+        """Whether tensors of these names and shapes make one."""
+        return True
+
     @property
     def bytes_stored(self) -> int:
         """Bytes of all it holds, as they are kept on disk."""
@@ -64,14 +70,26 @@ class Edit(ABC):
         """Notes whose features it can change, (N,) bool: every one, if it is not sparse."""
         return np.ones(len(notes), dtype=bool)
 
+    def check_belongs(self, model: PreTrainedModel) -> None:
+        """Refuse another model than the one that it was made for, if it knows that.
+
+        Raises
+        ------
+        ValueError
+            If the weights are others, or the outputs stand in another order.
+        """
+        if self.origin is not None:
+            self.origin.check(model, None, name="the edit")
+
     def save_pretrained(self, folder: str | Path, **facts: Any) -> None:
         """Write the edit with what it belongs to, and any JSON `facts`; no pickle.
 
         Raises
         ------
         ValueError
-            If it does not know its model, as an edit that no method here made, or the folder holds
-            anything but an edit, which would be replaced.
+            If it does not know its model, as an edit that no method here made, a fact is no JSON or
+            bears a name that has a meaning, or the folder holds anything but an edit, which would
+            be replaced.
         """
         check_replaceable(folder, FILES)
         if self.origin is None:
@@ -79,7 +97,18 @@ class Edit(ABC):
                 "the edit does not say which model it is for; give it one with "
                 "dataclasses.replace(edit, origin=steu.Origin.of(model, tokenizer))"
             )
-        write_tensors(folder, self.tensors(), facts | vars(self.origin))
+        own = vars(self.origin)
+        taken = [name for name in own if str(facts.get(name, own[name])) != str(own[name])]
+        if taken:
+            raise ValueError(
+                f"the edit itself says what its {taken[0]} is; give that fact another name"
+            )
+        if not isinstance(facts.get("history", []), (list, tuple)):
+            raise ValueError(
+                f"history must be a list, an entry a step, as edit.history; found "
+                f"{shown(facts['history'])}"
+            )
+        write_tensors(folder, self.tensors(), {"kind": type(self).__name__} | facts | own)
 
     @classmethod
     def from_pretrained(
@@ -94,10 +123,15 @@ class Edit(ABC):
         Raises
         ------
         ValueError
-            If the files were altered, or the edit was made for another model, for outputs in
-            another order, or, where one is given, for another tokenizer.
+            If the files were altered, or the edit is of another kind, or was made for another
+            model, for outputs in another order, or, where one is given, for another tokenizer.
         """
         tensors, facts = read_tensors(folder)
+        if not cls.made_of(tensors):
+            raise ValueError(
+                f"{folder} holds no {cls.__name__}: it was saved as {facts.get('kind', 'another')} "
+                f"with {', '.join(list(tensors)[:3])}; read it with the class it was made by"
+            )
         origin = Origin(facts["model"], facts.get("tokenizer"), tuple(facts.get("labels", ())))
         origin.check(model, tokenizer, name=str(folder))
         here = {name: value.to(model.device) for name, value in tensors.items()}

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
+from scipy.sparse import issparse
 from scipy.special import logsumexp
 from transformers import PreTrainedModel
+
+from steu._errors import shown, suggestion
 
 Outputs = Literal["sigmoid", "softmax"]
 
@@ -44,11 +49,12 @@ def name_outputs(model: PreTrainedModel, labels: Sequence[str] | None) -> tuple[
         If they are more or fewer, one comes twice, or they are the model's in another order.
     """
     if labels is None:
-        return labels_of(model)
+        return _distinct(labels_of(model), where=f"id2label of {type(model).__name__}")
+    labels = _names(labels)
     if len(labels) != n_labels_of(model):
         raise ValueError(
             f"{type(model).__name__} has {n_labels_of(model)} outputs; found {len(labels)} "
-            f"labels ({', '.join(map(str, labels))}): name each output once, in its order"
+            f"labels ({', '.join(labels)}): name each output once, in its order"
         )
     own = labels_of(model)
     if len(set(labels)) < len(labels) or (set(labels) == set(own) and tuple(labels) != own):
@@ -57,6 +63,27 @@ def name_outputs(model: PreTrainedModel, labels: Sequence[str] | None) -> tuple[
             "once, in that order"
         )
     return tuple(labels)
+
+
+def _distinct(names: tuple[str, ...], *, where: str) -> tuple[str, ...]:
+    for c, name in enumerate(names):
+        if name in names[:c]:
+            raise ValueError(
+                f"{where} calls outputs {names.index(name)} and {c} both {name!r}; give each a "
+                "name of its own there, or by labels"
+            )
+    return names
+
+
+def _names(labels: object) -> list[str]:
+    """Names as a caller gives them, read once."""
+    if isinstance(labels, str) or not isinstance(labels, Iterable):
+        raise ValueError(f"labels must be a list of names, one an output; found {shown(labels)}")
+    names = list(labels)
+    odd = [c for c, name in enumerate(names) if not isinstance(name, str)]
+    if odd:
+        raise ValueError(f"labels must be text; found {shown(names[odd[0]])} for output {odd[0]}")
+    return names
 
 
 def in_order(targets: Any, labels: tuple[str, ...]) -> Any:
@@ -96,7 +123,7 @@ def read_targets(targets: object, model: PreTrainedModel) -> tuple[np.ndarray, O
     Raises
     ------
     ValueError
-        If they are anything else, or contradict the model.
+        If they are anything else, or contradict the model, or its problem_type is unknown.
     """
     kind, n_labels = type(model).__name__, n_labels_of(model)
     values = _numbers(targets)
@@ -105,6 +132,12 @@ def read_targets(targets: object, model: PreTrainedModel) -> tuple[np.ndarray, O
         raise ValueError(
             f"{kind} has problem_type {problem!r} and {n_labels} outputs; expected a classifier "
             "with 'multi_label_classification' or 'single_label_classification'"
+        )
+    if problem is not None and problem not in [*_BY_PROBLEM]:
+        raise ValueError(
+            f"{kind} has problem_type {problem!r} ({suggestion(problem, _BY_PROBLEM)}); set "
+            "model.config.problem_type to 'single_label_classification' if its outputs exclude "
+            "each other, else to 'multi_label_classification'"
         )
     outputs = _BY_PROBLEM.get(problem or "", "softmax" if values.ndim == 1 else "sigmoid")
     if values.ndim == 1:
@@ -139,13 +172,28 @@ def read_targets(targets: object, model: PreTrainedModel) -> tuple[np.ndarray, O
 
 
 def _numbers(targets: object) -> np.ndarray:
+    if issparse(targets):
+        raise ValueError("targets are a sparse matrix; expected an array: give targets.toarray()")
     try:
         return np.asarray(targets).astype(float)
     except (TypeError, ValueError) as error:
-        raise ValueError(
-            "targets must be numbers, a column a label; turn lists of names into them with "
-            "sklearn.preprocessing.MultiLabelBinarizer"
-        ) from error
+        raise ValueError(f"targets must be numbers, a column a label; {_odd(targets)}") from error
+
+
+def _odd(targets: Any) -> str:
+    """What keeps targets from being numbers, and the mend."""
+    given = targets.to_numpy() if hasattr(targets, "to_numpy") else targets
+    for row, cells in enumerate(given if isinstance(given, Iterable) else [given]):
+        many = isinstance(cells, Iterable) and not isinstance(cells, str)
+        for cell in cells if many else [cells]:
+            if cell is None or cell is pd.NA or cell is pd.NaT:
+                return f"row {row} holds no value: leave out notes whose label is not known"
+            if not isinstance(cell, (Real, np.bool_)):
+                return (
+                    f"found {shown(cell)} in row {row}: turn lists of names into them with "
+                    "sklearn.preprocessing.MultiLabelBinarizer"
+                )
+    return "found rows of several lengths: give each note a 0 or 1 for every label"
 
 
 def _one_hot(classes: np.ndarray, outputs: Outputs, n_labels: int) -> np.ndarray:

@@ -21,7 +21,14 @@ def write_tensors(
     tensors: dict[str, torch.Tensor],
     facts: dict[str, Any],
 ) -> None:
-    """Write both files, whole or not at all."""
+    """Write both files, whole or not at all.
+
+    Raises
+    ------
+    ValueError
+        If a fact is no JSON, or bears a name of what vouches for the rest.
+    """
+    _check_facts(facts)
     with atomic_path(folder) as beside:
         beside.mkdir()
         values = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
@@ -53,6 +60,21 @@ def read_tensors(folder: str | Path) -> tuple[dict[str, torch.Tensor], dict[str,
             "sound copy"
         )
     return load_file(folder / TENSORS), facts
+
+
+def _check_facts(facts: dict[str, Any]) -> None:
+    for name, value in facts.items():
+        if name in ("seal", "tensors"):
+            raise ValueError(
+                f"no fact can be named {name!r}: the file says it of itself; rename it"
+            )
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError) as error:  # of numpy, a path; not finite, or in itself
+            raise ValueError(
+                f"the fact {name!r} is no JSON ({error}); give finite numbers, text, or lists and "
+                "dicts of them: float(number), array.tolist(), str(path)"
+            ) from error
 
 
 def _seal(facts: dict[str, Any]) -> str:

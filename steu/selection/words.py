@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -10,10 +11,29 @@ from transformers import PreTrainedTokenizerBase
 from steu.data.encoding import EncodedNotes
 
 
-def stop_word_ids(tokenizer: PreTrainedTokenizerBase, words: list[str]) -> tuple[int, ...]:
-    """Ids of the words that are one token of the vocabulary; the others cannot be excluded."""
-    vocabulary = tokenizer.get_vocab()
-    return tuple(sorted(vocabulary[word] for word in words if word in vocabulary))
+def stop_word_ids(tokenizer: PreTrainedTokenizerBase, words: Sequence[str]) -> tuple[int, ...]:
+    """Ids of words that are one token each, as the tokenizer cuts them, ascending.
+
+    Raises
+    ------
+    ValueError
+        If it cuts a word into several pieces, each of which is of other words too, or knows none.
+    """
+    vocabulary, special = tokenizer.get_vocab(), set(tokenizer.all_special_ids)
+    found: set[int] = set()
+    for word in words:
+        # Byte-level vocabularies know a word in two forms: at the beginning of a text, and later.
+        forms = [tokenizer.encode(form, add_special_tokens=False) for form in (word, f" {word}")]
+        forms.append([vocabulary[word]] if word in vocabulary else [])  # or a piece, "##itis"
+        whole = {ids[0] for ids in forms if len(ids) == 1} - special
+        if not whole:
+            pieces = ", ".join(tokenizer.convert_ids_to_tokens(forms[0])) or "nothing"
+            raise ValueError(
+                f"stop_words: expected words of one token, but this tokenizer makes {pieces} of "
+                f"{word!r}: leave it out, or name those pieces that are not to be chosen"
+            )
+        found |= whole
+    return tuple(sorted(found))
 
 
 def words_with_token(

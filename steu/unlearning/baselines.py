@@ -17,6 +17,7 @@ from steu.models.heads import copy_of_head, head_name, trainable_head
 from steu.models.inference import extract_features, features_of, frozen, on_device
 from steu.task import ForgetTask
 from steu.unlearning.dense_edit import LayerEdit, last_layers
+from steu.unlearning.given import notes_to_train
 from steu.unlearning.gradients import gradients_of, summed
 from steu.unlearning.loop import (
     Batches,
@@ -62,7 +63,7 @@ def edit_layers(
     if task.outputs != "sigmoid":
         raise ValueError(f"{rival} is defined for independent sigmoids; this model has a softmax")
     config, model, method = config or LayerConfig(), task.model, RIVALS[rival]
-    train = task.train if train is None else train
+    train = notes_to_train(task, train)
     ascents = min(method.ascents, max(config.epochs - 1, 1))  # the last epoch repairs
     batches = in_turns(forget_and_retain_batches(task, train, config), ascents=ascents)
     origin = task.origin

@@ -10,8 +10,10 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from steu._numbers import check_whole
 from steu.selection.counts import count_tokens
 from steu.task import ForgetTask
+from steu.unlearning.given import token_ids_of
 from steu.unlearning.sparse_edit import SparseEdit
 
 RARE = 5  # occurrences in training notes below which a token is not eligible for selection either
@@ -32,7 +34,7 @@ def blind_rows(task: ForgetTask, token_ids: np.ndarray, *, seed: int = 0) -> Spa
     Raises
     ------
     ValueError
-        If there are fewer other tokens than are selected.
+        If there are fewer other tokens than are selected, or a token is unknown.
 
     Examples
     --------
@@ -42,7 +44,8 @@ def blind_rows(task: ForgetTask, token_ids: np.ndarray, *, seed: int = 0) -> Spa
     >>> bool((blind.rows == task.model.get_input_embeddings().weight[chosen]).any())
     False
     """
-    token_ids = np.asarray(token_ids).astype(np.int64)
+    token_ids = token_ids_of(token_ids, task.notes.vocab_size)
+    check_whole("seed", seed)
     counts = count_tokens(task.notes)[task.train]
     with_class = task.is_forget[task.train]
     n_forget, n = (np.asarray(part.sum(axis=0)).ravel() for part in (counts[with_class], counts))

@@ -17,6 +17,7 @@ from steu.models.heads import copy_of_head
 from steu.models.hidden_states import HEAD, hidden_states
 from steu.models.layers import encoder_layers
 from steu.task import ForgetTask
+from steu.unlearning.given import notes_to_train
 from steu.unlearning.leace import ErasedFeatures, fit_eraser
 
 PARTS = ("mean", "left", "right")
@@ -65,6 +66,11 @@ class ScrubbedLayers(Edit):
         return {part: torch.stack([getattr(one, part) for one in self.maps]) for part in PARTS}
 
     @classmethod
+    def made_of(cls, tensors: dict[str, torch.Tensor]) -> bool:
+        """Whether they are as many vectors as maps, by these names."""
+        return tensors.keys() == {*PARTS} and tensors[PARTS[0]].ndim == 2
+
+    @classmethod
     def of_tensors(cls, tensors: dict[str, torch.Tensor], **known: Any) -> ScrubbedLayers:
         """The maps that they make."""
         vectors = zip(*(tensors[part] for part in PARTS), strict=True)
@@ -83,7 +89,7 @@ def scrub_layers(task: ForgetTask, *, train: np.ndarray | None = None) -> Scrubb
     ValueError
         If the notes lack one of the two kinds, or the encoder's layers are not found.
     """
-    train = task.train if train is None else train
+    train = notes_to_train(task, train)
     n_places = len(encoder_layers(task.model)) + 1
     edit = ScrubbedLayers((), origin=task.origin)
     for place in range(n_places + 1):

@@ -10,6 +10,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from steu.task import ForgetTask
 from steu.unlearning.dense_edit import LayerEdit, head_parameters, last_layers
+from steu.unlearning.given import notes_to_train
 from steu.unlearning.gradients import Loss, gradients_of, mean_square
 from steu.unlearning.loop import LoopConfig, forget_and_retain_batches
 
@@ -49,7 +50,7 @@ def dampen(
     """
     if task.outputs != "sigmoid":
         raise ValueError("dampening is defined here for sigmoids; this model has a softmax")
-    train = task.train if train is None else train
+    train = notes_to_train(task, train)
     next(iter(forget_and_retain_batches(task, train, LoopConfig())))  # refuses what has no notes
     generator = np.random.default_rng(seed)
     notes = generator.choice(train, n_fisher)

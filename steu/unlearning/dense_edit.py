@@ -66,6 +66,11 @@ class LayerEdit(Edit):
         return self.values
 
     @classmethod
+    def made_of(cls, tensors: dict[str, torch.Tensor]) -> bool:
+        """Whether all are named as parameters within a model, and none as a factor."""
+        return all("." in n and not n.startswith(("down.", "up.")) for n in tensors)
+
+    @classmethod
     def of_tensors(cls, tensors: dict[str, torch.Tensor], **known: Any) -> LayerEdit:
         """The edit that holds them."""
         return cls(tensors, **known)

@@ -17,10 +17,12 @@ from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
 from steu._errors import Diverged
+from steu._numbers import check_number, check_whole
 from steu.models.checks import embedding_of
 from steu.selection.counts import count_tokens
 from steu.selection.scores import log_odds_scores
 from steu.task import ForgetTask
+from steu.unlearning.given import check_said, notes_to_train, token_ids_of
 from steu.unlearning.sparse import both_losses
 from steu.unlearning.sparse_edit import SparseEdit
 
@@ -53,7 +55,7 @@ def collapse_rows(
     Raises
     ------
     ValueError
-        If there are fewer other tokens in the notes than rows.
+        If there are fewer other tokens in the notes than rows, or a token is unknown.
 
     Examples
     --------
@@ -62,8 +64,10 @@ def collapse_rows(
     >>> bool((edit.rows == edit.rows[0]).all())
     True
     """
-    token_ids = np.asarray(token_ids).astype(np.int64)
-    train = task.train if train is None else train
+    token_ids = token_ids_of(token_ids, task.notes.vocab_size)
+    check_whole("n_rows", n_rows)
+    check_whole("seed", seed, most=2**32 - 1)  # all that scikit-learn takes
+    train = notes_to_train(task, train)
     counts = count_tokens(task.notes)[train]
     often = np.asarray(counts.sum(axis=0)).ravel().astype(np.float64)
     others = np.setdiff1d(np.flatnonzero(often), token_ids)
@@ -133,7 +137,8 @@ def erase(
     Raises
     ------
     ValueError
-        If the notes lack one of the two kinds, or no token is left.
+        If the notes lack one of the two kinds, no token is left, or the model never says one of
+        its labels.
 
     Examples
     --------
@@ -142,7 +147,10 @@ def erase(
     >>> edit.history[-1]["forget_loss"] < edit.history[0]["forget_loss"]
     True
     """
-    train = task.train if train is None else train
+    check_number("utility_weight", utility_weight)
+    check_number("ridge", ridge)
+    check_said(task)
+    train = notes_to_train(task, train)
     forgotten, retained = train[task.is_forget[train]], train[~task.is_forget[train]]
     if not len(forgotten) or not len(retained):
         raise ValueError(

@@ -9,6 +9,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from steu.task import ForgetTask
 from steu.unlearning.dense_edit import LayerEdit, head_parameters, last_layers
+from steu.unlearning.given import notes_to_train
 from steu.unlearning.gradients import gradients_of, mean_square, summed
 from steu.unlearning.loop import LoopConfig, forget_and_retain_batches
 
@@ -50,7 +51,7 @@ def influence_edit(
     """
     if task.outputs != "sigmoid":
         raise ValueError("influence weighting is defined for sigmoids; this model has a softmax")
-    model, train = task.model, task.train if train is None else train
+    model, train = task.model, notes_to_train(task, train)
     next(iter(forget_and_retain_batches(task, train, LoopConfig())))  # refuses what has no notes
     forget = train[task.is_forget[train]]
     sample = np.random.default_rng(seed).choice(train, min(n_fisher, len(train)), replace=False)

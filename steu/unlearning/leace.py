@@ -16,6 +16,7 @@ from transformers import PreTrainedModel
 from steu.models.edits import Edit
 from steu.models.heads import copy_of_head, head_of
 from steu.task import ForgetTask
+from steu.unlearning.given import notes_to_train
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +62,11 @@ class ErasedFeatures(Edit):
         return {"mean": self.mean, "left": self.left, "right": self.right}
 
     @classmethod
+    def made_of(cls, tensors: dict[str, torch.Tensor]) -> bool:
+        """Whether they are three vectors of these names."""
+        return tensors.keys() == {"mean", "left", "right"} and tensors["mean"].ndim == 1
+
+    @classmethod
     def of_tensors(cls, tensors: dict[str, torch.Tensor], **known: Any) -> ErasedFeatures:
         """The map that they make."""
         return cls(tensors["mean"], tensors["left"], tensors["right"], **known)
@@ -85,7 +91,7 @@ def leace_edit(task: ForgetTask, *, train: np.ndarray | None = None) -> ErasedFe
     >>> erased.left.shape
     torch.Size([32])
     """
-    train = task.train if train is None else train
+    train = notes_to_train(task, train)
     return fit_eraser(task.features(train), task, train)
 
 

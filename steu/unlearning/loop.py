@@ -11,8 +11,10 @@ import torch
 from torch import nn
 
 from steu._errors import check_choice, check_losses
+from steu._numbers import check_number, check_whole
 from steu.models.heads import HeadPart
 from steu.task import ForgetTask
+from steu.unlearning.given import check_said, notes_to_train
 
 Losses = tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # total with its graph, forget, utility
 Batches = Iterable[tuple[int, tuple[np.ndarray, np.ndarray]]]  # epoch, (forget, retain) notes
@@ -24,7 +26,7 @@ class LoopConfig:
     """What training any edit needs. Only the 5 epochs are the paper's [D]; the rest are ours."""
 
     epochs: int = 5  #: passes over the forget notes, as in the paper [D]
-    batch_size: int = 16  #: forget notes a step, beside as many retain notes
+    batch_size: int = 16  #: forget notes a step, beside as many retain notes, or all there are
     learning_rate_head: float = 1e-2  #: with less, the head alone may not even silence the class
     utility_weight: float = 1.0  #: the two losses are means in the same unit, nats a label
     drift_weight: float = 0.0  #: mean squared distance of what is edited to what it was
@@ -33,14 +35,13 @@ class LoopConfig:
     seed: int = 0  #: order of the notes
 
     def __post_init__(self) -> None:
-        rates = [f.name for f in fields(self) if f.name.startswith("learning_rate")]
-        for name in ("epochs", "batch_size", *rates):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be positive; found {getattr(self, name)}")
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if f.type in ("int", int):
+                check_whole(f.name, value, least=0 if f.name == "seed" else 1)
+            elif f.type in ("float", float):
+                check_number(f.name, value, positive=not f.name.endswith("_weight"))
         check_choice(self.head, get_args(HeadPart), what="part of the head")
-        for name in ("utility_weight", "drift_weight"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must be 0 or more; found {getattr(self, name)}")
 
     def faster(self, factor: float, head: float | None = None) -> Self:
         """The same with all learning rates multiplied, the head's by its own factor if given."""
@@ -99,15 +100,19 @@ def head_group(head: nn.Module, config: LoopConfig) -> list[dict[str, Any]]:
     return [{"params": trained, "lr": config.learning_rate_head}] if trained else []
 
 
-def forget_and_retain_batches(task: ForgetTask, train: np.ndarray, config: LoopConfig) -> Batches:
+def forget_and_retain_batches(
+    task: ForgetTask, train: np.ndarray | None, config: LoopConfig
+) -> Batches:
     """Pairs of a batch with the class and one without, for every epoch of `config`.
 
     Raises
     ------
     ValueError
-        If the notes `train` lack one of the two kinds.
+        If the notes `train` lack one of the two kinds, or the model never says one of its labels.
     """
     task.check_unchanged()
+    check_said(task)
+    train = notes_to_train(task, train)
     with_class = task.is_forget[train]
     forget, retain = train[with_class], train[~with_class]
     if not len(forget) or not len(retain):
@@ -124,10 +129,11 @@ def _batches(
     """(epoch, (forget batch, retain batch)); retain notes are drawn without repeats till spent."""
     generator = np.random.default_rng(config.seed)
     pool = np.empty(0, dtype=np.int64)
+    size, n_retain = config.batch_size, min(config.batch_size, len(retain))
     for epoch in range(1, config.epochs + 1):
         order = generator.permutation(forget)
-        for start in range(0, len(order), config.batch_size):
-            while len(pool) < config.batch_size:
+        for start in range(0, len(order), size):
+            while len(pool) < n_retain:
                 pool = np.concatenate([pool, generator.permutation(retain)])
-            chosen, pool = pool[: config.batch_size], pool[config.batch_size :]
-            yield epoch, (order[start : start + config.batch_size], chosen)
+            chosen, pool = pool[:n_retain], pool[n_retain:]
+            yield epoch, (order[start : start + size], chosen)

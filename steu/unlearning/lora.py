@@ -49,7 +49,7 @@ def lora_edit(
         raise ValueError(
             f"adapters know no drift; drift_weight must be 0, found {config.drift_weight}"
         )
-    batches = forget_and_retain_batches(task, task.train if train is None else train, config)
+    batches = forget_and_retain_batches(task, train, config)
     origin, prefix = task.origin, f"{head_name(task.model)}."
     task.teacher  # noqa: B018  read before anything is trained
     linear = {name for name, module in task.model.named_modules() if isinstance(module, nn.Linear)}

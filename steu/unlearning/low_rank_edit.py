@@ -59,6 +59,11 @@ class LowRankEdit(Edit):
         return {f"{part}.{name}": v for part, own in parts.items() for name, v in own.items()}
 
     @classmethod
+    def made_of(cls, tensors: dict[str, torch.Tensor]) -> bool:
+        """Whether all are named as a factor or of the head."""
+        return all(name.startswith(("down.", "up.", "head.")) for name in tensors)
+
+    @classmethod
     def of_tensors(cls, tensors: dict[str, torch.Tensor], **known: Any) -> LowRankEdit:
         """The edit that holds them."""
         parts: dict[str, dict[str, torch.Tensor]] = {"down": {}, "up": {}, "head": {}}

@@ -10,6 +10,7 @@ import torch
 from steu.models.checks import embedding_of
 from steu.selection.counts import count_tokens
 from steu.task import ForgetTask
+from steu.unlearning.given import notes_to_train, token_ids_of
 from steu.unlearning.sparse_edit import SparseEdit
 
 
@@ -51,8 +52,8 @@ def matched_rows(
     >>> edit.rows.shape
     torch.Size([4, 32])
     """
-    token_ids = np.asarray(token_ids).astype(np.int64)
-    share = share_difference(task, task.train if train is None else train)
+    token_ids = token_ids_of(token_ids, task.notes.vocab_size)
+    share = share_difference(task, notes_to_train(task, train))
     own = SparseEdit.identity(task.model, torch.from_numpy(token_ids)) if start is None else start
     here = torch.from_numpy(share[token_ids]).to(own.rows)
     if not here.square().sum() > 0:

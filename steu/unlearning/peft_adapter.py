@@ -23,13 +23,14 @@ def save_peft(edit: SparseEdit, folder: str | Path, *, model: PreTrainedModel) -
     Raises
     ------
     ValueError
-        If the edit holds no rows, PEFT is not installed, or the folder holds anything but an
-        adapter, which would be replaced.
+        If the edit holds no rows or is another model's, PEFT is not installed, or the folder holds
+        anything but an adapter, which would be replaced.
     """
     if hasattr(model, "peft_config"):
         raise ValueError("model bears adapters already; give the plain model, or merge_and_unload")
     if not len(edit.token_ids):
         raise ValueError("an adapter needs at least one row; this edit changes the head alone")
+    edit.check_belongs(model)
     try:
         from peft import TrainableTokensConfig
     except ImportError as error:

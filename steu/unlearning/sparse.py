@@ -13,6 +13,7 @@ from steu.models.checks import embedding_of
 from steu.models.heads import copy_of_head, trainable_head
 from steu.models.inference import features_of, frozen, on_device
 from steu.task import ForgetTask
+from steu.unlearning.given import token_ids_of
 from steu.unlearning.loop import (
     LoopConfig,
     Losses,
@@ -70,7 +71,8 @@ def unlearn(
     Raises
     ------
     ValueError
-        If there is nothing to train, no note with or without the class, or an unknown token.
+        If there is nothing to train, no note with or without the class, or an unknown token, or
+        the model never says one of its labels.
 
     Examples
     --------
@@ -80,16 +82,10 @@ def unlearn(
     torch.Size([8, 32])
     """
     config = config or UnlearnConfig()
-    token_ids = np.asarray(token_ids)
-    if len(token_ids) and not np.issubdtype(token_ids.dtype, np.integer):
-        raise ValueError(
-            f"token_ids must be numbers; found {str(token_ids[0])!r}: take "
-            "tokenizer.convert_tokens_to_ids(words)"
-        )
-    token_ids = token_ids.astype(np.int64)
+    token_ids = token_ids_of(token_ids, embedding_of(task.model).num_embeddings)
     if config.head == "none" and not len(token_ids):
         raise ValueError("nothing to train: no token is selected and head is 'none'")
-    batches = forget_and_retain_batches(task, task.train if train is None else train, config)
+    batches = forget_and_retain_batches(task, train, config)
     model, origin = task.model, task.origin  # known before anything is trained
     start = SparseEdit.identity(model, torch.from_numpy(token_ids))
     rows = start.rows.clone().requires_grad_()

@@ -46,6 +46,7 @@ class SparseEdit(Edit):
     head: dict[str, torch.Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        _check_type(self.token_ids)
         if self.token_ids.ndim != 1 or self.rows.shape[:1] != self.token_ids.shape:
             raise ValueError(
                 f"token_ids must be (k,) and rows (k, H) with the same k; found "
@@ -70,7 +71,8 @@ class SparseEdit(Edit):
     def identity(cls, model: PreTrainedModel, token_ids: torch.Tensor) -> SparseEdit:
         """The edit that replaces rows and head by what they already are."""
         table = embedding_of(model).weight
-        _check_ids(token_ids, table.shape[0])
+        _check_type(token_ids)
+        check_within(token_ids, table.shape[0], what="token ids")
         token_ids = token_ids.to(table.device)
         head = {name: v.detach().clone() for name, v in head_of(model).named_parameters()}
         return cls(token_ids, table.detach()[token_ids].clone(), head)
@@ -104,19 +106,32 @@ class SparseEdit(Edit):
 
     @torch.no_grad()
     def merge(self, model: PreTrainedModel) -> SparseEdit:
-        """Write the edit into the model; the returned edit, merged, undoes it bit for bit."""
+        """Write the edit into the model; the returned edit, merged, undoes it bit for bit.
+
+        Raises
+        ------
+        ValueError
+            If it was made for another model, or one that has another edit in it; nothing is
+            written then.
+        """
+        self.check_belongs(model)
         own = SparseEdit.identity(model, self.token_ids)
-        head = {name: own.head[name] for name in self.head}
-        inverse = replace(self, rows=own.rows, head=head, origin=None, history=())
+        table = embedding_of(model)
+        _check_rows(table, self.token_ids, self.rows)
         _load_head(head_of(model), self.head)
-        table = embedding_of(model).weight
-        table[own.token_ids] = self.rows.to(table)
-        return inverse
+        table.weight[own.token_ids] = self.rows.to(table.weight)
+        head = {name: own.head[name] for name in self.head}
+        return replace(self, rows=own.rows, head=head, origin=None, history=())
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Ids, rows and head values."""
         own = {"token_ids": self.token_ids, "rows": self.rows}
         return own | {f"head.{name}": value for name, value in self.head.items()}
+
+    @classmethod
+    def made_of(cls, tensors: dict[str, torch.Tensor]) -> bool:
+        """Whether there are ids and rows."""
+        return {"token_ids", "rows"} <= tensors.keys()
 
     @classmethod
     def of_tensors(cls, tensors: dict[str, torch.Tensor], **known: Any) -> SparseEdit:
@@ -140,12 +155,7 @@ def replaced_rows(
     ValueError
         If a token lies outside the vocabulary or the rows do not fit the table.
     """
-    _check_ids(token_ids, table.num_embeddings)
-    if rows.shape != (len(token_ids), table.embedding_dim):
-        raise ValueError(
-            f"rows must be ({len(token_ids)}, {table.embedding_dim}) for this model; "
-            f"found {tuple(rows.shape)}"
-        )
+    _check_rows(table, token_ids, rows)
     device = table.weight.device
     slots = torch.full((table.num_embeddings,), -1, device=device)
     slots[token_ids.to(device)] = torch.arange(len(token_ids), device=device)
@@ -174,16 +184,38 @@ def replaced_rows(
             handle.remove()
 
 
-def _check_ids(token_ids: torch.Tensor, vocab_size: int) -> None:
-    if len(token_ids) and not 0 <= int(token_ids.min()) <= int(token_ids.max()) < vocab_size:
+def check_within(numbers: torch.Tensor | np.ndarray, size: int, *, what: str) -> None:
+    """Refuse numbers of which one is no position among `size`, saying `what` they are.
+
+    Raises
+    ------
+    ValueError
+        With the least and the greatest.
+    """
+    if len(numbers) and not 0 <= int(numbers.min()) <= int(numbers.max()) < size:
         raise ValueError(
-            f"token ids must lie between 0 and {vocab_size - 1}; found "
-            f"{int(token_ids.min())} to {int(token_ids.max())}"
+            f"{what} must lie between 0 and {size - 1}; found "
+            f"{int(numbers.min())} to {int(numbers.max())}"
+        )
+
+
+def _check_type(token_ids: torch.Tensor) -> None:
+    if token_ids.dtype != torch.int64:  # others select rows by a mask, or not at all
+        raise ValueError(f"token_ids must be int64; found {token_ids.dtype}: take token_ids.long()")
+
+
+def _check_rows(table: nn.Embedding, token_ids: torch.Tensor, rows: torch.Tensor) -> None:
+    check_within(token_ids, table.num_embeddings, what="token ids")
+    if rows.shape != (len(token_ids), table.embedding_dim):
+        raise ValueError(
+            f"rows must be ({len(token_ids)}, {table.embedding_dim}) for this model; "
+            f"found {tuple(rows.shape)}"
         )
 
 
 @torch.no_grad()
 def _load_head(head: nn.Module, values: dict[str, torch.Tensor]) -> None:
+    """Write the values into a head; all or, where one does not fit, none."""
     own = dict(head.named_parameters())
     for name, value in values.items():
         if name not in own or own[name].shape != value.shape:
@@ -192,4 +224,5 @@ def _load_head(head: nn.Module, values: dict[str, torch.Tensor]) -> None:
                 f"the edit sets head parameter {name!r} {tuple(value.shape)}; this model has "
                 f"{found}: attach it to the model it was trained for"
             )
+    for name, value in values.items():
         own[name].copy_(value)

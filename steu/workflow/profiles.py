@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -16,7 +17,7 @@ from steu.workflow.plain_yaml import PlainLoader
 from steu.workflow.records import Record, in_words
 from steu.workflow.stages import STAGES, Stage
 
-__all__ = ["SYNTHETIC", "Backbone", "Dataset", "Profile", "load_profile"]
+__all__ = ["SYNTHETIC", "Backbone", "Dataset", "Profile", "check_dataset", "load_profile"]
 
 Precision = Literal["auto", "fp32", "bf16"]  # as in steu.models.inference, which needs torch
 _NOTEBOOKS = [stage.notebook for stage in STAGES.values()]
@@ -151,6 +152,33 @@ class Profile(Record):
                     "set it under parameters"
                 )
         return self
+
+
+class _Asked(Dataset):
+    """A dataset as the first notebook is told of it, which may ask for no class to forget."""
+
+    restricted: bool = False
+    forget_label: str = ""
+
+    @model_validator(mode="after")
+    def _forgets_one_of_its_labels(self) -> Self:
+        return self  # the page holds it against the labels that it found
+
+
+def check_dataset(values: Mapping[str, Any], *, where: str) -> None:
+    """Refuse parameters of the first notebook that no profile could give it.
+
+    Raises
+    ------
+    ValueError
+        If labels or options do not suit the layout, or one of them is of another type.
+    """
+    unused = set() if values.get("path") == SYNTHETIC else {"n_stays"}
+    told = {name: values[name] for name in values.keys() & (Dataset.model_fields.keys() - unused)}
+    try:
+        _Asked.model_validate(told)
+    except ValidationError as error:
+        raise ValueError(f"{where}: {in_words(error, Dataset)}") from error
 
 
 def load_profile(name: str, *, root: str | Path = ".") -> Profile:

@@ -11,14 +11,17 @@ from typing import Any
 
 import nbformat
 
-from steu._io import HALF, atomic_path, write_json
+from steu._io import HALF, atomic_path, read_json, write_json
 from steu.workflow.executed import NotebookError, explain, seconds_of_work, tidy
 from steu.workflow.kernel import execute
 from steu.workflow.parameters import check_parameters
+from steu.workflow.profiles import check_dataset
 from steu.workflow.provenance import provenance, provenance_cell
-from steu.workflow.stages import STAGES
+from steu.workflow.stages import STAGES, Stage
 
 __all__ = ["NotebookError", "run_notebook"]
+
+WRITTEN = ("output", "encoded", "trained")  # parameters that name folders which a page writes to
 
 
 def run_notebook(
@@ -48,8 +51,9 @@ def run_notebook(
     ------
     ValueError
         If a parameter is unknown or mistyped, if an earlier stage has left no results in a folder
-        that the notebook reads, or if a cell raised ValueError or ran out of disk space: the
-        message names the notebook and the code cell.
+        that the notebook reads, if ``output`` holds what is not this page's to replace, or if a
+        cell raised ValueError or ran out of disk space: the message names the notebook and the
+        code cell.
     NotebookError
         If a cell failed otherwise or the kernel died. The executed notebook is kept.
     """
@@ -59,7 +63,14 @@ def run_notebook(
     values = check_parameters(path, given)
     if "output" not in values:
         raise ValueError(f"{path}: needs a parameter 'output: str', the folder it writes to")
-    _check_earlier(path, values, root=root)
+    name = os.path.relpath(path, root)
+    stage = next((stage for stage in STAGES.values() if stage.path == name), None)
+    if stage:
+        _check_earlier(stage, values, root=root)
+    if stage and stage.name == "cohort":
+        check_dataset(values, where=name)
+    _check_output(name, values, root=root, read=_read_by(stage, values) if stage else {})
+    _make_folders(name, values, root=root)
     output = root / values["output"]
     for name in ("metrics.json", "provenance.json"):  # those of an earlier run
         (output / name).unlink(missing_ok=True)
@@ -100,15 +111,62 @@ def _relative(value: Any, root: Path) -> Any:
     return value
 
 
-def _check_earlier(path: Path, values: Mapping[str, Any], *, root: Path) -> None:
+def _check_earlier(stage: Stage, values: Mapping[str, Any], *, root: Path) -> None:
     """Refuse to start a stage of the project before the results that it reads are there."""
-    name = os.path.relpath(path, root)
-    stage = next((stage for stage in STAGES.values() if stage.path == name), None)
-    reads = {**stage.reads, **stage.first} if stage else {}
-    for parameter, earlier in reads.items():
+    for parameter, earlier in {**stage.reads, **stage.first}.items():
         folder = values.get(parameter)
         if folder and not (root / folder / "metrics.json").is_file():
             raise ValueError(
-                f"{name}: {parameter}={folder!r} holds no results; "
+                f"{stage.path}: {parameter}={folder!r} holds no results; "
                 f"run {STAGES[earlier].path} first, or all with make grid"
             )
+
+
+def _read_by(stage: Stage, values: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Files and folders that a page of the project is told to read, by the parameter."""
+    paths = {name: [values.get(name)] for name in (*stage.reads, *stage.first, *stage.sources)}
+    paths["options"] = [values.get("options", {}).get("notes")]
+    if stage.gathers:
+        paths[stage.gathers] = values.get(stage.gathers, [])
+    return {name: [p for p in given if p and isinstance(p, str)] for name, given in paths.items()}
+
+
+def _check_output(
+    name: str, values: Mapping[str, Any], *, root: Path, read: Mapping[str, list[str]]
+) -> None:
+    """Refuse to write where something lies that is not this page's to replace.
+
+    That is the project itself, where git would take notes along; what the page reads, by
+    parameter in `read`; and the results of another page.
+    """
+    found, output = values["output"], (root / values["output"]).resolve()
+    mend = f"{name}: output={found!r} {{}}; name a folder for this page alone, as in runs/scratch/"
+    if root.resolve().is_relative_to(output) or _holds_source(output):
+        raise ValueError(mend.format("holds a project or notebooks"))
+    for parameter, paths in read.items():
+        places = [(root / path).resolve() for path in paths]
+        if output in (place.parent if place.is_file() else place for place in places):
+            raise ValueError(mend.format(f"is where the page reads from ({parameter})"))
+    record = output / "provenance.json"
+    earlier = read_json(record).get("notebook") if record.is_file() else name
+    if earlier != name:
+        raise ValueError(mend.format(f"holds the results of {earlier}"))
+
+
+def _make_folders(name: str, values: Mapping[str, Any], *, root: Path) -> None:
+    """Make what the page writes to: where that is not possible, it is said before it computes."""
+    for parameter in WRITTEN:
+        if folder := values.get(parameter):
+            try:
+                (root / folder).mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise ValueError(
+                    f"{name}: {parameter}={folder!r} cannot be made a folder: {error.strerror}; "
+                    "name another"
+                ) from error
+
+
+def _holds_source(folder: Path) -> bool:
+    """Whether a folder holds a project, or notebooks that are not what a run left."""
+    others = (path for path in folder.glob("*.ipynb") if path.name != "notebook.ipynb")
+    return (folder / "pyproject.toml").is_file() or any(others)

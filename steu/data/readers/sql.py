@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from steu.data.labels import System
+from steu.data.texts import NOTHING
 
 
 def literal(text: str) -> str:
     """Quote a string for SQL."""
     return "'" + text.replace("'", "''") + "'"
-
-
-NOTHING = r"[\s\pZ\p{Cc}\p{Cf}]"  # a character that shows nothing, as a pattern
 
 
 def stripped(text: str) -> str:

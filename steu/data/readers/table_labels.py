@@ -55,6 +55,7 @@ def listed_labels(
     connection: duckdb.DuckDBPyConnection, path: Path, labels: Mapping[str, Any]
 ) -> tuple[str, ...]:
     """Leave `indicators` of a column that names the labels of a row; return those that are kept."""
+    _refuse_odd_choice(labels)
     delimiter, column = labels.get("delimiter"), labels["column"]
     of_lists = is_list(kind_of(path, column))
     if of_lists and delimiter:
@@ -96,6 +97,18 @@ def listed_labels(
         LEFT JOIN listed ON listed.key = stay_id GROUP BY stay_id"""
     )
     return tuple(names)
+
+
+def _refuse_odd_choice(labels: Mapping[str, Any]) -> None:
+    """Refuse numbers and texts that Python would take for a part of a list."""
+    top_n, keep = labels.get("top_n", 1), labels.get("keep", [])
+    if not isinstance(top_n, int) or isinstance(top_n, bool) or top_n < 1:
+        raise ValueError(
+            f"labels: top_n is {top_n!r}; expected how many of the most frequent labels to keep, "
+            "1 or more"
+        )
+    if isinstance(keep, str):
+        raise ValueError(f"labels: keep is {keep!r}; expected a list, such as [{keep!r}]")
 
 
 def _refuse_values(found: Sequence[str], kept: Sequence[str], *, column: str) -> None:

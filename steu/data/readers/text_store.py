@@ -13,8 +13,7 @@ import pyarrow.compute as pc
 
 from steu.data.readers.background import behind
 from steu.data.readers.mending import NO_VALUE
-from steu.data.readers.sql import NOTHING
-from steu.data.texts import BLANK
+from steu.data.texts import BLANK, blank
 
 SLICE = 2**20  # bytes of a write; larger ones were measured to be slower
 SHORT = 256  # bytes of a text that may be no text; no longer one is looked at for that
@@ -125,9 +124,8 @@ def _extents(texts: pa.StringArray) -> tuple[memoryview, np.ndarray, np.ndarray]
     sizes = _lengths(inner)
     short = np.flatnonzero(sizes <= SHORT)
     brief = pc.utf8_lower(inner.take(pa.array(short)))
-    none = pc.is_in(brief, value_set=pa.array(NO_VALUE))
-    none = pc.or_(none, pc.match_substring_regex(brief, f"^{NOTHING}*$"))
-    sizes[short[none.to_numpy(False)]] = 0
+    none = pc.is_in(brief, value_set=pa.array(NO_VALUE)).to_numpy(False)
+    sizes[short[none | blank(brief)]] = 0
     return letters, starts, starts + sizes
 
 
