@@ -15,9 +15,10 @@ import pyarrow.parquet as pq
 
 from steu._errors import check_choice
 from steu._io import atomic_path, read_json, sha256, write_json
+from steu.data.blank import blank
 from steu.data.labels import RESERVED, label_index
 from steu.data.splits import SPLITS
-from steu.data.texts import blank, digest_of
+from steu.data.texts import digest_of
 
 BATCH = 512  # stays whose texts are taken together: some 5 MB of discharge summaries
 

@@ -5,17 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-
 BLANK = " \t\n\r\f"  # white space that is no part of a text where it stands around it
-NOTHING = r"[\s\pZ\p{Cc}\p{Cf}]"  # a character that shows nothing, as RE2 writes it
-
-
-def blank(texts: pa.Array) -> np.ndarray:
-    """Which texts hold nothing that shows, (N,), bool."""
-    return pc.match_substring_regex(texts, f"^{NOTHING}*$").to_numpy(False)
 
 
 class TextDigest:

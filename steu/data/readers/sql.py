@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from steu.data.blank import NOTHING
 from steu.data.labels import System
-from steu.data.texts import NOTHING
 
 
 def literal(text: str) -> str:

@@ -11,9 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from steu.data.blank import blank
 from steu.data.readers.background import behind
 from steu.data.readers.mending import NO_VALUE
-from steu.data.texts import BLANK, blank
+from steu.data.texts import BLANK
 
 SLICE = 2**20  # bytes of a write; larger ones were measured to be slower
 SHORT = 256  # bytes of a text that may be no text; no longer one is looked at for that
