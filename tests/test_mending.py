@@ -318,6 +318,14 @@ def test_ids_are_the_same_whatever_wrote_them() -> None:
     assert mended("3e12", "2.5E1", "1.5.2") == ["3e12", "25", "1.5.2"]
     assert mended("p1\u00a0", "\u3000p1 ", "p1") == ["p1"] * 3
     assert len(set(mended("Zo\u00eb", "Zoe\u0308"))) == 1
+
+
+def test_whom_nobody_knew_is_not_one_patient(tmp_path: Path) -> None:
+    assert mended("-1", "-1.0", "Unknown", "unk", "-12") == [None, None, None, None, "-12"]
+    path = reports(tmp_path / "t.csv", patient=["-1" if i % 9 == 0 else i for i in range(60)])
+    cohort = build("table", path, **TABLE)
+    assert "-1" not in set(cohort.frame["subject_id"])
+    assert len(cohort.frame) == 60 - 7 and sum(cohort.excluded.values()) == 7
     assert mended("n/a", "#N/A", "none", "NaT", " Null ", "nanna") == [None] * 5 + ["nanna"]
 
 
@@ -372,6 +380,8 @@ LISTED = {"text": "body", "id": "id", "subject": "patient"}
         (["Uro", "Car"], {"keep": ["Uro"], "top_n": 1}, "'keep' names labels and 'top_n' counts"),
         (["Uro", "Car"], {"top_n": -1}, "top_n is -1; expected how many .*, 1 or more"),
         (["Uro", "Car"], {"top_n": "2"}, "top_n is '2'; expected how many"),
+        (["0", "1"], {}, "column what holds 0 and 1, which say whether a label is there, not"),
+        (["U\x0bro", "Car"], {}, r"a label may not be called 'U\\x0bro': take out the line breaks"),
         (["Uro", "Car"], {"keep": "Uro"}, r"keep is 'Uro'; expected a list, such as \['Uro'\]"),
     ],
 )

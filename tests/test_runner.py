@@ -8,14 +8,23 @@ import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import nbformat
 import pytest
 from stubs import write_notebook
 
 from steu._io import HALF
+from steu.audits.rounding import Grid
+from steu.experiments.references import Reading
+from steu.experiments.rivals import LAYERS_ONLY, RIVALS
+from steu.models.hardware import Precision
+from steu.models.pooling import Pooling
+from steu.selection.counts import Counting
+from steu.selection.ranking import SELECTORS
+from steu.withdrawal.request import Method
 from steu.workflow.annotations import check_type
+from steu.workflow.constraints import CHOICES
 from steu.workflow.parameters import Parameter, notebook_parameters
 from steu.workflow.runner import NotebookError, run_notebook
 
@@ -181,18 +190,47 @@ def test_unknown_and_mistyped_parameters_run_nothing(project: Path) -> None:
         ("mlp_widths", [32], [4, 4], "expected each once, found 4 twice"),
         ("erased", [256], [], "expected one or more, such as [256], found []"),
         ("readings", ["masked"], ["dropped", "dropped"], "each once, found 'dropped' twice"),
+        ("readings", ["masked"], ["droped"], "a known name, found 'droped'; did you mean dropped?"),
+        ("grids", ["bf16"], ["fp16"], "a known name, found 'fp16'; did you mean bf16?"),
+        ("counting", "notes", "note", "a known name, found 'note'; did you mean notes?"),
+        ("methods", ["steu_e"], ["steue"], "found 'steue'; did you mean steu_e?"),
+        (
+            "more_rivals",
+            ["ssd"],
+            ["sdd_layers_only"],
+            "found 'sdd_layers_only'; did you mean",
+        ),
+        ("head_width", 0, 10**6, "expected at most 65,536, found 1,000,000"),
         ("rows", [1, 2], [1, -2], "expected no negative number, found -2"),
     ],
 )
 def test_numbers_and_lists_that_no_page_can_use_are_refused(
     name: str, default: Any, value: Any, message: str
 ) -> None:
-    kind = f"list[{type(default[0]).__name__}]" if isinstance(default, list) else "int"
+    kind = type(default).__name__
+    kind = f"list[{type(default[0]).__name__}]" if isinstance(default, list) else kind
     parameter = Parameter(name, kind, default, "")
     assert parameter.check(default, where="here") == default
     with pytest.raises(ValueError, match=re.escape(f"here: parameter {name}: ")) as caught:
         parameter.check(value, where="here")
     assert message in str(caught.value)
+
+
+def test_names_to_choose_from_are_those_that_the_pages_act_on() -> None:
+    acted_on = {
+        "counting": get_args(Counting),
+        "precision": get_args(Precision),
+        "pooling": get_args(Pooling),
+        "readings": get_args(Reading),
+        "grids": get_args(Grid),
+        "selectors": SELECTORS,
+        "method": get_args(Method),
+    }
+    assert acted_on.keys() == CHOICES.keys() - {"methods", "more_rivals"}
+    assert {n: set(names) for n, names in acted_on.items()} == {
+        n: set(CHOICES[n]) for n in acted_on
+    }
+    assert {*RIVALS, *(name + LAYERS_ONLY for name in RIVALS)} <= set(CHOICES["more_rivals"])
 
 
 def test_what_is_nothing_by_default_may_be_nothing() -> None:

@@ -110,10 +110,15 @@ def check_labels(labels: Mapping[str, Sequence[str]]) -> dict[str, list[tuple[Sy
 
 
 def check_names(names: Sequence[str]) -> None:
-    """Raise ValueError unless the names are distinct, not empty and not a cohort column."""
+    """Raise ValueError unless the names are distinct, can be written, and are no cohort column."""
     for name in names:
         if not name or name.lower() in RESERVED:
             raise ValueError(f"a label may not be called {name!r}; reserved: {', '.join(RESERVED)}")
+        if any(category(character) == "Cc" for character in name):
+            raise ValueError(
+                f"a label may not be called {shown(name)}: take out the line breaks and "
+                "other marks that no page can show"
+            )
     refuse_alike(names, names)
 
 

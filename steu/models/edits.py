@@ -37,7 +37,11 @@ class Edit(ABC):
 
     @abstractmethod
     def attached(self, model: PreTrainedModel) -> AbstractContextManager[PreTrainedModel]:
-        """The model as if edited, for the length of a `with` block."""
+        """The model as if edited, for the length of a `with` block.
+
+        Whether it is the right one was asked when the edit was read; to ask again, which reads all
+        weights, is `check_belongs`.
+        """
 
     @abstractmethod
     def edited_head(self, model: PreTrainedModel) -> nn.Module:

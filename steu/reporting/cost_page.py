@@ -50,8 +50,8 @@ find?
 
 Speeds are judged as ratios within one run: what is compared took turns, so that whatever slowed the
 machine down slowed all of it. A number stands with the least and the largest of its rounds. This
-page is made from what the programs in `benchmarks/` wrote and from nothing else; where nothing was
-written, it says so. Machines were measured at different times: where two of them differ in a count
+page is made from what the programs in `benchmarks/` and the run wrote; where nothing was written,
+it says so. Machines were measured at different times: where two of them differ in a count
 that no machine changes, of parameters or notebooks, the code was another one.
 """
 

@@ -156,7 +156,7 @@ STATEMENTS = (
     Statement(
         key="as_retrained",
         claim="beyond the paper: after STEU no audit finds more of the class than in models that "
-        "were retrained without it (the verdict is *indistinguishable*)",
+        "were retrained without it (the verdict is 'indistinguishable')",
         grade="–",
         paper="audits and retrained models are not reported",
         page="notebooks/08_audit",

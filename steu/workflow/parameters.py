@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import io
-import re
 import tokenize
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,16 +14,7 @@ import nbformat
 
 from steu._errors import check_choice, suggestion
 from steu.workflow.annotations import check_type
-
-# Parameters that mean the same in every notebook: of which nothing is not a choice, which list one
-# thing or more, and which list each but once.
-_ABOVE_ZERO = re.compile(
-    "epochs|batch_size|patience|n_(bootstrap|permutations|stays|notes|steps)|note_words|"
-    "layer_rate|learning_rate.*|factors|erased|rows_tried|mlp_widths|shots"
-)
-_AT_LEAST_ONE = re.compile("factors|erased|rows_tried|readings|other_seeds|shots")
-_EACH_ONCE = re.compile("factors|readings|other_seeds|methods|mlp_widths|more_rivals|grids|shots")
-_MOST = 2**32 - 1  # of a whole number: what generators of random numbers take as a seed
+from steu.workflow.constraints import mistake
 
 
 @dataclass(frozen=True)
@@ -42,48 +32,13 @@ class Parameter:
         Raises
         ------
         ValueError
-            If `value` is not of the parameter's type, holds a whole number that is too large, or a
-            negative number where the default holds none: a count, a rate or a seed; of epochs,
-            steps and rates, also if it is 0. If it is a list of nothing where its page needs
-            something, or names a thing twice.
+            If `value` is not of the parameter's type, or cannot be a parameter of that name.
         """
         where = f"{where}: parameter {self.name}"
         value = check_type(self.type, value, where=where)
-        if mistake := self._odd_number(value) or self._odd_list(value):
-            raise ValueError(f"{where}: expected {mistake}")
+        if wrong := mistake(self.name, value, self.default):
+            raise ValueError(f"{where}: expected {wrong}")
         return value
-
-    def _odd_number(self, value: Any) -> str:
-        """What is expected of a number and found instead; "" if nothing is wrong."""
-        numbers, usual = _numbers(value), _numbers(self.default)
-        least, most = min(numbers, default=1), max(map(_whole, numbers), default=0)
-        if least < 0 <= min(usual, default=-1):
-            return f"no negative number, found {least}"
-        if least == 0 < min(usual, default=1) and _ABOVE_ZERO.fullmatch(self.name):
-            return f"more than 0, found {value}"
-        return f"at most {_MOST:,}, found {most:,}" if most > _MOST else ""
-
-    def _odd_list(self, value: Any) -> str:
-        """What is expected of a list and found instead; "" if nothing is wrong."""
-        if not isinstance(value, list):
-            return ""
-        if not value and self.default and _AT_LEAST_ONE.fullmatch(self.name):
-            return f"one or more, such as {self.default}, found []"
-        if not _EACH_ONCE.fullmatch(self.name):
-            return ""
-        twice = [one for i, one in enumerate(value) if one in value[:i]]
-        return f"each once, found {twice[0]!r} twice" if twice else ""
-
-
-def _whole(number: float) -> int:
-    """Of a whole number its size; a fraction has no limit."""
-    return abs(number) if isinstance(number, int) else 0
-
-
-def _numbers(value: Any) -> list[float]:
-    """The numbers of a value: itself, or those of a list."""
-    values = value if isinstance(value, list) else [value]
-    return [v for v in values if isinstance(v, (int, float)) and not isinstance(v, bool)]
 
 
 def notebook_parameters(path: str | Path) -> list[Parameter]:

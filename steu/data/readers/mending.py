@@ -22,6 +22,7 @@ VERSIONS |= dict.fromkeys(("10", "icd10", "icd-10"), "10")
 # offers.
 NO_VALUE = ("na", "n/a", "#n/a", "nan", "nat", "null", "<na>", "\\n", ".")
 MISSING = ("", "none", "-", *NO_VALUE)
+_NOBODY = "-1([.,]0*)?|unknown|unk"  # what an id is where software knew none
 # What a spreadsheet shows instead of a value that it could not compute, or that was too wide.
 _SPREADSHEET = r"#(NAME\?|REF!|VALUE!|NUM!|NULL!|DIV/0!|#+)"
 # DuckDB reads 09:00 PM as 9 in the morning, and passes over what else follows.
@@ -62,6 +63,8 @@ def refuse_errors(
 def mend_ids(connection: duckdb.DuckDBPyConnection, table: str, *columns: str, path: Path) -> None:
     """Ids as they were: whole numbers that went through a float, such as 900000.0; NULL for none.
 
+    None is also -1 or "unknown": all whom nobody knew would be one patient.
+
     White space and marks of a spreadsheet around them go, and letters are written with the same
     bytes everywhere.
 
@@ -92,7 +95,8 @@ def mend_ids(connection: duckdb.DuckDBPyConnection, table: str, *columns: str, p
             )
         connection.execute(
             f"UPDATE {identifier(table)} SET {name} = NULL "
-            f"WHERE {name} IS NOT NULL AND ({known(column)}) IS NULL"
+            f"WHERE {name} IS NOT NULL AND (({known(column)}) IS NULL "
+            f"OR regexp_full_match(lower({name}), '{_NOBODY}'))"
         )
         _refuse_alike(connection, table, name, path=path)
 

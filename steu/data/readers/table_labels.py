@@ -17,6 +17,7 @@ from steu.data.readers.table_files import ITEM, is_list
 from steu.data.readers.tables import kind_of
 
 MOST_LABELS, LONGEST_LABEL = 1000, 200  # of a column that names them, and characters of one
+_YES_NO = {"0", "1", "true", "false"}  # of a column that is one label
 
 
 def indicator_columns(
@@ -134,6 +135,11 @@ def _refuse_values(found: Sequence[str], kept: Sequence[str], *, column: str) ->
                 f"{column} holds {shown(value)}, of which a part is a label too: name what stands "
                 "between them as delimiter, or keep it by name if it is one label"
             )
+    if found and not kept and {value.lower() for value in found} <= _YES_NO:
+        raise ValueError(
+            f"{column} holds {' and '.join(found)}, which say whether a label is there, not "
+            "which one: name a column of them for each label, two or more, or a column of names"
+        )
     missing = next((v for v in found if v.lower() in MISSING and v not in kept), None)
     if missing is not None:
         raise ValueError(
