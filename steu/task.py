@@ -15,7 +15,7 @@ from steu._errors import check_choice
 from steu._numbers import check_whole
 from steu.data.encoding import EncodedNotes, check_window, encode_in_memory, window_of
 from steu.data.given import check_length, listed
-from steu.data.splits import SPLITS, read_groups, splits_of
+from steu.data.splits import FRACTIONS, SPLITS, read_groups, splits_of
 from steu.evaluation.metrics import check_answers, group_weights, retained, tune_thresholds
 from steu.models.checks import (
     check_embedding,
@@ -32,7 +32,6 @@ from steu.models.outputs import in_order, log_odds, name_outputs, read_targets
 from steu.models.teacher import Teacher
 from steu.models.weights import check_tokenizer, state_of, tokenizer_hash, weights_hash
 
-FRACTIONS = (0.6, 0.15, 0.25)  # of the groups, for training, validation and test
 MOST_KEPT = 256 * 2**20  # bytes of features under edits that a task holds; one edit's in any case
 
 
@@ -164,7 +163,6 @@ class ForgetTask:
         self.teacher, self.thresholds  # noqa: B018  computed here if they were not yet, for both
         other = copy.copy(self)
         other.forget = self.labels.index(label)
-        other._read = {}
         vars(other).pop("is_forget", None)
         return other
 
@@ -234,12 +232,14 @@ class ForgetTask:
         return tune_thresholds(self.targets[index], self.log_odds(index))
 
     def weights(self, split: str = "test") -> np.ndarray:
-        """Bootstrap weights of a split's notes, (1 + n_bootstrap, n); the same for every method."""
+        """Bootstrap weights of a split's notes, (1 + n_bootstrap, n); the same for every method.
+
+        Splits are drawn apart: of one seed, as many patients would be drawn alike in each.
+        """
         if split not in self._weights:
             groups = self.groups[self.index(split)]
-            self._weights[split] = group_weights(
-                groups, n_bootstrap=self.n_bootstrap, seed=self.seed
-            )
+            seed = self.seed if split == "test" else [self.seed, SPLITS.index(split)]
+            self._weights[split] = group_weights(groups, n_bootstrap=self.n_bootstrap, seed=seed)
         return self._weights[split]
 
     @cached_property

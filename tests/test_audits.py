@@ -27,7 +27,7 @@ from steu.audits.merged import merged_model, with_model
 from steu.audits.places import places
 from steu.audits.relearning import RelearnConfig, _learner, relearn, way_back
 from steu.audits.respelling import answers_to, respelt
-from steu.audits.rounding import on_grid, rounded
+from steu.audits.rounding import _given_in_steps, on_grid, rounded
 from steu.data.encoding import EncodedNotes
 from steu.evaluation.calibration import brier, calibration_error, negative_log_likelihood
 from steu.evaluation.metrics import auroc
@@ -91,6 +91,8 @@ def test_the_row_that_holds_the_class_down_is_named(task: ForgetTask, sparse: Sp
         - with_original_head(task, sparse, with_class)
     )[:, task.forget].mean()
     assert table["measured"].sum() == pytest.approx(gain, rel=0.5)
+    with pytest.raises(ValueError, match="independent sigmoids; this model has a softmax"):
+        rows_put_back(SimpleNamespace(outputs="softmax"), sparse)  # pyrefly: ignore[bad-argument-type]
 
 
 @pytest.mark.parametrize("kind", ["sparse", "dense", "head_only"])
@@ -131,6 +133,14 @@ def test_what_was_moved_by_less_than_half_a_step_moves_back(task: ForgetTask) ->
     assert np.array_equal(after.log_odds(task.test), before.log_odds(task.test))
     finer = rounded(coarse, hidden, grid="int8").log_odds(task.test)
     assert not np.allclose(finer, rounded(coarse, grid="int8").log_odds(task.test))
+
+
+def test_what_a_layer_is_given_is_rounded_as_torch_rounds_it() -> None:
+    values = torch.tensor([[-1.0, 0.0, 0.3], [1.3, 0.007, -0.2]])
+    (found,) = _given_in_steps(torch.nn.Identity(), (values,))
+    step = 2.3 / 255
+    theirs = torch.fake_quantize_per_tensor_affine(values, step, round(1 / step), 0, 255)
+    assert torch.allclose(found, theirs, atol=1e-6) and found[0, 1] == 0
 
 
 def test_dynamic_rounding_is_torchs(task: ForgetTask) -> None:
@@ -261,6 +271,10 @@ def test_lessons_without_the_class_never_train_its_output(
 def test_steps_that_do_not_rise_from_nought_are_refused() -> None:
     with pytest.raises(ValueError, match="steps must rise from 0; found 4, 2"):
         RelearnConfig(steps=(4, 2))
+    with pytest.raises(ValueError, match="batch_size must be 2 or more; found 1"):
+        RelearnConfig(batch_size=1)  # of which half are none
+    with pytest.raises(ValueError, match="learning_rate_head must be a finite number; found nan"):
+        RelearnConfig(learning_rate_head=float("nan"))
 
 
 def test_collateral_is_nought_where_nothing_changed_and_apart_by_who_has_the_class(

@@ -109,6 +109,10 @@ def test_bad_settings_are_named():
         TrainConfig(epochs=0)
     with pytest.raises(ValueError, match=r"token_dropout must lie in \[0, 1\); found 1"):
         TrainConfig(token_dropout=1)
+    with pytest.raises(ValueError, match=r"epochs must be a whole number; found 2\.5"):
+        TrainConfig(epochs=2.5)
+    with pytest.raises(ValueError, match="learning_rate must be a finite number; found nan"):
+        TrainConfig(learning_rate=float("nan"))
 
 
 def test_a_loss_that_is_no_number_stops_with_step_and_settings(tmp_path):

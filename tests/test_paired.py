@@ -37,3 +37,8 @@ def test_many_comparisons_can_be_sure_and_few_resamples_never_are_surer_than_the
     one = np.r_[0.1, np.linspace(0.001, 0.2, 40)]  # hardly ever near 0, and all on one side
     near = compare({"steu": np.zeros(41), "one": one}, against="steu")["p"].item()
     assert near == 2 / 41
+
+
+def test_a_method_alone_is_compared_with_nothing():
+    with pytest.raises(ValueError, match="needs another method beside 'steu'; found none"):
+        compare({"steu": np.zeros(3)}, against="steu")

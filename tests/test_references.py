@@ -87,6 +87,28 @@ def test_a_model_retrained_without_the_class_is_silent_about_it_alone(study_fold
         assert rows[f"tow_{reading}"] < 0.8
 
 
+def test_a_patient_with_notes_of_both_kinds_is_drawn_with_both(study_folder, monkeypatch):
+    study, seen = open_study(study_folder), {}
+    study.groups = study.groups.copy()
+    study.groups[study.train] = np.arange(len(study.train)) // 3  # a patient has three notes
+    forget = study.is_forget[study.train]
+
+    def watched(_, __, weights):
+        seen.update(weights)
+        return weights["test"][:, 0]
+
+    monkeypatch.setattr(references, "tug_of_war", watched)
+    logits = study.teacher.logits.cpu().numpy()
+    distances(study, logits, logits, "relabelled")
+    whole = np.empty((len(seen["test"]), len(study.train)))
+    whole[:, forget], whole[:, ~forget] = seen["forget"], seen["retain"]
+    people = study.groups[study.train]
+    both = np.intersect1d(people[forget], people[~forget])
+    assert len(both) > 5
+    for one in both:
+        assert (np.ptp(whole[:, people == one], axis=1) == 0).all()
+
+
 def test_the_same_recipe_and_seed_give_the_same_reference(study_folder):
     study = open_study(study_folder)
     again = reference(study, "relabelled", seed=1).teacher.logits

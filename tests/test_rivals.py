@@ -264,6 +264,8 @@ def test_matched_rows_make_the_mean_embeddings_equal_and_by_the_least_change(
     counts = np.asarray(count_tokens(task.notes)[task.train].sum(axis=0)).ravel()
     with pytest.raises(ValueError, match="no change of their rows can make up"):
         matched_rows(task, np.flatnonzero(counts == 0)[:2])
+    with pytest.raises(ValueError, match="notes with and without 'diabetes'; found 0 with"):
+        matched_rows(task, np.array(ids), train=task.train[~task.is_forget[task.train]])
 
 
 def test_no_rival_runs_on_a_softmax_or_by_an_unknown_name(task: ForgetTask) -> None:

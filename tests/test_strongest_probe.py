@@ -13,16 +13,14 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from steu.evaluation.probes import linear_probe
+from steu.evaluation.readers import AgreeingPairs, Whitened, readers
 from steu.evaluation.strongest_probe import (
     FOLDS,
-    AgreeingPairs,
     Finding,
-    Whitened,
     _drawn,
     patient_folds,
     read_again,
     read_class,
-    readers,
     strongest,
 )
 
@@ -194,6 +192,12 @@ def test_folds_are_scikit_learns_whatever_patients_are_called() -> None:
     for _ in range(2):  # found once, then known
         for one, other in zip(patient_folds(targets, groups), expected, strict=True):
             assert all(map(np.array_equal, one, other))
+
+
+def test_two_patients_of_each_kind_are_enough_to_read() -> None:
+    groups, targets = np.repeat(np.arange(4), 20), np.repeat([True, False], 40)
+    for learned, read in patient_folds(targets, groups):
+        assert len(np.unique(groups[read])) == 1 and len(np.unique(targets[learned])) == 2
 
 
 def test_a_reader_of_very_many_notes_is_shown_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,6 +112,11 @@ def test_a_model_that_changed_under_a_task_is_noticed() -> None:
     other = make_task()
     with edit.attached(other.model), pytest.raises(ValueError, match="changed or moved"):
         steu.evaluate(other)
+    with torch.no_grad():  # its outputs in another order
+        for parameter in other.model.classifier.parameters():
+            parameter.copy_(parameter.flip(0))
+    with pytest.raises(ValueError, match="changed or moved"):
+        steu.evaluate(other)
 
 
 def test_a_model_that_is_silent_already_is_watched_all_the_same() -> None:
@@ -168,6 +173,14 @@ def test_features_under_an_edit_are_read_once_and_the_oldest_let_go(
     third = steu.null_edit(task)
     task.features(index, third)
     assert torch.equal(task.features(index, first), before[first]) and sum(read) > 0
+
+
+def test_features_do_not_depend_on_the_class_to_forget(monkeypatch: pytest.MonkeyPatch) -> None:
+    task = make_task()
+    edit = steu.unlearn(task, steu.rank_tokens(task)[:2], QUICK)
+    found = task.features(np.arange(len(task.notes)), edit)
+    monkeypatch.delattr("steu.task.extract_features")  # nothing is read a second time
+    assert torch.equal(task.aimed_at("lung").features(np.arange(len(task.notes)), edit), found)
 
 
 def test_features_that_were_read_elsewhere_are_taken_over() -> None:
@@ -415,3 +428,14 @@ def test_the_seed_is_that_of_the_split_and_of_the_resamples() -> None:
     assert (first.splits == same.splits).all() and (first.splits != other.splits).any()
     fixed = {"splits": first.splits}
     assert not np.array_equal(make_task(**fixed).weights(), make_task(seed=7, **fixed).weights())
+
+
+def test_splits_of_as_many_patients_are_not_drawn_alike() -> None:
+    task = make_task(n_bootstrap=400)
+    task.groups = np.arange(len(task.notes))
+    n = min(len(task.validation), len(task.test))
+    task.splits = task.splits.copy()
+    task.splits[task.test[n:]] = "train"
+    task.splits[task.validation[n:]] = "train"
+    drawn = [task.weights(split)[1:].ravel() for split in ("validation", "test")]
+    assert abs(np.corrcoef(*drawn)[0, 1]) < 0.2

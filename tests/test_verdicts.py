@@ -56,6 +56,8 @@ def test_the_chance_to_be_cleared_is_the_share_of_references_that_are() -> None:
     power = chance_to_clear(samples(0.8), told)
     assert 0.5 < power < 1 and cleared / 400 == pytest.approx(power, abs=0.02)
     assert chance_to_clear(samples(0.8), [samples(0.8)] * 3) == 1
+    same = beside_references(samples(0.8), [samples(0.8)] * 3)  # nothing varies, nothing differs
+    assert same.p_more == 0.5 and outcomes({"a": same}) == {"a": "no more"}
     apart = [samples(v) for v in (0.7, 0.8, 0.9)]
     assert chance_to_clear(samples(0.8), apart) < 0.05
 
@@ -191,6 +193,7 @@ def test_one_number_under_two_names_is_one_audit() -> None:
     assert outcomes({"a": near, "b": near}) == {"a": "more", "b": "more"}
     assert outcomes({"a": near, "b": near, "c": other})["a"] == "undecided"  # 2 × 0.03
     once = lower_for_all({"a": samples(0.7, 0.05)}, {"a": samples(0.8)})
+    assert lower_for_all({}, {}) == {}
     twice = lower_for_all(
         dict.fromkeys("ab", samples(0.7, 0.05)), dict.fromkeys("ab", samples(0.8))
     )

@@ -122,5 +122,5 @@ def test_blind_rows_are_those_of_words_that_say_nothing_and_are_not_rare(task: F
 
 def test_a_class_without_notes_cannot_be_erased(task: ForgetTask) -> None:
     none = task.train[~task.is_forget[task.train]]
-    with pytest.raises(ValueError, match="LEACE needs notes with and without 'diabetes'; found 0"):
+    with pytest.raises(ValueError, match="notes with and without 'diabetes'; found 0 with"):
         leace_edit(task, train=none)

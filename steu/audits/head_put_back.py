@@ -93,7 +93,14 @@ def rows_put_back(task: ForgetTask, edit: SparseEdit, *, most: int = 10) -> pd.D
     DataFrame
         token_id, token, notes (with the class and the token, test) and patients whose they are,
         estimated and measured gain in nats of the mean logit over the test notes with the class.
+
+    Raises
+    ------
+    ValueError
+        If the outputs are no sigmoids: a softmax's gain is not its logit's alone.
     """
+    if task.outputs != "sigmoid":
+        raise ValueError("rows are put back under independent sigmoids; this model has a softmax")
     with_class = task.test[task.is_forget[task.test]]
     table = embedding_of(task.model)
     original = SparseEdit.identity(task.model, edit.token_ids).rows
@@ -105,7 +112,7 @@ def rows_put_back(task: ForgetTask, edit: SparseEdit, *, most: int = 10) -> pd.D
             logit = head_of(task.model)(features)[:, task.forget].sum() / len(with_class)
             if logit.requires_grad:  # not where the batch holds none of the tokens
                 pull += torch.autograd.grad(logit, rows)[0]
-    estimated = (pull * (original - edit.rows)).sum(dim=1).cpu().numpy()
+    estimated = (pull * (original - rows.detach())).sum(dim=1).cpu().numpy()
     best = np.argsort(-estimated, kind="stable")[:most]
     ids = edit.token_ids.cpu().numpy()[best]
     gains, notes, patients = [], [], []

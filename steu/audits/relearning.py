@@ -13,6 +13,7 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from steu._errors import check_choice
+from steu._numbers import check_number, check_whole
 from steu.audits.merged import merged_model
 from steu.evaluation.metrics import auroc, f1, interval
 from steu.models.heads import copy_of_head, head_of
@@ -37,9 +38,10 @@ class RelearnConfig:
     def __post_init__(self) -> None:
         if not self.steps or list(self.steps) != sorted({*self.steps, 0}):
             raise ValueError(f"steps must rise from 0; found {', '.join(map(str, self.steps))}")
-        for name in ("batch_size", "learning_rate_head", "learning_rate_all"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be positive; found {getattr(self, name)}")
+        check_whole("batch_size", self.batch_size, least=2)
+        check_whole("seed", self.seed)
+        for name in ("learning_rate_head", "learning_rate_all"):
+            check_number(name, getattr(self, name), positive=True)
 
 
 @dataclass(frozen=True)

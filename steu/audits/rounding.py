@@ -27,7 +27,7 @@ def rounded(task: ForgetTask, edit: Edit | None = None, *, grid: Grid) -> Forget
     the embedding table's too, by its largest magnitude over 127 or 7, and round; vectors, such as
     biases, stay. That is weight-only quantisation with a scale a row. "int8 dynamic" rounds what
     each linear layer is given as well, to 255 steps between its least and its largest value, batch
-    by batch, as dynamic quantisation does.
+    by batch, as dynamic quantisation does; the head's, over all notes at once.
 
     Raises
     ------
@@ -60,4 +60,6 @@ def _given_in_steps(_: nn.Module, given: tuple[torch.Tensor, ...]) -> tuple[torc
     values, *others = given
     low, high = values.amin().clamp(max=0), values.amax().clamp(min=0)
     step = ((high - low) / 255).clamp(min=1e-12)
-    return (((values - low) / step).round() * step + low, *others)
+    zero = (-low / step).round()
+    steps = ((values / step).round() + zero).clamp(0, 255)
+    return ((steps - zero) * step, *others)

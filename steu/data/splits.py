@@ -11,6 +11,7 @@ import pandas as pd
 from steu._errors import check_choice
 
 SPLITS = ("train", "validation", "test")
+FRACTIONS = (0.6, 0.15, 0.25)  # of the patients, for each of them
 
 
 def split_patients(positives: np.ndarray, *, fractions: Sequence[float], seed: int) -> np.ndarray:

@@ -71,7 +71,7 @@ def code_lengths(
     """
     codes, names = pd.factorize(groups)
     rank = np.random.default_rng(seed).permutation(len(names))[codes] / len(names)
-    check_finite(features, place="features", split="training")
+    check_finite(features, place="features", split="unseen")
     with many_fits():
         tried = [_message(c, features, targets, rank) for c in STRENGTHS]
     return min(tried, key=np.sum) + np.log2(len(STRENGTHS)) / len(targets)

@@ -6,7 +6,7 @@ each note's patient was drawn, and row 0 is the data as it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,9 @@ from steu._errors import Diverged
 Metric = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
-def group_weights(groups: np.ndarray, *, n_bootstrap: int = 1000, seed: int = 0) -> np.ndarray:
+def group_weights(
+    groups: np.ndarray, *, n_bootstrap: int = 1000, seed: int | Sequence[int] = 0
+) -> np.ndarray:
     """Weights of each note, shape (1 + n_bootstrap, N): ones, then resampled groups (patients).
 
     A bootstrap sample draws as many groups as there are, with replacement, and takes all notes

@@ -28,6 +28,8 @@ def compare(samples: Mapping[str, np.ndarray], *, against: str) -> pd.DataFrame:
         its sign among the resamples, (1 + times) / (1 + n_bootstrap) on either side; where it never
         does, by a normal distribution with their spread, or many comparisons could never be sure.
     """
+    if len(samples) < 2:
+        raise ValueError(f"a comparison needs another method beside {against!r}; found none")
     rows = []
     for method, values in samples.items():
         if method == against:

@@ -24,6 +24,7 @@ UNSAID = 0.15  # recall of the class that silence has to exclude: one patient in
 ERROR = 0.05  # chance at most that a model like the references is said to hold more than they do
 MARGIN = 0.05  # of AUROC: what is left may exceed the references' mean by less than this
 SMALLEST = 1e-6  # probability that is told apart from 0
+ROUNDING = 1e-9  # difference of two AUROCs that is none
 FEWEST = 19  # test patients with the class, for silence among them to exclude a recall of `UNSAID`
 TO_CHOOSE = 10  # validation patients with the class, who choose the readers
 
@@ -94,9 +95,11 @@ def beside_references(
         """The probability to exceed the mean by so much."""
         if excess < 0:
             return 1 - tail(-excess)
+        if abs(excess) < ROUNDING:  # where nothing varies, any excess at all would be sure
+            return 0.5
         if within(SMALLEST) <= excess:
             return SMALLEST
-        return float(brentq(lambda p: within(p) - excess, SMALLEST, 0.5)) if excess else 0.5
+        return float(brentq(lambda p: within(p) - excess, SMALLEST, 0.5))
 
     value = float(max(values[0], floor) - np.maximum(told, floor).mean())
     around = within(ERROR)
@@ -240,7 +243,7 @@ def lower_for_all(
     the same was found, in both, are one.
     """
     distinct = {(method[place].tobytes(), original[place].tobytes()) for place in method}
-    tail = 100 * ERROR / len(distinct) / 2
+    tail = 100 * ERROR / max(len(distinct), 1) / 2
     found = {}
     for place, samples in method.items():
         difference = samples - original[place]

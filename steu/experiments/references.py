@@ -12,7 +12,7 @@ from scipy.special import expit, logit
 from steu._errors import check_choice
 from steu._io import Busy
 from steu.evaluation.divergences import all_right, bernoulli_js, mean_js, tug_of_war
-from steu.evaluation.metrics import group_weights, metric_record
+from steu.evaluation.metrics import metric_record
 from steu.experiments.retraining import retrain
 from steu.experiments.study import Study
 
@@ -187,9 +187,7 @@ def distances(
         {name: all_right(study.targets[index], z[index], columns) for name, index in sets.items()}
         for z in (logits, wanted)
     )
-    weights = {
-        name: group_weights(study.groups[index], n_bootstrap=study.n_bootstrap, seed=study.seed)
-        for name, index in sets.items()
-    }
+    drawn = study.weights("train")  # a patient who has notes of both kinds is drawn with both
+    weights = {"forget": drawn[:, forget], "retain": drawn[:, ~forget], "test": study.weights()}
     found["tow"] = tug_of_war(right, right_there, weights)
     return [metric_record(f"{name}_{reading}", v, len(test)) for name, v in found.items()]

@@ -14,6 +14,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from transformers import PreTrainedModel
 
 from steu._errors import check_choice, check_losses
+from steu._numbers import check_number, check_whole
 from steu.data.encoding import EncodedNotes
 from steu.evaluation.metrics import macro_auroc
 from steu.models.hardware import Precision
@@ -39,12 +40,17 @@ class TrainConfig:
     seed: int = 0  # order of the notes, dropout
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "learning_rate", "head_learning_rate", "patience"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be positive; found {getattr(self, name)}")
+        for name in ("epochs", "batch_size", "patience"):
+            check_whole(name, getattr(self, name), least=1)
+        check_whole("seed", self.seed)
+        for name in ("learning_rate", "head_learning_rate", "max_grad_norm"):
+            check_number(name, getattr(self, name), positive=True)
+        for name in ("weight_decay", "warmup", "token_dropout"):
+            check_number(name, getattr(self, name))
         check_choice(self.precision, get_args(Precision), what="precision")
-        if not 0 <= self.token_dropout < 1:
-            raise ValueError(f"token_dropout must lie in [0, 1); found {self.token_dropout}")
+        for name in ("warmup", "token_dropout"):
+            if getattr(self, name) >= 1:
+                raise ValueError(f"{name} must lie in [0, 1); found {getattr(self, name)}")
 
 
 def fine_tune(

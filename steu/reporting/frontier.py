@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 
 from steu.reporting.display_names import name
 from steu.reporting.figures import COLOURS, empty_panel
+from steu.reporting.statements import READER
 
-READER = "reader_auroc_head"
 KEPT = "retain_macro_auroc"
 ESTIMATE = ["value", "low", "high", "defined"]
 BY_ROWS, BY_TOKENS = "steu_e_by_rows", "steu_by_k"

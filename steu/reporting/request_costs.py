@@ -6,6 +6,7 @@ import pandas as pd
 
 from steu.reporting import display_names
 from steu.reporting.glue import estimate
+from steu.reporting.statements import READER
 
 MARK = "<!-- what each answer costs -->\n"  # in book/withdrawing.md, where the table goes
 WAYS = {  # method in the results → what the guide calls it
@@ -17,7 +18,6 @@ WAYS = {  # method in the results → what the guide calls it
     "reference_relabelled": "Retrain without the class",
 }
 UNREAD = ("null", "head_only_tuned")  # they leave what the head reads as it was
-READER = "reader_auroc_head"
 COLUMNS = {  # metric in the results → head of its column
     "parameters_changed": "parameters changed",
     "seconds": "seconds to make",

@@ -13,7 +13,7 @@ import torch
 from steu._numbers import check_whole
 from steu.selection.counts import count_tokens
 from steu.task import ForgetTask
-from steu.unlearning.given import token_ids_of
+from steu.unlearning.given import of_both_kinds, token_ids_of
 from steu.unlearning.sparse_edit import SparseEdit
 
 RARE = 5  # occurrences in training notes below which a token is not eligible for selection either
@@ -46,6 +46,7 @@ def blind_rows(task: ForgetTask, token_ids: np.ndarray, *, seed: int = 0) -> Spa
     """
     token_ids = token_ids_of(token_ids, task.notes.vocab_size)
     check_whole("seed", seed)
+    of_both_kinds(task, task.train)
     counts = count_tokens(task.notes)[task.train]
     with_class = task.is_forget[task.train]
     n_forget, n = (np.asarray(part.sum(axis=0)).ravel() for part in (counts[with_class], counts))

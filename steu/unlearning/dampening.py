@@ -10,9 +10,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from steu.task import ForgetTask
 from steu.unlearning.dense_edit import LayerEdit, head_parameters, last_layers
-from steu.unlearning.given import notes_to_train
+from steu.unlearning.given import check_said, notes_to_train, of_both_kinds
 from steu.unlearning.gradients import Loss, gradients_of, mean_square
-from steu.unlearning.loop import LoopConfig, forget_and_retain_batches
 
 
 def dampen(
@@ -51,11 +50,12 @@ def dampen(
     if task.outputs != "sigmoid":
         raise ValueError("dampening is defined here for sigmoids; this model has a softmax")
     train = notes_to_train(task, train)
-    next(iter(forget_and_retain_batches(task, train, LoopConfig())))  # refuses what has no notes
+    task.check_unchanged()
+    check_said(task)
     generator = np.random.default_rng(seed)
     notes = generator.choice(train, n_fisher)
     labels = generator.integers(len(task.labels), size=n_fisher)
-    forget = train[task.is_forget[train]]
+    forget, _ = of_both_kinds(task, train)
     names = last_layers(task.model, n_layers)
     names = [*names, *(head_parameters(task.model) if head else [])]
     start = LayerEdit.identity(task.model, names)

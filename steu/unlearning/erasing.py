@@ -22,7 +22,7 @@ from steu.models.checks import embedding_of
 from steu.selection.counts import count_tokens
 from steu.selection.scores import log_odds_scores
 from steu.task import ForgetTask
-from steu.unlearning.given import check_said, notes_to_train, token_ids_of
+from steu.unlearning.given import check_said, notes_to_train, of_both_kinds, token_ids_of
 from steu.unlearning.sparse import both_losses
 from steu.unlearning.sparse_edit import SparseEdit
 
@@ -129,7 +129,7 @@ def erase(
     utility_weight : float
         Of L_utility; the two losses are means in the same unit.
     ridge : float
-        Of the squared distance of the head's weights to what they were: notes are few, and many
+        Of the squared distance of the head's numbers to what they were: notes are few, and many
         heads fit them.
     train : array of int, optional
         Positions of the notes to fit on; default: the training split.
@@ -151,12 +151,7 @@ def erase(
     check_number("ridge", ridge)
     check_said(task)
     train = notes_to_train(task, train)
-    forgotten, retained = train[task.is_forget[train]], train[~task.is_forget[train]]
-    if not len(forgotten) or not len(retained):
-        raise ValueError(
-            f"erasing needs notes with and without {task.labels[task.forget]!r}; found "
-            f"{len(forgotten)} with and {len(retained)} without"
-        )
+    forgotten, retained = of_both_kinds(task, train)
     edit = collapse_rows(task, token_ids, n_rows=n_rows, seed=seed, train=train)
     both = np.concatenate([forgotten, retained])
     features = task.features(both, edit)

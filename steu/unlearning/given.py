@@ -42,6 +42,24 @@ def notes_to_train(task: ForgetTask, given: Any = None) -> np.ndarray:
     return positions
 
 
+def of_both_kinds(task: ForgetTask, train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of the notes `train` those with the class and those without, positions.
+
+    Raises
+    ------
+    ValueError
+        If there are none of one kind.
+    """
+    with_class = task.is_forget[train]
+    forget, retain = train[with_class], train[~with_class]
+    if not len(forget) or not len(retain):
+        raise ValueError(
+            f"unlearning needs notes with and without {task.labels[task.forget]!r}; found "
+            f"{len(forget)} with and {len(retain)} without"
+        )
+    return forget, retain
+
+
 def check_said(task: ForgetTask) -> None:
     """Refuse a model that never says one of its labels: no loss of its answers is a number.
 

@@ -9,9 +9,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from steu.task import ForgetTask
 from steu.unlearning.dense_edit import LayerEdit, head_parameters, last_layers
-from steu.unlearning.given import notes_to_train
+from steu.unlearning.given import check_said, notes_to_train, of_both_kinds
 from steu.unlearning.gradients import gradients_of, mean_square, summed
-from steu.unlearning.loop import LoopConfig, forget_and_retain_batches
 
 
 def influence_edit(
@@ -52,8 +51,9 @@ def influence_edit(
     if task.outputs != "sigmoid":
         raise ValueError("influence weighting is defined for sigmoids; this model has a softmax")
     model, train = task.model, notes_to_train(task, train)
-    next(iter(forget_and_retain_batches(task, train, LoopConfig())))  # refuses what has no notes
-    forget = train[task.is_forget[train]]
+    task.check_unchanged()
+    check_said(task)
+    forget, _ = of_both_kinds(task, train)
     sample = np.random.default_rng(seed).choice(train, min(n_fisher, len(train)), replace=False)
     own = head_parameters(model) if head else []
     start = LayerEdit.identity(model, [*last_layers(model, n_layers), *own])

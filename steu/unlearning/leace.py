@@ -16,7 +16,7 @@ from transformers import PreTrainedModel
 from steu.models.edits import Edit
 from steu.models.heads import copy_of_head, head_of
 from steu.task import ForgetTask
-from steu.unlearning.given import notes_to_train
+from steu.unlearning.given import notes_to_train, of_both_kinds
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,16 +97,11 @@ def leace_edit(task: ForgetTask, *, train: np.ndarray | None = None) -> ErasedFe
 
 def fit_eraser(features: torch.Tensor, task: ForgetTask, train: np.ndarray) -> ErasedFeatures:
     """The eraser of the class from features (n, H) of the notes `train`; see `leace_edit`."""
-    with_class = torch.from_numpy(task.is_forget[train])
-    if with_class.all() or not with_class.any():
-        raise ValueError(
-            f"LEACE needs notes with and without {task.labels[task.forget]!r}; found "
-            f"{int(with_class.sum())} with of {len(train)}"
-        )
+    of_both_kinds(task, train)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # it compiles with torch.jit
         from concept_erasure import LeaceEraser
-    told = with_class.double()[:, None]
+    told = torch.from_numpy(task.is_forget[train]).double()[:, None]
     told = told / told.std()  # the same map; of a rare class it would take the covariance for none
     eraser = LeaceEraser.fit(features.double().cpu(), told)
     mean = eraser.bias if eraser.bias is not None else torch.zeros(features.shape[1])

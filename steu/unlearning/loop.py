@@ -14,7 +14,7 @@ from steu._errors import check_choice, check_losses
 from steu._numbers import check_number, check_whole
 from steu.models.heads import HeadPart
 from steu.task import ForgetTask
-from steu.unlearning.given import check_said, notes_to_train
+from steu.unlearning.given import check_said, notes_to_train, of_both_kinds
 
 Losses = tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # total with its graph, forget, utility
 Batches = Iterable[tuple[int, tuple[np.ndarray, np.ndarray]]]  # epoch, (forget, retain) notes
@@ -29,7 +29,7 @@ class LoopConfig:
     batch_size: int = 16  #: forget notes a step, beside as many retain notes, or all there are
     learning_rate_head: float = 1e-2  #: with less, the head alone may not even silence the class
     utility_weight: float = 1.0  #: the two losses are means in the same unit, nats a label
-    drift_weight: float = 0.0  #: mean squared distance of what is edited to what it was
+    drift_weight: float = 0.0  #: of the mean squared distance of rows or layers to what they were
     max_grad_norm: float = 1.0  #: one odd batch cannot undo an epoch
     head: HeadPart = "whole"  #: the paper's; "none" leaves the head as it is
     seed: int = 0  #: order of the notes
@@ -112,15 +112,7 @@ def forget_and_retain_batches(
     """
     task.check_unchanged()
     check_said(task)
-    train = notes_to_train(task, train)
-    with_class = task.is_forget[train]
-    forget, retain = train[with_class], train[~with_class]
-    if not len(forget) or not len(retain):
-        raise ValueError(
-            f"unlearning needs notes with and without {task.labels[task.forget]!r}; found "
-            f"{len(forget)} with and {len(retain)} without"
-        )
-    return _batches(forget, retain, config)
+    return _batches(*of_both_kinds(task, notes_to_train(task, train)), config)
 
 
 def _batches(

@@ -10,7 +10,7 @@ import torch
 from steu.models.checks import embedding_of
 from steu.selection.counts import count_tokens
 from steu.task import ForgetTask
-from steu.unlearning.given import notes_to_train, token_ids_of
+from steu.unlearning.given import notes_to_train, of_both_kinds, token_ids_of
 from steu.unlearning.sparse_edit import SparseEdit
 
 
@@ -78,6 +78,7 @@ def share_difference(task: ForgetTask, train: np.ndarray) -> np.ndarray:
     """
     counts = count_tokens(task.notes)[train]
     shares = counts.multiply(1 / task.notes.lengths[train][:, None]).tocsr()
+    of_both_kinds(task, train)
     kinds = task.is_forget[train], ~task.is_forget[train]
     with_class, without = (np.asarray(shares[kind].mean(axis=0)).ravel() for kind in kinds)
     return with_class - without

@@ -92,11 +92,12 @@ def unlearn(
     head = trainable_head(copy_of_head(model), config.head, task.forget)
     groups = [{"params": [rows], "lr": config.learning_rate_rows}, *head_group(head, config)]
     touched = start.touched(task.notes)
+    drifts = bool(config.drift_weight and len(token_ids))
 
     def losses(forgotten: np.ndarray, retained: np.ndarray) -> Losses:
         features = _features(task, np.concatenate([forgotten, retained]), touched)
         lost, held = both_losses(task, head(features), forgotten, retained, others=config.others)
-        drift = (rows - start.rows).square().mean() if config.drift_weight else 0.0
+        drift = (rows - start.rows).square().mean() if drifts else 0.0
         total = lost + config.utility_weight * held + config.drift_weight * drift
         return total, lost.detach(), held.detach()
 

@@ -15,7 +15,7 @@ from steu.audits.battery import AT_HAND, UNSEEN, audit_samples, verdicts
 from steu.audits.collateral import collateral
 from steu.audits.places import OTHERS, Places
 from steu.audits.probing import Probed, probe
-from steu.audits.relearning import RelearnConfig, relearn
+from steu.audits.relearning import relearn
 from steu.evaluation.metrics import f1, metric_record, metric_records
 from steu.evaluation.verdicts import Decision
 from steu.experiments.references import Reading, reference
@@ -27,7 +27,6 @@ from steu.unlearning.null_edit import null_logits
 from steu.withdrawal.request import Request
 
 READINGS: tuple[Reading, ...] = ("relabelled", "masked", "dropped")  # of references, in turn
-STEPS = (0, 1, 2, 4, 8, 16, 32)  # of relearning
 Edits = Mapping[str, Edit]
 
 
@@ -116,7 +115,7 @@ def look(
     silent = {n: _silent(study, e) for n, e in models.items()}
     again = None
     if study.outputs == "sigmoid" and delivered != "null":  # no step leaves a bias of −∞
-        lesson = partial(relearn, study, edits[delivered], config=RelearnConfig(steps=STEPS))
+        lesson = partial(relearn, study, edits[delivered])
         again = clock.run("relearning", lesson)
     return Looked(
         label=study.labels[study.forget],

@@ -66,7 +66,7 @@ def decision(
                 "means": VERDICTS[one.verdict.verdict],
                 "says": _records(one.says),
                 "holds": _records(one.holds),
-                "paid": _records(_alone(one.paid)),
+                "paid": _records(_in_all(one.paid)),
                 "again": _records(one.again),
             }
             for one in looked
@@ -153,12 +153,9 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return table.to_dict("records")  # pyrefly: ignore[bad-return]
 
 
-def _alone(paid: pd.DataFrame) -> pd.DataFrame:
-    """Without the numbers of both kinds of notes where one is small: it is the total less other."""
-    parts = paid["notes"] != "all notes"
-    if (paid.loc[parts, "n"] < SMALLEST_CELL).any():
-        paid = paid.assign(n=paid["n"].where(~parts))
-    return paid
+def _in_all(paid: pd.DataFrame) -> pd.DataFrame:
+    """With the number of all notes alone: those of one kind may be of few patients."""
+    return paid.assign(n=paid["n"].where(paid["notes"] == "all notes"))
 
 
 def _finite(value: Any) -> Any:

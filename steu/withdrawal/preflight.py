@@ -20,7 +20,9 @@ from steu.experiments.study import Study
 from steu.models.checks import embedding_of
 from steu.models.heads import head_name, head_of
 from steu.models.inference import extract_features
+from steu.models.outputs import decided
 from steu.selection.counts import count_tokens
+from steu.unlearning.sparse import UnlearnConfig
 from steu.withdrawal.making import FACTORS, ROWS, select
 from steu.withdrawal.refusing import TIMES
 from steu.withdrawal.request import Method
@@ -77,7 +79,7 @@ def preflight(study: Study, labels: Sequence[str], *, method: Method, n_tokens: 
     for label in labels:
         one = study.aimed_at(label)
         classes.append(_class(one, tokens, labels))
-        warnings += _warnings(one, classes[-1])
+        warnings += _warnings(classes[-1])
     model = study.model
     head = head_of(model)
     table = embedding_of(model).weight
@@ -113,7 +115,8 @@ def _class(study: Study, tokens: np.ndarray, labels: Sequence[str]) -> dict[str,
     """What there is of one class, and what the others share with it."""
     train, test = study.train, study.test
     counts = count_tokens(study.notes)
-    truth, said = study.is_forget[test], study.log_odds(test)[:, study.forget]
+    truth, answers = study.is_forget[test], study.log_odds(test)
+    said, predicted = (z[:, study.forget] for z in (answers, decided(answers, study.outputs)))
 
     def ranked(scores: np.ndarray) -> tuple[float, float, float]:
         return interval(auroc(truth, scores, study.weights()))
@@ -143,7 +146,7 @@ def _class(study: Study, tokens: np.ndarray, labels: Sequence[str]) -> dict[str,
         "notes": None if hidden else int(study.is_forget.sum()),
         "patients": shown,
         "original_auroc": ranked(said),
-        "original_f1": interval(f1(truth, said > 0, study.weights())),
+        "original_f1": interval(f1(truth, predicted, study.weights())),
         "lexical_remainder": told_without(tokens),
         "lexical_all": told_without(tokens[:0]),
         "shared": met,
@@ -177,7 +180,7 @@ def _about_documents(study: Study, labels: Sequence[str]) -> list[str]:
     return told
 
 
-def _warnings(study: Study, found: dict[str, Any]) -> list[str]:
+def _warnings(found: dict[str, Any]) -> list[str]:
     label, told = found["label"], []
     if found["original_auroc"][0] < 0.6:
         told.append(
@@ -186,8 +189,8 @@ def _warnings(study: Study, found: dict[str, Any]) -> list[str]:
         )
     if found["original_f1"][0] == 0:
         told.append(
-            f"The model predicts {label!r} of no test note rightly at probability ½: there is "
-            "nothing to silence; what it ranks and holds may be withdrawn all the same."
+            f"The model predicts {label!r} of no test note rightly: there is nothing to silence; "
+            "what it ranks and holds may be withdrawn all the same."
         )
     few = [split for split, people in found["patients"].items() if people is None]
     if few:
@@ -237,15 +240,18 @@ def _seconds_a_note(study: Study) -> float:
 
 
 def _states(study: Study) -> int:
-    """Bytes of what the audits look at: of every note two states a layer, embeddings and head."""
+    """Bytes of what the audits look at: of every note three states a layer and of the embeddings.
+
+    Those are the first token's, the mean and the largest values; what the head reads comes to them.
+    """
     config = study.model.config
-    return 4 * len(study.notes) * config.hidden_size * (2 * config.num_hidden_layers + 2)
+    return 4 * len(study.notes) * config.hidden_size * (3 * config.num_hidden_layers + 4)
 
 
 def _passes(study: Study, labels: Sequence[str]) -> float:
     """Passes of one note through the model that making all edits takes, about."""
     once = len(study.notes)  # by the original, by STEU's edit, and about once for each row count
     step = sum(int(study.aimed_at(label).is_forget[study.train].sum()) for label in labels)
-    trial = 2 * 5 * step * BACKWARD + len(study.validation)
+    trial = 2 * UnlearnConfig().epochs * step * BACKWARD + len(study.validation)
     ways = 1 if len(labels) == 1 else 2  # together, and in turn
     return once * (2 + len(ROWS)) + ways * TRIALS * trial

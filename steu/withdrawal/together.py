@@ -43,7 +43,6 @@ def together(study: Study, labels: Sequence[str]) -> Study:
     logits[:, rest] = SILENT
     other.teacher = Teacher(study.teacher.features, logits)
     vars(other).pop("is_forget", None)
-    other._read, other._weights = {}, {}
     if study.kept is not None:  # what is trained on these labels is no other's
         name = sha256("\n".join(labels).encode()).hexdigest()[:16]
         other.kept = study.kept / f"together-{name}"

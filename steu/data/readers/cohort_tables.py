@@ -27,7 +27,7 @@ from steu.data.readers.sql import identifier, indicator_sql, literal
 from steu.data.readers.table import read_plain
 from steu.data.readers.tables import naming, scratch_database
 from steu.data.readers.text_store import TextStore, letters_of
-from steu.data.splits import SPLITS, check_fractions, split_patients
+from steu.data.splits import FRACTIONS, SPLITS, check_fractions, split_patients
 from steu.data.texts import TextDigest
 
 SCRATCH, LOCK = ".tables-", "lock"  # what a folder for tables in the making begins with, and holds
@@ -54,7 +54,7 @@ def write_cohort(
     name: str,
     restricted: bool,
     seed: int = 0,
-    fractions: Sequence[float] = (0.6, 0.15, 0.25),
+    fractions: Sequence[float] = FRACTIONS,
     sections: Sequence[str] | None = None,
     needed: Sequence[str] | None = None,
     **options: Any,

@@ -231,7 +231,7 @@ def _eicu_paragraphs(connection: duckdb.DuckDBPyConnection, section: Section, ra
         ) AS named WHERE entries.path IS NULL AND entries.hicl = named.hicl"""
     )
     phrases.add_phrases(connection, "entries", section.phrase)
-    # An item is written once, where it was first charted, with its first numeric reading.
+    # An item is written once, where it was first charted, with a number that was read there.
     connection.execute(
         f"""INSERT INTO paragraphs
         WITH items AS (
