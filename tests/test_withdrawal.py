@@ -752,5 +752,5 @@ def test_too_few_for_a_verdict_are_counted_before_anything_is_trained(
 ) -> None:
     found = {"label": "x", "patients": {"train": 50, "validation": 20, "test": judges}}
     found |= {"original_auroc": (0.9,), "original_f1": (0.5,), "lexical_remainder": (0.5, 0.4)}
-    warned = _warnings(None, found | {"shared": []})  # type: ignore[arg-type]
+    warned = _warnings(found | {"shared": []})
     assert any("18 patients of the test documents have 'x'" in one for one in warned) == said

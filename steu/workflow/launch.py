@@ -53,6 +53,8 @@ def snakemake_command(
     command += ["--nolock", "--rerun-incomplete", "--quiet", "host", "reason"]
     command += ["--profile", "none"]  # what the user has set for all workflows is for others
     command += ["--max-checksum-file-size", "1TB"]  # tables that were only copied are not new
+    # It plans anew whenever more jobs may start; left alone, each second and by integer programs.
+    command += ["--scheduler", "greedy", "--max-jobs-per-timespan", "100/3s"]
     command += [*(["--dry-run"] if dry_run else []), *_where(cores, cluster)]
     if not dry_run:
         _check_disk(grid)
