@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from steu.evaluation.paired import compare, holm
+from steu.evaluation.paired import compare, compare_each, holm
+from steu.reporting.glue import side_by_side
 
 
 def test_holm_is_the_worked_example():
@@ -42,3 +43,18 @@ def test_many_comparisons_can_be_sure_and_few_resamples_never_are_surer_than_the
 def test_a_method_alone_is_compared_with_nothing():
     with pytest.raises(ValueError, match="needs another method beside 'steu'; found none"):
         compare({"steu": np.zeros(3)}, against="steu")
+
+
+def test_metrics_are_compared_each_by_itself_and_stand_side_by_side():
+    generator = np.random.default_rng(0)
+    first = {n: generator.normal(i, 0.1, 200) for i, n in enumerate(("steu", "null", "head_only"))}
+    metrics = {"AUROC": first, "F1": {n: v / 2 for n, v in first.items()}}
+    found = compare_each(metrics, against="steu")
+    for metric, samples in metrics.items():
+        alone = compare(samples, against="steu")
+        part = found[found["metric"] == metric].drop(columns="metric").reset_index(drop=True)
+        assert part.equals(alone)
+    table = side_by_side(found)
+    assert list(table.index) == ["null edit", "head only"]
+    assert list(table.columns)[:2] == [("difference", "AUROC"), ("p, Holm", "AUROC")]
+    assert table.loc["null edit", ("p, Holm", "AUROC")] == "0.000"

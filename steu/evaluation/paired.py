@@ -43,6 +43,12 @@ def compare(samples: Mapping[str, np.ndarray], *, against: str) -> pd.DataFrame:
     return table.assign(p_holm=holm(table["p"].to_numpy()))
 
 
+def compare_each(metrics: Mapping[str, Mapping[str, np.ndarray]], *, against: str) -> pd.DataFrame:
+    """`compare` for each of several metrics, which a column names; each is corrected by itself."""
+    each = {metric: compare(samples, against=against) for metric, samples in metrics.items()}
+    return pd.concat(each, names=["metric", None]).reset_index(level="metric")
+
+
 def holm(p_values: np.ndarray) -> np.ndarray:
     """Adjusted p-values by Holm's step-down procedure (1979), in the order given.
 

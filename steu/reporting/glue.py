@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from myst_nb import glue
 
 from steu.data.privacy import SMALLEST_CELL
+from steu.reporting import display_names
 
 if TYPE_CHECKING:  # whoever builds pages alone has no PyTorch
     from steu.data.cohort import Cohort
@@ -105,3 +106,12 @@ def wide(rows: pd.DataFrame, *, index: str, metrics: Iterable[str]) -> pd.DataFr
     order = list(dict.fromkeys(chosen[index]))
     table = table.reindex(index=order, columns=metrics).fillna("–")
     return table.rename_axis(index=None, columns=None)
+
+
+def side_by_side(compared: pd.DataFrame) -> pd.DataFrame:
+    """What `compare_each` found, to read: a line a method, difference and p value a metric."""
+    differences = [estimate(row) for _, row in compared.iterrows()]
+    told = {"difference": differences, "p, Holm": compared["p_holm"].map("{:.3f}".format)}
+    table = compared.assign(**told).pivot(index="method", columns="metric", values=list(told))
+    ordered = table.loc[compared["method"].unique()].sort_index(axis=1, level=1)
+    return ordered.rename(index=display_names.name).rename_axis(index=None)

@@ -46,10 +46,9 @@ def blind_rows(task: ForgetTask, token_ids: np.ndarray, *, seed: int = 0) -> Spa
     """
     token_ids = token_ids_of(token_ids, task.notes.vocab_size)
     check_whole("seed", seed)
-    of_both_kinds(task, task.train)
-    counts = count_tokens(task.notes)[task.train]
-    with_class = task.is_forget[task.train]
-    n_forget, n = (np.asarray(part.sum(axis=0)).ravel() for part in (counts[with_class], counts))
+    forget, _ = of_both_kinds(task, task.train)
+    counts = count_tokens(task.notes)
+    n_forget, n = (np.asarray(counts[i].sum(axis=0)).ravel() for i in (forget, task.train))
     with np.errstate(divide="ignore", invalid="ignore"):
         far = np.abs(np.log2(n_forget / n_forget.sum()) - np.log2(n / n.sum()))  # |PMI|, bits
     usable = n_forget > 0

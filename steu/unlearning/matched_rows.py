@@ -76,9 +76,7 @@ def share_difference(task: ForgetTask, train: np.ndarray) -> np.ndarray:
     A share is of all tokens of a note. Special ones have none: they are no words, and no edit here
     moves them. (Theirs is the larger the shorter the note, so mean embeddings may still differ.)
     """
-    counts = count_tokens(task.notes)[train]
-    shares = counts.multiply(1 / task.notes.lengths[train][:, None]).tocsr()
-    of_both_kinds(task, train)
-    kinds = task.is_forget[train], ~task.is_forget[train]
+    shares = count_tokens(task.notes).multiply(1 / task.notes.lengths[:, None]).tocsr()
+    kinds = of_both_kinds(task, train)
     with_class, without = (np.asarray(shares[kind].mean(axis=0)).ravel() for kind in kinds)
     return with_class - without
