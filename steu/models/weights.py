@@ -8,6 +8,8 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+AT_ONCE = 4096  # rows: sums for each of a whole table of words would be the peak of a small step
+
 
 def weights_hash(model: nn.Module) -> str:
     """SHA-256 over the names and bytes of all parameters and buffers, in order."""
@@ -62,5 +64,9 @@ def state_of(model: PreTrainedModel) -> tuple[str, float]:
 def _placed(values: torch.Tensor) -> float:
     """The sum of the rows, each times a number of its own; what is infinite counts as little."""
     rows = values.reshape(len(values) if values.ndim else 1, -1)
-    sums = torch.nan_to_num(rows.sum(dim=1, dtype=torch.float64), nan=1, posinf=2, neginf=3)
-    return float(sums @ torch.linspace(1, 2, len(sums)).to(sums))
+    total = 0.0
+    for start in range(0, len(rows), AT_ONCE):
+        sums = rows[start : start + AT_ONCE].sum(dim=1, dtype=torch.float64)
+        places = torch.arange(start, start + len(sums)).to(sums) / len(rows)
+        total += float(torch.nan_to_num(sums, nan=1, posinf=2, neginf=3) @ (1 + places))
+    return total
