@@ -9,11 +9,18 @@ from typing import Any, get_args
 
 import numpy as np
 import torch
+from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from steu._errors import check_choice
 from steu._numbers import check_whole
-from steu.data.encoding import EncodedNotes, check_window, encode_in_memory, window_of
+from steu.data.encoding import (
+    EncodedNotes,
+    check_encoded,
+    check_window,
+    encode_in_memory,
+    window_of,
+)
 from steu.data.given import check_length, listed
 from steu.data.splits import FRACTIONS, SPLITS, read_groups, splits_of
 from steu.evaluation.metrics import check_answers, group_weights, retained, tune_thresholds
@@ -117,18 +124,21 @@ class ForgetTask:
                 "least one to keep: without it there is nothing left, retire the model"
             )
         self.forget = self.labels.index(forget)
+        longest = window_of(tokenizer, model.config)
         if not isinstance(texts, EncodedNotes):
             texts = listed("texts", texts)
             check_length("texts", len(texts), len(self.targets))
-            longest = window_of(tokenizer, model.config)
             window = longest if max_length is None else max_length
             check_window(window, longest)
             texts = encode_in_memory(texts, tokenizer, max_length=window)
+        check_encoded(texts, tokenizer, longest)
         self.notes = texts
         check_length("texts", len(self.notes), len(self.targets))
         groups = range(len(self.targets)) if groups is None else listed("groups", groups)
         splits = None if splits is None else listed("splits", splits)
         check_length("groups", len(groups), len(self.targets))
+        if splits is not None:
+            check_length("splits", len(splits), len(self.targets))
         self.groups = read_groups(groups, splits)
         self.splits = splits_of(self.targets, self.groups, splits, fractions=FRACTIONS, seed=seed)
         self.precision, self.n_bootstrap, self.seed = precision, n_bootstrap, seed
@@ -298,8 +308,11 @@ class ForgetTask:
     def logits(self, index: np.ndarray, edit: Edit | None = None) -> np.ndarray:
         """Logits of the notes at `index` under the edit, (n, C)."""
         self.check_unchanged()
-        head = copy_of_head(self.model) if edit is None else edit.edited_head(self.model)
-        return head(self.features(index, edit)).cpu().numpy()
+        return self.head(edit)(self.features(index, edit)).cpu().numpy()
+
+    def head(self, edit: Edit | None = None) -> nn.Module:
+        """The head under the edit, a copy that is the caller's."""
+        return copy_of_head(self.model) if edit is None else edit.edited_head(self.model)
 
     def log_odds(self, index: np.ndarray, edit: Edit | None = None) -> np.ndarray:
         """Log-odds of every label for the notes at `index`, (n, C); for sigmoids the logits.

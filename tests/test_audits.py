@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import ByteLevel
 from torch.ao.quantization import quantize_dynamic
-from toys import make_toy, open_study
+from toys import Toy, make_toy, open_study
 
 import steu
 from steu.audits.collateral import _correlations, collateral, correlation_drift
@@ -193,11 +193,10 @@ def test_a_byte_level_tokenizer_knows_a_word_by_the_space_before_it(
     monkeypatch.setattr(EncodedNotes, "texts", lambda *_: ["morning insulin", "insulin morning"])
     seen: list[str] = []
 
-    def encoded(texts: list[str], *_: object) -> list[list[int]]:
+    def encoded(texts: list[str], *_: object, **__: object) -> None:
         seen.extend(texts)
-        return [[0] for _ in texts]
 
-    monkeypatch.setattr("steu.audits.respelling.encode_window", encoded)
+    monkeypatch.setattr("steu.audits.respelling.encode_in_memory", encoded)
     respelt(task, np.array([3]), task.test[:2], spelling="hyphen")  # within a text
     assert seen == ["morning ins-ulin", "ins-ulin morning"]
 
@@ -266,6 +265,14 @@ def test_lessons_without_the_class_never_train_its_output(
 ) -> None:
     found = relearn(task, head_only, lesson="without the class", config=RelearnConfig(steps=(0, 8)))
     assert np.array_equal(found.auroc[0], found.auroc[1], equal_nan=True)
+
+
+def test_a_lesson_with_the_class_needs_notes_that_have_it(toy: Toy) -> None:
+    lacking = toy.task()
+    lacking.is_forget[lacking.train] = False
+    with pytest.raises(ValueError, match="needs notes with and without 'diabetes'; found 0 with"):
+        relearn(lacking, None)
+    relearn(lacking, None, lesson="without the class", config=RelearnConfig(steps=(0, 1)))
 
 
 def test_steps_that_do_not_rise_from_nought_are_refused() -> None:

@@ -92,7 +92,8 @@ def test_reading(tmp_path: Path) -> None:
 def test_a_whole_run_gives_the_same_whatever_the_measures(tmp_path: Path) -> None:
     module = import_module("whole")
     path = module.run(tmp_path, backbone="random-bert", n_stays=200, window=64, epochs=1)
-    rows = checked(path)
+    # Where the processor has bf16, that is measured too, and rounds otherwise.
+    rows = [row for row in checked(path) if row["setting"].endswith("fp32")]
     for metric in module.METRICS:
         plain, fast = (value(rows, way, metric) for way in ("plain", "steu"))
         assert abs(plain - fast) < 0.01, metric

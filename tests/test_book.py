@@ -396,6 +396,16 @@ def test_words_of_a_restricted_note_stop_the_build(tmp_path: Path) -> None:
     book.check_privacy(tmp_path / "run", folders=[tmp_path])
 
 
+def test_pages_of_one_name_in_several_folders_are_all_looked_at(tmp_path: Path) -> None:
+    restricted_cohort(tmp_path / "run", restricted=True)
+    seeds = [tmp_path / "run" / seed / "audit" for seed in ("seed0", "seed1")]
+    for folder, text in zip(seeds, (NOTE, "nothing"), strict=True):
+        folder.mkdir(parents=True)
+        (folder / "notebook.ipynb").write_text(text)
+    with pytest.raises(ValueError, match=r"seed0/audit/notebook.ipynb shows words of note 0"):
+        book.check_privacy(tmp_path / "run", folders=seeds)
+
+
 def test_a_vocabulary_beside_its_model_is_not_read_and_what_cannot_be_is_named(
     tmp_path: Path,
 ) -> None:

@@ -57,6 +57,8 @@ def test_whatever_differs_is_trained_anew(study_folder, tmp_path, monkeypatch):
         next(label for label in given.labels if label != given.labels[given.forget])
     )
     in_bf16 = open_study(study_folder, trained=tmp_path, precision="bf16")
+    cut_otherwise = open_study(study_folder, trained=tmp_path)
+    cut_otherwise.origin = dataclasses.replace(given.origin, tokenizer="mended since")
     asked = [
         (given, CUE, ONCE),
         (given, CUE[::-1].copy(), ONCE),
@@ -65,6 +67,7 @@ def test_whatever_differs_is_trained_anew(study_folder, tmp_path, monkeypatch):
         (given, CUE, dataclasses.replace(ONCE, learning_rate_rows=1e-3)),
         (other, CUE, ONCE),
         (in_bf16, CUE, ONCE),
+        (cut_otherwise, CUE, ONCE),
     ]
     places = []
     monkeypatch.setattr(study, "_keep", lambda place, _: places.append(place))

@@ -7,7 +7,7 @@ import pytest
 from steu._io import atomic_path, read_json
 from steu.evaluation.metrics import f1, group_weights, metric_record
 from steu.evaluation.results import COLUMNS, collect, data_of, tagged, write_metrics
-from steu.reporting.glue import estimate, rests_on, wide
+from steu.reporting.glue import estimate, exact, rests_on, wide
 
 
 def test_what_is_written_is_collected_in_tidy_columns(tmp_path):
@@ -146,3 +146,9 @@ def test_of_restricted_data_both_parts_are_counted_where_neither_is_small():
     )
     study.cohort = SimpleNamespace(restricted=True)
     assert rests_on(study) == "24 test notes (13 with the class, of 12 patients)"
+
+
+def test_numbers_are_written_out() -> None:
+    """Three digits, but never so that a page says 1.23e+03."""
+    written = {1234.5: "1,234", 12: "12", 0.12345: "0.123", 1e6: "1,000,000", 0.0: "0"}
+    assert {value: exact(value) for value in written} == written

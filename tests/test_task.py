@@ -1,6 +1,7 @@
 """A task refuses, or does right by, what people bring: models, texts and labels of all kinds."""
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from transformers import AutoModelForSequenceClassification, BertConfig
 
 import steu
 from steu.audits.places import places
+from steu.data.encoding import encode_in_memory
 from steu.models.hidden_states import HEAD
 from steu.models.inference import extract_features
 from steu.models.outputs import decided
@@ -439,3 +441,17 @@ def test_splits_of_as_many_patients_are_not_drawn_alike() -> None:
     task.splits[task.validation[n:]] = "train"
     drawn = [task.weights(split)[1:].ravel() for split in ("validation", "test")]
     assert abs(np.corrcoef(*drawn)[0, 1]) < 0.2
+
+
+def test_notes_that_were_encoded_for_another_model_are_refused() -> None:
+    notes = encode_in_memory(TEXTS, TOKENIZER, max_length=32)
+    make_task(texts=notes)
+    other = replace(notes, vocab_size=len(TOKENIZER) - 1)
+    refused(
+        f"encoded with {len(TOKENIZER) - 1} tokens, and the tokenizer has {len(TOKENIZER)}: en",
+        texts=other,
+    )
+    long = replace(notes, max_length=1000)
+    refused(
+        "max_length must lie between 3 and the model's window of .* tokens; found 1000", texts=long
+    )

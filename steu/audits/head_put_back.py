@@ -16,6 +16,7 @@ from steu.models.heads import copy_of_head, head_of
 from steu.models.inference import features_of, frozen, length_batches
 from steu.models.outputs import log_odds
 from steu.task import Edit, ForgetTask
+from steu.unlearning.given import check_sigmoids
 from steu.unlearning.sparse_edit import SparseEdit, replaced_rows
 
 
@@ -99,8 +100,7 @@ def rows_put_back(task: ForgetTask, edit: SparseEdit, *, most: int = 10) -> pd.D
     ValueError
         If the outputs are no sigmoids: a softmax's gain is not its logit's alone.
     """
-    if task.outputs != "sigmoid":
-        raise ValueError("rows are put back under independent sigmoids; this model has a softmax")
+    check_sigmoids(task, "putting rows back")
     with_class = task.test[task.is_forget[task.test]]
     table = embedding_of(task.model)
     original = SparseEdit.identity(task.model, edit.token_ids).rows

@@ -7,7 +7,6 @@ from contextlib import nullcontext
 import numpy as np
 import torch
 
-from steu.models.heads import copy_of_head
 from steu.models.hidden_states import HEAD, hidden_states
 from steu.task import Edit, ForgetTask
 
@@ -25,7 +24,7 @@ def places(task: ForgetTask, edit: Edit | None = None) -> Places:
     that what an edit took at the head alone is seen at the layer below it.
     """
     task.check_unchanged()
-    head = copy_of_head(task.model) if edit is None else edit.edited_head(task.model)
+    head = task.head(edit)
     with nullcontext() if edit is None else edit.attached(task.model):
         everyone = np.arange(len(task.notes))
         found = hidden_states(task.model, task.notes, everyone, precision=task.precision)

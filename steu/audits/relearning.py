@@ -16,9 +16,10 @@ from steu._errors import check_choice
 from steu._numbers import check_number, check_whole
 from steu.audits.merged import merged_model
 from steu.evaluation.metrics import auroc, f1, interval
-from steu.models.heads import copy_of_head, head_of
+from steu.models.heads import head_of
 from steu.models.inference import features_of
 from steu.task import Edit, ForgetTask
+from steu.unlearning.given import check_sigmoids, of_both_kinds
 
 Part = Literal["head", "all"]
 Lesson = Literal["with the class", "without the class"]
@@ -30,7 +31,7 @@ class RelearnConfig:
     """How the edited model is trained on."""
 
     steps: tuple[int, ...] = (0, 1, 2, 4, 8, 16, 32)  #: after which it is looked at
-    batch_size: int = 16  #: notes a step, half of them with the class where there are any
+    batch_size: int = 16  #: notes a step; half of them have the class, if the lesson shows it
     learning_rate_head: float = 1e-2  #: that of unlearning, so that coming back is as easy as going
     learning_rate_all: float = 3e-4  #: of the encoder, where it is trained too
     seed: int = 0  #: order of the notes
@@ -117,12 +118,12 @@ def relearn(
     Raises
     ------
     ValueError
-        If a choice is unknown, or the outputs are no sigmoids.
+        If a choice is unknown, the outputs are no sigmoids, or a lesson "with the class" has no
+        training notes of one kind.
     """
     check_choice(part, get_args(Part), what="part")
     check_choice(lesson, get_args(Lesson), what="lesson")
-    if task.outputs != "sigmoid":
-        raise ValueError("relearning is defined for independent sigmoids; this model has a softmax")
+    check_sigmoids(task, "relearning")
     config = config or RelearnConfig()
     columns = [task.forget] if lesson == "with the class" else task.retained
     answers, groups = _learner(task, edit, part, config)
@@ -149,7 +150,7 @@ def _learner(
     """What gives logits of notes, and the optimiser's groups of what of it is trained."""
     if part == "head":
         features = task.features(np.arange(len(task.notes)), edit)
-        head = copy_of_head(task.model) if edit is None else edit.edited_head(task.model)
+        head = task.head(edit)
         group = {
             "params": list(head.requires_grad_().parameters()),
             "lr": config.learning_rate_head,
@@ -177,9 +178,11 @@ def _logits(answers: Answers, index: np.ndarray, *, at_once: int = 64) -> np.nda
 def _batches(task: ForgetTask, lesson: Lesson, config: RelearnConfig) -> Iterator[np.ndarray]:
     """Batches of training notes without end."""
     generator = np.random.default_rng(config.seed)
-    with_class = task.is_forget[task.train]
-    forget, retain = task.train[with_class], task.train[~with_class]
-    n = config.batch_size // 2 if lesson == "with the class" else 0
+    n, size = config.batch_size // 2, config.batch_size
+    if lesson == "without the class":
+        retain = task.train[~task.is_forget[task.train]]
+        while True:
+            yield generator.choice(retain, size)
+    forget, retain = of_both_kinds(task, task.train)
     while True:
-        chosen = [generator.choice(forget, n), generator.choice(retain, config.batch_size - n)]
-        yield np.concatenate(chosen)
+        yield np.concatenate([generator.choice(forget, n), generator.choice(retain, size - n)])

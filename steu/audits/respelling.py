@@ -10,8 +10,7 @@ import numpy as np
 import torch
 
 from steu._errors import check_choice
-from steu.data.encoding import EncodedNotes, encode_window, window_tokenizer
-from steu.models.heads import copy_of_head
+from steu.data.encoding import EncodedNotes, encode_in_memory, window_tokenizer
 from steu.models.inference import extract_features
 from steu.models.outputs import log_odds
 from steu.task import Edit, ForgetTask
@@ -76,21 +75,13 @@ def respelt(
     texts = [
         " ".join(map(rewritten, text.split())) for text in task.notes.texts(task.tokenizer, index)
     ]
-    notes = list(encode_window(texts, fast, task.notes.max_length))
-    return EncodedNotes(
-        ids=np.concatenate(notes).astype(task.notes.ids.dtype),
-        offsets=np.cumsum([0, *map(len, notes)], dtype=np.int64),
-        vocab_size=task.notes.vocab_size,
-        pad_id=task.notes.pad_id,
-        special_ids=task.notes.special_ids,
-        max_length=task.notes.max_length,
-    )
+    return encode_in_memory(texts, task.tokenizer, max_length=task.notes.max_length)
 
 
 @torch.no_grad()
 def answers_to(task: ForgetTask, notes: EncodedNotes, edit: Edit | None = None) -> np.ndarray:
     """Log-odds (n, C) of notes that are not the task's own, under the edit."""
-    head = copy_of_head(task.model) if edit is None else edit.edited_head(task.model)
+    head = task.head(edit)
     with nullcontext() if edit is None else edit.attached(task.model):
         everyone = np.arange(len(notes))
         features = extract_features(task.model, notes, everyone, precision=task.precision)

@@ -183,6 +183,22 @@ def encode_in_memory(
     )
 
 
+def check_encoded(notes: EncodedNotes, tokenizer: PreTrainedTokenizerBase, longest: int) -> None:
+    """Refuse notes that were cut for another vocabulary, or for a longer window.
+
+    Raises
+    ------
+    ValueError
+        Either way: their ids would be other words, or run past the model's positions.
+    """
+    if notes.vocab_size != len(tokenizer):
+        raise ValueError(
+            f"the notes were encoded with {notes.vocab_size:,} tokens, and the tokenizer has "
+            f"{len(tokenizer):,}: encode them with the model's own"
+        )
+    check_window(notes.max_length, longest)
+
+
 def check_window(max_length: int, longest: int) -> None:
     """Refuse a window that leaves no room for text or exceeds what the model can take."""
     check_whole("max_length", max_length)

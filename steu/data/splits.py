@@ -98,7 +98,7 @@ def read_groups(
     if len(missing):
         raise ValueError(f"groups hold no value in row {missing[0]}: say whose each document is")
     groups = whose.astype(str).to_numpy(dtype=str)
-    if splits is not None and len(splits) == len(groups):
+    if splits is not None:
         parts = pd.Series(np.asarray(splits, dtype=str)).groupby(groups).nunique()
         parted = parts.index[parts > 1].tolist()
         if len(parted):
@@ -122,18 +122,13 @@ def splits_of(
     Raises
     ------
     ValueError
-        If a name is no split, a split has no document, or there are more or fewer names than
-        documents.
+        If a name is no split, or a split has no document.
     """
     if given is None:
         splits = split_groups(targets == 1, groups, fractions=fractions, seed=seed)
         _check_filled(splits, f"{len(np.unique(groups)):,} groups are too few to share out")
         return splits
     splits = np.asarray(given, dtype=str)
-    if len(splits) != len(targets):
-        raise ValueError(
-            f"splits and targets must be of one length; found {len(splits):,} and {len(targets):,}"
-        )
     for name in sorted(set(splits.tolist())):
         check_choice(name, SPLITS, what="split")
     _check_filled(splits, "say of some that they are")

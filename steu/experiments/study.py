@@ -178,6 +178,7 @@ class Study(ForgetTask):
             return None
         of_study = {
             "model": self.origin.model,
+            "tokenizer": self.origin.tokenizer,
             "data": self.cohort.fingerprint,
             "window": self.recipe["max_length"],
             "pooling": getattr(self.model.config, "classifier_pooling", "cls"),

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from steu.reporting.cost_figures import PICTURE, VARIANTS, of_one_setting, results_of
+from steu.reporting.glue import exact
 
 TITLES = {
     "step": "One training step",
@@ -243,7 +244,7 @@ def _cell(row: dict[str, Any] | None) -> str:
 
 
 def _number(value: float, quantity: str = "") -> str:
-    """Three digits, thousands apart; many bytes as MB."""
+    """A number as pages show it; many bytes as MB."""
     if "bytes" in quantity and value >= 1e6:
-        return f"{_number(value / 1e6)} MB"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+        return f"{exact(value / 1e6)} MB"
+    return exact(value)

@@ -93,8 +93,9 @@ def page_link(page: str) -> str:
 
 
 def exact(value: float) -> str:
-    """A count with thousands separators, or three significant digits."""
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.3g}"
+    """A count or a large number with thousands separators, or three significant digits."""
+    whole = float(value).is_integer() or abs(value) >= 1000
+    return f"{value:,.0f}" if whole else f"{value:.3g}"
 
 
 def wide(rows: pd.DataFrame, *, index: str, metrics: Iterable[str]) -> pd.DataFrame:

@@ -45,7 +45,7 @@ def scores_by_chance(
     counts : sparse array of shape (N, V)
     forget, groups : arrays of shape (N,)
     min_count, excluded
-                Which tokens can be chosen; see `rank_by_score`.
+        Which tokens can be chosen; see `rank_by_score`.
     smoothing
         Of the scores; see `pmi_scores`.
 

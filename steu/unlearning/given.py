@@ -60,6 +60,12 @@ def of_both_kinds(task: ForgetTask, train: np.ndarray) -> tuple[np.ndarray, np.n
     return forget, retain
 
 
+def check_sigmoids(task: ForgetTask, what: str) -> None:
+    """Refuse `what` is defined for independent sigmoids alone, if the model has a softmax."""
+    if task.outputs != "sigmoid":
+        raise ValueError(f"{what} is defined for independent sigmoids; this model has a softmax")
+
+
 def check_said(task: ForgetTask) -> None:
     """Refuse a model that never says one of its labels: no loss of its answers is a number.
 

@@ -9,7 +9,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from steu.task import ForgetTask
 from steu.unlearning.dense_edit import LayerEdit, head_parameters, last_layers
-from steu.unlearning.given import check_said, notes_to_train, of_both_kinds
+from steu.unlearning.given import check_said, check_sigmoids, notes_to_train, of_both_kinds
 from steu.unlearning.gradients import gradients_of, mean_square, summed
 
 
@@ -48,8 +48,7 @@ def influence_edit(
     ValueError
         If the outputs are no sigmoids, or the encoder has fewer layers.
     """
-    if task.outputs != "sigmoid":
-        raise ValueError("influence weighting is defined for sigmoids; this model has a softmax")
+    check_sigmoids(task, "influence weighting")
     model, train = task.model, notes_to_train(task, train)
     task.check_unchanged()
     check_said(task)

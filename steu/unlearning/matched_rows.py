@@ -19,7 +19,6 @@ def matched_rows(
     token_ids: np.ndarray,
     *,
     scale: float = 1.0,
-    start: SparseEdit | None = None,
     train: np.ndarray | None = None,
 ) -> SparseEdit:
     """Move the rows of `token_ids` so that words with and without the class look alike on average.
@@ -37,8 +36,8 @@ def matched_rows(
     Parameters
     ----------
     token_ids : array of int, shape (k,)
-    start : SparseEdit, optional
-        Rows of the same tokens to set out from, instead of the model's own.
+    scale : float
+        Share of that change.
 
     Raises
     ------
@@ -48,13 +47,14 @@ def matched_rows(
     Examples
     --------
     >>> import steu
-    >>> edit = steu.matched_rows(task, steu.rank_tokens(task)[:4])
+    >>> from steu.unlearning.matched_rows import matched_rows
+    >>> edit = matched_rows(task, steu.rank_tokens(task)[:4])
     >>> edit.rows.shape
     torch.Size([4, 32])
     """
     token_ids = token_ids_of(token_ids, task.notes.vocab_size)
     share = share_difference(task, notes_to_train(task, train))
-    own = SparseEdit.identity(task.model, torch.from_numpy(token_ids)) if start is None else start
+    own = SparseEdit.identity(task.model, torch.from_numpy(token_ids))
     here = torch.from_numpy(share[token_ids]).to(own.rows)
     if not here.square().sum() > 0:
         raise ValueError(
@@ -63,11 +63,10 @@ def matched_rows(
         )
     table = embedding_of(task.model).weight.detach()
     known = table[: len(share)]  # a table may have more rows than the tokenizer has tokens
-    before = torch.from_numpy(share).to(table) @ known  # (H,), of the model as it is
-    c = before + here @ (own.rows - table[own.token_ids])  # with the rows that are set out from
+    c = torch.from_numpy(share).to(table) @ known  # (H,)
     step = scale * here / here.square().sum()  # (k,)
     rows = own.rows - step[:, None] * c
-    return replace(own, rows=rows, head={}, origin=task.origin, history=())
+    return replace(own, rows=rows, origin=task.origin)
 
 
 def share_difference(task: ForgetTask, train: np.ndarray) -> np.ndarray:

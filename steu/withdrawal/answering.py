@@ -16,7 +16,7 @@ from steu.experiments.study import Study, Trained
 from steu.models.sources import weights_files
 from steu.unlearning.sparse_edit import SparseEdit
 from steu.withdrawal.artefacts import names_in_files, write_artefacts
-from steu.withdrawal.looking import Clock, Looked, glance, look, references_of
+from steu.withdrawal.looking import Clock, Looked, glance, look, retrained_for
 from steu.withdrawal.making import METHODS, make
 from steu.withdrawal.page import decision, render
 from steu.withdrawal.preflight import Preflight, preflight
@@ -156,7 +156,7 @@ def look_after(
 ) -> tuple[list[Looked], list[dict[str, Any]], list[str]]:
     """What is found of each class, of the classes in turn, and what there was no time for."""
     asked = request.labels
-    references = references_of(together(study, asked), study, request, say)
+    references = retrained_for(together(study, asked), study, request, say)
     clock = Clock(minutes, parts=len(asked) + bool(answer.steps))
     looked = []
     for label in asked:

@@ -137,7 +137,7 @@ def glance(study: Study, edit: Edit, withdrawn: Sequence[str]) -> pd.DataFrame:
     return pd.concat([said, pd.DataFrame([held])])[["metric", "value", "low", "high"]]
 
 
-def references_of(joint: Study, study: Study, request: Request, say: Callable[[str], None]) -> dict:
+def retrained_for(joint: Study, study: Study, request: Request, say: Callable[[str], None]) -> dict:
     """Models that never learned the classes, retrained from the request's base, as tasks."""
     found: dict[str, ForgetTask] = {}
     for i in range(request.references):

@@ -25,7 +25,7 @@ from steu.withdrawal.weight_files import n_values
 if TYPE_CHECKING:
     from steu.withdrawal.request import Request
 
-FEWEST = 20  # documents with the class, and without
+FEWEST_DOCUMENTS = 20  # documents with the class, and without
 TIMES = 3  # the weights in memory: the model, a copy that is merged, and what passes through it
 
 
@@ -146,10 +146,10 @@ def check_counts(cohort: Cohort, request: Request) -> None:
         with_class = int(cohort.frame[label].sum())
         without = len(cohort.frame) - with_class
         for found, kind in ((with_class, "with"), (without, "without")):
-            if found < FEWEST:
+            if found < FEWEST_DOCUMENTS:
                 raise ValueError(
-                    f"{request.path}: fewer than {FEWEST} documents {kind} {label!r}; an edit "
-                    "needs them to learn from and to be judged by: add documents"
+                    f"{request.path}: fewer than {FEWEST_DOCUMENTS} documents {kind} {label!r}; an "
+                    "edit needs them to learn from and to be judged by: add documents"
                 )
         truth = cohort.frame.groupby("split", observed=True)[label].agg(["sum", "count"])
         for split, (found, total) in truth.iterrows():

@@ -136,7 +136,7 @@ def open_study(request: Request, work: Path) -> Study:
     ValueError
         If the model does not fit in memory, its outputs are not the labels of the documents, it
         has a softmax over two classes or references beside a softmax, the base has other tokens,
-        or there are fewer than `FEWEST` documents of a kind.
+        or there are fewer than `FEWEST_DOCUMENTS` documents of a kind.
     """
     check_fits(request.model)
     model, tokenizer = load_classifier(request.model)

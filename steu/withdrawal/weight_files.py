@@ -147,7 +147,7 @@ def _compare_rows(name: str, a: Any, b: Any, edited: torch.Tensor) -> int:
     if not shape:
         _same(name, a[...], b[...], "the original's value")
         return 1
-    width = max(1, int(torch.tensor(shape[1:]).prod()) if len(shape) > 1 else 1)
+    width = max(1, math.prod(shape[1:]))
     step, total = max(1, CHUNK // width), 0
     for start in range(0, shape[0], step):
         stop = min(start + step, shape[0])
@@ -185,10 +185,8 @@ def _bits(values: torch.Tensor) -> torch.Tensor:
 
 
 def _check_names(files: list[Path], wanted: list[str]) -> None:
-    known: set[str] = set()
-    for path in files:
-        with safe_open(path, "pt") as stored:
-            known |= set(stored.keys())
+    with _opened(files) as stored:
+        known = set(stored)
     for name in wanted:
         if name not in known:
             raise ValueError(

@@ -176,31 +176,19 @@ def fetch(
 
 def _mapping(text: str) -> dict[str, Any]:
     """Read what ``--parameters`` names: a JSON object, or the file that holds one."""
-    import json
-
-    from steu._io import read_json
+    from steu._io import parse_json, read_json
 
     inline = text.lstrip().startswith(("{", "["))
     expected = (
         """--parameters: expected a JSON object such as '{"n_tokens": 64}', or a file of one"""
     )
     try:
-        values = json.loads(text, object_pairs_hook=_each_once) if inline else read_json(text)
+        values = parse_json(text) if inline else read_json(text)
     except ValueError as error:
         raise ValueError(f"{expected}; {error}") from error
     if not isinstance(values, dict):
         raise ValueError(f"{expected}; found {str(values)[:40]} ({type(values).__name__})")
     return values
-
-
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object each of whose keys is written once."""
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise ValueError(f"{name!r} is written twice; leave one out")
-        found[name] = value
-    return found
 
 
 def _pairs(notebook: str, arguments: list[str]) -> dict[str, Any]:
@@ -230,16 +218,15 @@ def parse_value(text: str, annotation: str, *, name: str) -> Any:
     ValueError
         If it is neither.
     """
-    import json
-
     import yaml
 
+    from steu._io import parse_json
     from steu.workflow.plain_yaml import PlainLoader
 
     if annotation.startswith(("str", "Literal")):
         return None if text in ("None", "null") and "None" in annotation else text
     with suppress(ValueError):
-        return json.loads(text, object_pairs_hook=_each_once)
+        return parse_json(text)
     try:
         return None if text == "None" else yaml.load(text, Loader=PlainLoader)
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is none

@@ -101,7 +101,7 @@ def _rendered(folders: list[Path]) -> Iterator[tuple[str, str]]:
             if vocabulary or folder / "_static" in path.parents:
                 continue
             if not path.name.lower().endswith(BINARY):
-                yield f"{folder.name}/{path.relative_to(folder)}", _text_of(path)
+                yield str(path), _text_of(path)  # whole: many folders of one run bear one name
 
 
 def _text_of(path: Path) -> str:

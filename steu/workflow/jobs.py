@@ -185,11 +185,10 @@ class Grid:
 
     def inputs(self, stage: Stage, cell: Mapping[str, str]) -> list[str]:
         """Files whose change makes a job run again."""
-        own = [stage.path, *self.code.files_of(stage.path), *self._sources(stage, cell)]
         read = [self.folder(STAGES[name], cell) for name in stage.reads.values()]
         read += [self._of_first_seed(STAGES[name], cell) for name in stage.first.values()]
         earlier = [f"{folder}/metrics.json" for folder in read if folder]
-        return own + earlier + (self.measured if stage.gathers else [])
+        return self._own(stage, cell) + earlier + (self.measured if stage.gathers else [])
 
     def state(self, stage: Stage, cell: Mapping[str, str]) -> str:
         """Digest of what a job reads and no job writes; its results are of this state.
@@ -197,11 +196,15 @@ class Grid:
         Snakemake looks at files that are newer than the results. One that was moved or unpacked
         here may be older, and another all the same.
         """
-        own = [stage.path, *self.code.files_of(stage.path), *self._sources(stage, cell)]
+        own = self._own(stage, cell)
         for file in set(own) - self._digests.keys():
             self._digests[file] = digest_of_ends(Path(file))
         told = "".join(f"{file} {self._digests[file]}\n" for file in sorted(own))
         return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+    def _own(self, stage: Stage, cell: Mapping[str, str]) -> list[str]:
+        """Files that a job reads and no job writes."""
+        return [stage.path, *self.code.files_of(stage.path), *self._sources(stage, cell)]
 
     @cached_property
     def _digests(self) -> dict[str, str]:

@@ -94,8 +94,8 @@ def kernels(profile: str, *, cores: int) -> Iterator[dict[str, str]]:
         return
     none: AbstractContextManager[dict[str, str]] = nullcontext({})
     threads = min(loaded.threads, cores)  # as Snakemake cuts them
-    alone = cores and ADDRESS not in os.environ  # whoever started this may have one
-    with warm_interpreter(threads=threads) if alone else none as warm:
+    own = cores and ADDRESS not in os.environ  # whoever started this may have one
+    with warm_interpreter(threads=threads) if own else none as warm:
         check_backbones(loaded)
         yield warm
 

@@ -19,7 +19,7 @@ from steu.workflow.stages import STAGES, Stage
 
 __all__ = ["SYNTHETIC", "Backbone", "Dataset", "Profile", "check_dataset", "load_profile"]
 
-Precision = Literal["auto", "fp32", "bf16"]  # as in steu.models.inference, which needs torch
+Precision = Literal["auto", "fp32", "bf16"]  # as in steu.models.hardware, which needs torch
 _NOTEBOOKS = [stage.notebook for stage in STAGES.values()]
 _OPTIONAL = [stage.name for stage in STAGES.values() if not stage.always]
 

@@ -55,7 +55,6 @@ def write_cohort(
     restricted: bool,
     seed: int = 0,
     fractions: Sequence[float] = FRACTIONS,
-    sections: Sequence[str] | None = None,
     needed: Sequence[str] | None = None,
     **options: Any,
 ) -> None:
@@ -71,18 +70,14 @@ def write_cohort(
         Name of a label → ICD prefixes with dots; for "table" see `read_plain`.
     seed, fractions
         Of the split by patient into train, validation and test.
-    sections
-        eICU only: which tables are rendered, in which order.
     needed
         Labels that some stay of each split has to have; default: all.
     **options
-        Of the layout: `text_source`, `notes` (`read_mimic`); `text`, `id`,
-        `subject`, `group_by`, `split` (`read_plain`).
+        Of the layout: `text_source`, `notes` (`read_mimic`); `sections` (`read_eicu`); `text`,
+        `id`, `subject`, `group_by`, `split` (`read_plain`).
     """
     folder, path = Path(folder), Path(path)
     check_fractions(fractions)
-    if sections is not None:
-        options = options | {"sections": sections}
     with (
         naming_full_disk(folder),
         _no_empty_folder(folder),

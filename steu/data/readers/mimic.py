@@ -2,8 +2,8 @@
 
 Each reader leaves two tables in the DuckDB connection. One is of texts: `documents(subject_id,
 stay_id, text)` or, where they are too large for a database in memory, `pieces(subject_id, stay_id,
-nth, place, size)` of a store. The other, for the layouts with diagnosis codes, is `codes(stay_id,
-system, code)`, codes without the dot.
+nth, place, size)` of a store. The other, for the layouts with diagnosis codes, is
+`codes(subject_id, stay_id, system, code)`, codes without the dot.
 """
 
 from __future__ import annotations

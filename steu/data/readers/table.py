@@ -161,9 +161,7 @@ def _refuse_duplicates(
     if grouped:
         mend = "expected one patient a document: name another column to group by, or as subject"
     of = "subject" if grouped else None
-    # Rows without a text make no document; told apart by their text, they would seem to be one.
-    rows = "(FROM keyed WHERE text <> '')" if columns["key"] == columns["text"] else "keyed"
-    refuse_duplicates(connection, rows, "key", of=of, path=path, columns=columns, mend=mend)
+    refuse_duplicates(connection, "keyed", "key", of=of, path=path, columns=columns, mend=mend)
 
 
 def _given_splits(connection: duckdb.DuckDBPyConnection, path: Path, column: str) -> None:

@@ -60,8 +60,8 @@ def load(
     into: str,
     where: str = "true",
     store: TextStore | None = None,
-) -> int:
-    """Copy columns of one table, as text, into a new DuckDB table and return its rows.
+) -> None:
+    """Copy columns of one table, as text, into a new DuckDB table.
 
     Parameters
     ----------
@@ -111,7 +111,6 @@ def load(
                 _fill(connection, ahead(parts), schema, into=into, where=where)
             else:
                 store.take(connection, ahead(parts), schema, into=identifier(into), where=where)
-    return connection.execute(f"SELECT count(*) FROM {identifier(into)}").fetchall()[0][0]
 
 
 def load_published(
@@ -179,12 +178,10 @@ def _fill(
         connection.unregister("arrived")
 
 
-def set_apart(
-    connection: duckdb.DuckDBPyConnection, table: str, *, key: str = "stay_id", where: str = "true"
-) -> None:
-    """Take the rows without a `key` out of a table; `unnamed` counts those that satisfy `where`."""
+def set_apart(connection: duckdb.DuckDBPyConnection, table: str, *, where: str = "true") -> None:
+    """Take rows without a stay out of a table; `unnamed` counts those that satisfy `where`."""
     connection.execute("CREATE TABLE IF NOT EXISTS unnamed (source VARCHAR)")
-    without = f"FROM {identifier(table)} WHERE coalesce(trim({key}), '') = ''"
+    without = f"FROM {identifier(table)} WHERE coalesce(trim(stay_id), '') = ''"
     connection.execute(f"INSERT INTO unnamed SELECT {literal(table)} {without} AND {where}")
     connection.execute(f"DELETE {without}")
 
