@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import nbformat
 import numpy as np
@@ -13,9 +14,10 @@ import pytest
 from scipy.stats import t as student
 
 from steu.evaluation.results import COLUMNS
+from steu.experiments.references import Reading
 from steu.reporting.display_names import METHODS, METRICS
 from steu.reporting.ledger import as_records, interval_of, ledger, seed_summary, spreads_of
-from steu.reporting.statements import PAPER, READINGS, SILENT, STATEMENTS, Statement
+from steu.reporting.statements import PAPER, SILENT, STATEMENTS, Statement
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -358,9 +360,8 @@ def literals() -> Iterator[str]:
 
 
 def test_the_vocabulary_holds_nothing_that_no_page_writes():
-    composed = {
-        f"{of}_{reading}" for of in ("js_retain", "js_forget", "tow") for reading in READINGS
-    }
+    of = ("js_retain", "js_forget", "tow")
+    composed = {f"{name}_{reading}" for name in of for reading in get_args(Reading)}
     written = re.compile("|".join({p for p in literals() if re.match(r"\w{2}", p)}))
     unknown = [name for name in METHODS | METRICS if not written.fullmatch(name)]
     assert set(unknown) <= composed

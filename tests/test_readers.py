@@ -191,7 +191,7 @@ def test_orders_are_rendered_in_order(tmp_path: Path, store: TextStore) -> None:
 
 
 def test_text_source_is_checked(tmp_path: Path, store: TextStore) -> None:
-    with duckdb.connect() as connection, pytest.raises(ValueError, match="expected 'notes' or"):
+    with duckdb.connect() as connection, pytest.raises(ValueError, match="no text_source 'labs'; "):
         read_mimic(connection, MIMIC_IV, tmp_path, store, text_source="labs")
 
 
@@ -347,7 +347,7 @@ def test_eicu_sections_are_chosen_and_ordered(eicu: Path, store: TextStore) -> N
         read_eicu(connection, EICU, eicu, sections=["medication", "pastHistory"])
         text = documents(connection, store)["7"][1]
         assert text == "Medications: lasix; aspirin.\nPast history: asthma; Valve disease AS."
-    with duckdb.connect() as connection, pytest.raises(ValueError, match="no section 'labs'"):
+    with duckdb.connect() as connection, pytest.raises(ValueError, match="eICU: no section 'labs'"):
         read_eicu(connection, EICU, eicu, sections=["labs"])
 
 

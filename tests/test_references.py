@@ -8,7 +8,8 @@ from sklearn.metrics import roc_auc_score
 from toys import open_study
 
 from steu._io import Busy
-from steu.evaluation.divergences import all_right, bernoulli_js, mean_js, tug_of_war
+from steu.evaluation.divergences import all_right, bernoulli_js, tug_of_war
+from steu.evaluation.metrics import weighted_mean
 from steu.experiments import references, retraining
 from steu.experiments.kept import making
 from steu.experiments.references import distances, reference, sisa, without_class
@@ -54,7 +55,7 @@ def test_the_divergence_is_between_none_and_one_bit():
 def test_means_follow_the_weights():
     divergence = np.array([[0.2, 0.0], [0.4, 1.0]])
     weights = np.array([[1.0, 1.0], [2.0, 0.0]])
-    assert mean_js(divergence, weights) == pytest.approx(np.array([[0.3, 0.5], [0.2, 0.0]]))
+    assert weighted_mean(divergence, weights) == pytest.approx(np.array([[0.3, 0.5], [0.2, 0.0]]))
 
 
 def test_tug_of_war_is_one_for_equals_and_a_product_of_what_is_missing():

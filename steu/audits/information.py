@@ -11,7 +11,7 @@ from scipy.stats import entropy
 
 from steu.audits.places import Places
 from steu.evaluation.information import code_lengths, information_difference, v_information
-from steu.evaluation.metrics import metric_record, weighted_mean
+from steu.evaluation.metrics import metric_record, ratio, weighted_mean
 from steu.models.hidden_states import HEAD
 from steu.task import ForgetTask
 
@@ -57,7 +57,7 @@ def information(task: ForgetTask, found: Places, *, seed: int = 0) -> Held:
     spent = code_lengths(found[HEAD][unseen], sent, groups, seed=seed)
     code, share = weighted_mean(spent, drawn), weighted_mean(sent.astype(float), drawn)
     own = entropy(np.stack([share, 1 - share]), base=2)  # of the same resample
-    return Held(bits, code, 1 - np.divide(code, own, out=np.full_like(code, np.nan), where=own > 0))
+    return Held(bits, code, 1 - ratio(code, own))
 
 
 def information_records(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit
 
-from steu.evaluation.metrics import weighted_mean
+from steu.evaluation.metrics import ratio, weighted_mean
 
 BINS = 10
 
@@ -34,7 +34,4 @@ def calibration_error(
     chance = expit(log_odds)
     place = np.minimum((chance * bins).astype(int), bins - 1)
     gaps = [np.abs(weights @ ((chance - targets) * (place == b))) for b in range(bins)]
-    total = weights.sum(axis=1)
-    return np.divide(
-        np.sum(gaps, axis=0), total, out=np.full(len(weights), np.nan), where=total > 0
-    )
+    return ratio(np.sum(gaps, axis=0), weights.sum(axis=1))

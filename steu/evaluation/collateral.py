@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from steu._errors import check_choice
-from steu.evaluation.metrics import auroc, f1, metric_record
+from steu.evaluation.metrics import auroc, f1, metric_record, ratio
 
 
 def enough_patients(
@@ -77,9 +77,7 @@ def pair_shares(targets: np.ndarray, *, forgotten: np.ndarray, others: np.ndarra
     together = targets.T.astype(float) @ targets
     wanted = others & ~np.eye(len(together), dtype=bool)
     wanted &= np.diag(together) > 0
-    shares = np.full(together.shape, np.nan)
-    np.divide(together, np.diag(together), out=shares, where=wanted)
-    return shares[forgotten]
+    return ratio(together, np.diag(together), where=wanted)[forgotten]
 
 
 def label_samples(
@@ -138,8 +136,7 @@ def rank_correlation(shares: np.ndarray, damage: np.ndarray) -> np.ndarray:
     ranks = rankdata(damage, axis=0)  # a column with a NaN becomes NaN
     known, ranks = known - known.mean(), ranks - ranks.mean(axis=0)
     spread = np.sqrt((known**2).sum() * (ranks**2).sum(axis=0))
-    rho = np.full(damage.shape[1], np.nan)
-    return np.divide(known @ ranks, spread, out=rho, where=spread > 0)
+    return ratio(known @ ranks, spread)
 
 
 def within_class_correlation(shares: np.ndarray, damage: np.ndarray) -> np.ndarray:

@@ -58,8 +58,3 @@ def tug_of_war(
         for name in right
     ]
     return np.prod(factors, axis=0)
-
-
-def mean_js(divergence: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Mean over notes of a divergence (n, C), for each row of weights; (S, C) in bits."""
-    return weighted_mean(divergence, weights)

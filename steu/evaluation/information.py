@@ -16,6 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from steu.evaluation.metrics import ratio
 from steu.evaluation.strongest_probe import check_finite, many_fits, patient_folds
 
 STRENGTHS = (1e-4, 1e-2, 1.0)  # C of the logistic readers that are tried
@@ -121,9 +122,7 @@ def information_difference(
     clean = np.mean([np.sum(one, axis=0) for one in references], axis=0)
     above, of_original = np.sum(method, axis=0) - clean, np.sum(original, axis=0) - clean
     sure = np.percentile(of_original, 2.5) > 0
-    return np.divide(
-        above, of_original, out=np.full_like(clean, np.nan), where=sure & (of_original > 0)
-    )
+    return ratio(above, of_original, where=sure & (of_original > 0))
 
 
 def _fitted(c: float, features: np.ndarray, targets: np.ndarray) -> Pipeline:

@@ -61,6 +61,13 @@ def interval(values: np.ndarray, *, level: float = 0.95) -> tuple[float, float, 
     return float(values[0]), float(low), float(high)
 
 
+def ratio(above: np.ndarray, below: np.ndarray, *, where: np.ndarray | None = None) -> np.ndarray:
+    """One array divided by another, float64; NaN but `where` that is defined, default below > 0."""
+    shape = np.broadcast_shapes(above.shape, below.shape)
+    defined = below > 0 if where is None else where
+    return np.divide(above, below, out=np.full(shape, np.nan), where=defined)
+
+
 def weighted_mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Mean over notes, (N,) to (S,) or (N, C) to (S, C), under each row of weights (S, N).
 
@@ -68,7 +75,7 @@ def weighted_mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """
     sums = weights @ values
     total = weights.sum(axis=1).reshape(-1, *[1] * (values.ndim - 1))
-    return np.divide(sums, total, out=np.full(sums.shape, np.nan), where=total > 0)
+    return ratio(sums, total)
 
 
 def f1(targets: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -84,7 +91,7 @@ def f1(targets: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> np.nd
     hit = weights @ (targets & predicted)
     positive = weights @ targets.astype(np.float32)
     total = positive + weights @ predicted.astype(np.float32)
-    return np.divide(2 * hit, total, out=np.full(len(weights), np.nan), where=positive > 0)
+    return ratio(2 * hit, total, where=positive > 0)
 
 
 def auroc(targets: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -96,7 +103,7 @@ def auroc(targets: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.nd
     above = np.cumsum(positive, axis=1) - positive / 2  # half of a tie counts as above
     pairs = positive.sum(axis=1) * negative.sum(axis=1)
     area = (negative * above).sum(axis=1)
-    return np.divide(area, pairs, out=np.full(len(weights), np.nan), where=pairs > 0)
+    return ratio(area, pairs)
 
 
 def auprc(targets: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -107,7 +114,7 @@ def auprc(targets: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.nd
     precision = np.divide(hits, seen, out=np.zeros_like(hits), where=seen > 0)
     total = positive.sum(axis=1)
     area = (precision * positive).sum(axis=1)
-    return np.divide(area, total, out=np.full(len(weights), np.nan), where=total > 0)
+    return ratio(area, total)
 
 
 def tpr_at(
@@ -121,7 +128,7 @@ def tpr_at(
     found, wrong = np.cumsum(positive, axis=1), np.cumsum(negative, axis=1)
     best = np.where(wrong <= fpr * wrong[:, -1:], found, 0).max(axis=1)
     total = found[:, -1]
-    return np.divide(best, total, out=np.full(len(weights), np.nan), where=total > 0)
+    return ratio(best, total)
 
 
 def macro(
@@ -144,7 +151,7 @@ def mean_of_labels(values: list[np.ndarray]) -> np.ndarray:
     stacked = np.stack(values)  # (C, S)
     known = ~np.isnan(stacked)
     total, n = np.nansum(stacked, axis=0), known.sum(axis=0)
-    return np.divide(total, n, out=np.full(stacked.shape[1], np.nan), where=n > 0)
+    return ratio(total, n)
 
 
 def _by_descending_score(

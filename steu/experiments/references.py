@@ -11,8 +11,8 @@ from scipy.special import expit, logit
 
 from steu._errors import check_choice
 from steu._io import Busy
-from steu.evaluation.divergences import all_right, bernoulli_js, mean_js, tug_of_war
-from steu.evaluation.metrics import metric_record
+from steu.evaluation.divergences import all_right, bernoulli_js, tug_of_war
+from steu.evaluation.metrics import metric_record, weighted_mean
 from steu.experiments.retraining import retrain
 from steu.experiments.study import Study
 
@@ -177,7 +177,8 @@ def distances(
     it, and test notes. A "masked" reference has no answer about the class: no number counts it.
     """
     kept, test, forget = study.retained, study.test, study.is_forget[study.train]
-    js = mean_js(bernoulli_js(logits[test], wanted[test]), study.weights())  # (S, C)
+    divergence = bernoulli_js(logits[test], wanted[test])
+    js = weighted_mean(divergence, study.weights())  # (S, C), in bits
     found = {"js_retain": js[:, kept].mean(axis=1)}
     if reading != "masked":
         found["js_forget"] = js[:, study.forget]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import AbstractContextManager
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 
@@ -17,7 +17,7 @@ WITH_BF16 = ("AVX512_CORE_BF16", "AVX512_CORE_FP16", "AVX512_CORE_AMX", "AVX10")
 
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[Any]:
     """bf16 autocast where asked for, or where ``"auto"`` finds the hardware to do it fast."""
-    check_choice(precision, ("auto", "fp32", "bf16"), what="precision")
+    check_choice(precision, get_args(Precision), what="precision")
     enabled = precision == "bf16" or (precision == "auto" and has_fast_bf16(device))
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from transformers import PreTrainedModel
 
@@ -25,7 +25,7 @@ def set_pooling(model: PreTrainedModel, pooling: Pooling) -> None:
     ValueError
         If `pooling` is neither.
     """
-    check_choice(pooling, ("cls", "mean"), what="pooling")
+    check_choice(pooling, get_args(Pooling), what="pooling")
     native = _is_native(model)
     if native or pooling == "mean":
         model.config.classifier_pooling = pooling

@@ -267,15 +267,12 @@ def interval_of(
             moves = number[1] not in SEEDLESS
             apart[number] = moves * deviation * generator.standard_t(freedom, DRAWS)
 
-    def statistic(seed: Values, d: int | None) -> float:
-        given = (
-            seed[n][0] + (0.0 if d is None else moved[n][d] * seed[n][1] + apart[n][d])
-            for n in numbers
-        )
-        return statement.statistic(*given)
-
-    centre = np.array([statistic(seed, None) for seed in seeds])
-    drawn = np.mean([[statistic(seed, d) for d in range(DRAWS)] for seed in seeds], axis=0)
+    centre, drawn_each = [], []
+    for seed in seeds:
+        centre.append(statement.statistic(*(seed[n][0] for n in numbers)))
+        draws = (seed[n][0] + moved[n] * seed[n][1] + apart[n] for n in numbers)
+        drawn_each.append(statement.statistic(*draws))
+    centre, drawn = np.array(centre, float), np.mean(drawn_each, axis=0)
     if m > 1 and np.isfinite(centre).all():  # a ratio to nothing is infinite with any seed
         drawn = drawn + centre.std(ddof=1) / np.sqrt(m) * generator.standard_t(m - 1, DRAWS)
     tail = 100 * error / 2  # a ratio may be infinite: no mean of two draws is taken

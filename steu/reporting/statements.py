@@ -10,8 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 from operator import sub
+from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from steu._errors import suggestion
 from steu.evaluation.verdicts import SILENT
@@ -21,7 +24,6 @@ MARGIN = 0.02  # a score that differs by less than this counts as the same
 NEAR = 1.1  # a divergence of fewer times another counts as the same
 CHANCE = 0.6  # an AUROC below this counts as near to chance
 DENSE = ("direct_suppression", "gradient_ascent", "influence_weighted")
-READINGS = ("relabelled", "dropped", "masked")
 COUNTED = ("log_odds", "chi2", "tfidf", "mutual_information")
 TOW, JS_RETAIN = "tow_relabelled", "js_retain_relabelled"
 READER = "reader_auroc_head"  # of the strongest reader
@@ -49,7 +51,7 @@ class Statement:
     needs: tuple[Number, ...]
     below: float = inf  # it holds where the statistic, as a mean over seeds, lies between these two
     above: float = -inf
-    statistic: Callable[..., float] = float  # of what is needed, in this order, of one seed
+    statistic: Callable[..., Any] = np.asarray  # of what is needed, in this order: numbers, arrays
     against: tuple[Number, ...] = ()  # it holds only if it does beside each, which comes last then
 
     def __post_init__(self) -> None:
@@ -68,11 +70,11 @@ class Statement:
             )
 
 
-def _times(value: float, of: float) -> float:
+def _times(value: ArrayLike, of: ArrayLike) -> np.ndarray:
     """How many times `of`; two that are equal are one time the other, also where both are 0."""
-    if value == of:
-        return 1.0
-    return value / of if of else inf
+    value, of = np.asarray(value, float), np.asarray(of, float)
+    times = np.divide(value, of, out=np.full(value.shape, inf), where=of != 0)
+    return np.where(value == of, 1.0, times)
 
 
 STATEMENTS = (

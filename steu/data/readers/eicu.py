@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
-from steu._errors import shown
+from steu._errors import check_choice, shown
 from steu.data.labels import parse_code
 from steu.data.readers import phrases
 from steu.data.readers.finding import require_table
@@ -134,10 +134,7 @@ def read_eicu(
     """Read one eICU folder; a document has one paragraph a section, in the order of `sections`."""
     sections = tuple(sections or layout.default_sections)
     for name in sections:
-        if name not in layout.sections:
-            raise ValueError(
-                f"eICU has no section {name!r}; expected some of: {', '.join(layout.sections)}"
-            )
+        check_choice(name, layout.sections, what="section", where="eICU")
         if sections.count(name) > 1:
             raise ValueError(f"the section {name} is listed twice; leave one out")
     stay = {"stay_id": "patientunitstayid"}

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import duckdb
 
-from steu._errors import shown
+from steu._errors import check_choice, shown
 from steu.data.readers import phrases
 from steu.data.readers.eicu import EICU, Eicu, read_eicu
 from steu.data.readers.finding import find_table, require_table
@@ -105,8 +105,7 @@ def read_mimic(
     notes
         Folder of the note tables where they lie apart (MIMIC-IV-Note is a download of its own).
     """
-    if text_source not in ("notes", "orders"):
-        raise ValueError(f"text_source is {text_source!r}; expected 'notes' or 'orders'")
+    check_choice(text_source, get_args(TextSource), what="text_source")
     columns = {"subject_id": "subject_id", "stay_id": "hadm_id", "raw": layout.code}
     if layout.version:
         columns["version"] = layout.version
