@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -120,7 +120,7 @@ def verdicts(
     original = found["original"]
     methods = [method for method in found if method != "original"]
     for split, fewest in (("test", FEWEST), ("validation", TO_CHOOSE)):
-        if _patients(task, split) < fewest:
+        if task.patients_with_class(split) < fewest:
             few = f"fewer than {fewest} patients of the {split} notes have the class"
             return {method: Decision("none", few, {}) for method in methods}
     blind = blind_audits(original, references) if references else []
@@ -157,14 +157,8 @@ def _suppressed(found: Samples, original: Samples) -> dict[str, tuple[float, flo
 
 def recall_left_open(task: ForgetTask) -> float | None:
     """The recall of the class that silence on these test notes does not exclude; None if few."""
-    patients = _patients(task, "test")
+    patients = task.patients_with_class("test")
     return None if patients < FEWEST else recall_not_excluded(patients)
-
-
-def _patients(task: ForgetTask, split: Literal["validation", "test"]) -> int:
-    """Patients of a split who have the class."""
-    index = task.index(split)
-    return len(np.unique(task.groups[index[task.is_forget[index]]]))
 
 
 def seeing(original: Samples, references: Mapping[str, Samples]) -> list[str]:

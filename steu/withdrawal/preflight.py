@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from steu.data.privacy import SMALLEST_CELL, suppress_small_cells
+from steu.data.splits import SPLITS
 from steu.evaluation.collateral import pair_shares, people_with_both
 from steu.evaluation.metrics import auroc, f1, interval
 from steu.evaluation.probes import lexical_remainder
@@ -135,10 +136,7 @@ def _class(study: Study, tokens: np.ndarray, labels: Sequence[str]) -> dict[str,
         for c in np.argsort(-np.nan_to_num(share))
         if np.isfinite(share[c])
     ]
-    people = {
-        split: len(np.unique(study.groups[study.index(split)][study.is_forget[study.index(split)]]))
-        for split in ("train", "validation", "test")
-    }
+    people = {split: study.patients_with_class(split) for split in SPLITS}
     shown = _shown(people)
     hidden = None in shown.values()  # which is the total less the others, and other totals tell
     return {
