@@ -162,8 +162,10 @@ def read_json(path: str | Path) -> Any:
         raise ValueError(f"{path} does not exist")
     try:
         return parse_json(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not valid JSON: {error}") from error
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def parse_json(text: str) -> Any:

@@ -124,14 +124,14 @@ class ForgetTask:
                 "least one to keep: without it there is nothing left, retire the model"
             )
         self.forget = self.labels.index(forget)
-        longest = window_of(tokenizer, model.config)
         if not isinstance(texts, EncodedNotes):
             texts = listed("texts", texts)
             check_length("texts", len(texts), len(self.targets))
+            longest = window_of(tokenizer, model.config)
             window = longest if max_length is None else max_length
             check_window(window, longest)
             texts = encode_in_memory(texts, tokenizer, max_length=window)
-        check_encoded(texts, tokenizer, longest)
+        check_encoded(texts, tokenizer, model.config)
         self.notes = texts
         check_length("texts", len(self.notes), len(self.targets))
         groups = range(len(self.targets)) if groups is None else listed("groups", groups)

@@ -25,7 +25,7 @@ from steu.audits.information import information, information_records
 from steu.audits.membership import _tpr_by_chance, beyond, membership, neighbour, outsiders
 from steu.audits.merged import merged_model, with_model
 from steu.audits.places import places
-from steu.audits.relearning import RelearnConfig, _learner, relearn, way_back
+from steu.audits.relearning import Lesson, RelearnConfig, _learner, relearn, way_back
 from steu.audits.respelling import answers_to, respelt
 from steu.audits.rounding import _given_in_steps, on_grid, rounded
 from steu.data.encoding import EncodedNotes
@@ -267,12 +267,13 @@ def test_lessons_without_the_class_never_train_its_output(
     assert np.array_equal(found.auroc[0], found.auroc[1], equal_nan=True)
 
 
-def test_a_lesson_with_the_class_needs_notes_that_have_it(toy: Toy) -> None:
+@pytest.mark.parametrize("lesson", ["with the class", "without the class"])
+@pytest.mark.parametrize("all_have_it", [False, True])
+def test_a_lesson_needs_notes_of_both_kinds(toy: Toy, lesson: Lesson, all_have_it: bool) -> None:
     lacking = toy.task()
-    lacking.is_forget[lacking.train] = False
-    with pytest.raises(ValueError, match="needs notes with and without 'diabetes'; found 0 with"):
-        relearn(lacking, None)
-    relearn(lacking, None, lesson="without the class", config=RelearnConfig(steps=(0, 1)))
+    lacking.is_forget[lacking.train] = all_have_it
+    with pytest.raises(ValueError, match="training notes with and without 'diabetes'; found"):
+        relearn(lacking, None, lesson=lesson)
 
 
 def test_steps_that_do_not_rise_from_nought_are_refused() -> None:

@@ -189,7 +189,7 @@ def test_what_is_given_twice_is_refused(tmp_path: Path) -> None:
         cli._mapping('{"n_tokens": 64, "n_tokens": 128}')
     file = tmp_path / "p.json"
     file.write_text('{"n_tokens": 64, "n_tokens": 128}')
-    with pytest.raises(ValueError, match="p.json is not valid JSON: 'n_tokens' is written twice"):
+    with pytest.raises(ValueError, match="p.json: 'n_tokens' is written twice"):
         cli._mapping(str(file))
     with pytest.raises(ValueError, match="'a' is written twice: leave one out"):
         parse_value('{"a": [1], "a": [2]}', "dict", name="labels")

@@ -150,5 +150,12 @@ def test_of_restricted_data_both_parts_are_counted_where_neither_is_small():
 
 def test_numbers_are_written_out() -> None:
     """Three digits, but never so that a page says 1.23e+03."""
-    written = {1234.5: "1,234", 12: "12", 0.12345: "0.123", 1e6: "1,000,000", 0.0: "0"}
+    written = {
+        1234.5: "1,234",
+        999.6: "1,000",
+        12: "12",
+        0.12345: "0.123",
+        1e6: "1,000,000",
+        0.0: "0",
+    }
     assert {value: exact(value) for value in written} == written

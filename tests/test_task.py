@@ -446,6 +446,9 @@ def test_splits_of_as_many_patients_are_not_drawn_alike() -> None:
 def test_notes_that_were_encoded_for_another_model_are_refused() -> None:
     notes = encode_in_memory(TEXTS, TOKENIZER, max_length=32)
     make_task(texts=notes)
+    shorter = copy.deepcopy(TOKENIZER)
+    shorter.model_max_length = 16  # which cuts nothing any more
+    make_task(texts=notes, tokenizer=shorter)
     other = replace(notes, vocab_size=len(TOKENIZER) - 1)
     refused(
         f"encoded with {len(TOKENIZER) - 1} tokens, and the tokenizer has {len(TOKENIZER)}: en",

@@ -118,8 +118,8 @@ def relearn(
     Raises
     ------
     ValueError
-        If a choice is unknown, the outputs are no sigmoids, or a lesson "with the class" has no
-        training notes of one kind.
+        If a choice is unknown, the outputs are no sigmoids, or there are training notes of one kind
+        alone.
     """
     check_choice(part, get_args(Part), what="part")
     check_choice(lesson, get_args(Lesson), what="lesson")
@@ -178,11 +178,8 @@ def _logits(answers: Answers, index: np.ndarray, *, at_once: int = 64) -> np.nda
 def _batches(task: ForgetTask, lesson: Lesson, config: RelearnConfig) -> Iterator[np.ndarray]:
     """Batches of training notes without end."""
     generator = np.random.default_rng(config.seed)
-    n, size = config.batch_size // 2, config.batch_size
-    if lesson == "without the class":
-        retain = task.train[~task.is_forget[task.train]]
-        while True:
-            yield generator.choice(retain, size)
     forget, retain = of_both_kinds(task, task.train)
+    n = config.batch_size // 2 if lesson == "with the class" else 0
     while True:
-        yield np.concatenate([generator.choice(forget, n), generator.choice(retain, size - n)])
+        chosen = [generator.choice(forget, n), generator.choice(retain, config.batch_size - n)]
+        yield np.concatenate(chosen)

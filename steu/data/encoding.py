@@ -149,14 +149,19 @@ def model_window(tokenizer: PreTrainedTokenizerBase) -> int:
 
 def window_of(tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig) -> int:
     """Tokens that both a tokenizer and the model of a config can take."""
-    positions = getattr(config, "max_position_embeddings", tokenizer.model_max_length)
+    return min(tokenizer.model_max_length, positions_of(config) or tokenizer.model_max_length)
+
+
+def positions_of(config: PreTrainedConfig) -> int | None:
+    """Tokens that the model of a config can take; None where it sets no limit."""
+    positions = getattr(config, "max_position_embeddings", None)
     # Positions of RoBERTa and its kin are counted from behind the padding token's.
-    if any(
+    if positions is not None and any(
         kin in config.model_type
         for kin in ("roberta", "camembert", "mpnet", "longformer", "ibert", "data2vec")
     ):
         positions -= (config.pad_token_id or 0) + 1
-    return min(tokenizer.model_max_length, positions)
+    return positions
 
 
 def encode_in_memory(
@@ -183,7 +188,9 @@ def encode_in_memory(
     )
 
 
-def check_encoded(notes: EncodedNotes, tokenizer: PreTrainedTokenizerBase, longest: int) -> None:
+def check_encoded(
+    notes: EncodedNotes, tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig
+) -> None:
     """Refuse notes that were cut for another vocabulary, or for a longer window.
 
     Raises
@@ -196,7 +203,7 @@ def check_encoded(notes: EncodedNotes, tokenizer: PreTrainedTokenizerBase, longe
             f"the notes were encoded with {notes.vocab_size:,} tokens, and the tokenizer has "
             f"{len(tokenizer):,}: encode them with the model's own"
         )
-    check_window(notes.max_length, longest)
+    check_window(notes.max_length, positions_of(config) or notes.max_length)
 
 
 def check_window(max_length: int, longest: int) -> None:

@@ -94,7 +94,7 @@ def page_link(page: str) -> str:
 
 def exact(value: float) -> str:
     """A count or a large number with thousands separators, or three significant digits."""
-    whole = float(value).is_integer() or abs(value) >= 1000
+    whole = float(value).is_integer() or abs(value) >= 999.5  # which would be 1e+03
     return f"{value:,.0f}" if whole else f"{value:.3g}"
 
 

@@ -54,7 +54,7 @@ def of_both_kinds(task: ForgetTask, train: np.ndarray) -> tuple[np.ndarray, np.n
     forget, retain = train[with_class], train[~with_class]
     if not len(forget) or not len(retain):
         raise ValueError(
-            f"unlearning needs notes with and without {task.labels[task.forget]!r}; found "
+            f"expected training notes with and without {task.labels[task.forget]!r}; found "
             f"{len(forget)} with and {len(retain)} without"
         )
     return forget, retain

@@ -38,6 +38,8 @@ def matched_rows(
     token_ids : array of int, shape (k,)
     scale : float
         Share of that change.
+    train : array of int, optional
+        Positions of the notes to learn from; default: the training split.
 
     Raises
     ------
@@ -66,7 +68,7 @@ def matched_rows(
     c = torch.from_numpy(share).to(table) @ known  # (H,)
     step = scale * here / here.square().sum()  # (k,)
     rows = own.rows - step[:, None] * c
-    return replace(own, rows=rows, origin=task.origin)
+    return replace(own, rows=rows, head={}, origin=task.origin)
 
 
 def share_difference(task: ForgetTask, train: np.ndarray) -> np.ndarray:
