@@ -199,11 +199,6 @@ class ForgetTask:
         check_choice(split, SPLITS, what="split")
         return np.flatnonzero(self.splits == split)
 
-    def patients_with_class(self, split: str) -> int:
-        """People of whom some note of the split has the class."""
-        index = self.index(split)
-        return len(np.unique(self.groups[index[self.is_forget[index]]]))
-
     @cached_property
     def train(self) -> np.ndarray:
         """Positions of the training notes."""

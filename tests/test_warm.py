@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -176,6 +178,28 @@ def test_a_forked_kernel_ends_where_its_starter_was_gone_before_it_asked(
     asked, pid = kernel
     wait_for(lambda: not psutil.pid_exists(pid))
     assert asked.wait(10) == 1
+
+
+def test_a_forked_kernel_ends_with_whoever_was_killed_before_it_knew(
+    address: str, tmp_path: Path
+) -> None:
+    """What was sent and not read makes a connection end by an error and not by its end."""
+    program = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(600)"
+    (tmp_path / "ipykernel_launcher.py").write_text(program)
+    environment = os.environ | warm.KERNEL_ENVIRONMENT | dict.fromkeys(warm.THREADS, "1")
+    request = {
+        "module": warm.KERNEL,
+        "arguments": [],
+        "environment": environment | {"PYTHONPATH": str(tmp_path)},
+        "folder": str(tmp_path),
+    }
+    with socket.socket(socket.AF_UNIX) as asked, Path(os.devnull).open("r+b") as nothing:
+        asked.connect(address)
+        socket.send_fds(asked, [b"+"], [nothing.fileno()] * 3)
+        asked.sendall(f"{json.dumps(request)}\n".encode())
+        told = tmp_path / "pid"
+        pid = int(wait_for(lambda: told.is_file() and told.read_text()))
+    wait_for(lambda: not psutil.pid_exists(pid))
 
 
 # The client as it is; what it asks for is replaced by a module that runs a program.

@@ -120,7 +120,7 @@ def verdicts(
     original = found["original"]
     methods = [method for method in found if method != "original"]
     for split, fewest in (("test", FEWEST), ("validation", TO_CHOOSE)):
-        if task.patients_with_class(split) < fewest:
+        if patients_with_class(task, split) < fewest:
             few = f"fewer than {fewest} patients of the {split} notes have the class"
             return {method: Decision("none", few, {}) for method in methods}
     blind = blind_audits(original, references) if references else []
@@ -157,8 +157,14 @@ def _suppressed(found: Samples, original: Samples) -> dict[str, tuple[float, flo
 
 def recall_left_open(task: ForgetTask) -> float | None:
     """The recall of the class that silence on these test notes does not exclude; None if few."""
-    patients = task.patients_with_class("test")
+    patients = patients_with_class(task, "test")
     return None if patients < FEWEST else recall_not_excluded(patients)
+
+
+def patients_with_class(task: ForgetTask, split: str) -> int:
+    """People of whom some note of the split has the class."""
+    index = task.index(split)
+    return len(np.unique(task.groups[index[task.is_forget[index]]]))
 
 
 def seeing(original: Samples, references: Mapping[str, Samples]) -> list[str]:

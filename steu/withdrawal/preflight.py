@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from steu.audits.battery import patients_with_class
 from steu.data.privacy import SMALLEST_CELL, suppress_small_cells
 from steu.data.splits import SPLITS
 from steu.evaluation.collateral import pair_shares, people_with_both
@@ -136,7 +137,7 @@ def _class(study: Study, tokens: np.ndarray, labels: Sequence[str]) -> dict[str,
         for c in np.argsort(-np.nan_to_num(share))
         if np.isfinite(share[c])
     ]
-    people = {split: study.patients_with_class(split) for split in SPLITS}
+    people = {split: patients_with_class(study, split) for split in SPLITS}
     shown = _shown(people)
     hidden = None in shown.values()  # which is the total less the others, and other totals tell
     return {

@@ -178,13 +178,21 @@ def _tend(asked: socket.socket, settings: dict[str, str]) -> NoReturn:
     while True:
         ready, _, _ = select.select([asked], [], [], TICK)
         if ready:
-            told = asked.recv(1)  # the number of a signal; nothing when the other end is gone
-            os.killpg(kernel, told[0] if told else signal.SIGKILL)
+            os.killpg(kernel, _told(asked))
         ended, status = os.waitpid(kernel, os.WNOHANG)
         if ended:
             with suppress(OSError):
                 print(os.waitstatus_to_exitcode(status), file=lines, flush=True)
             os._exit(0)
+
+
+def _told(asked: socket.socket) -> int:
+    """The signal that is to be passed on; that which kills where the other end is gone."""
+    try:
+        number = asked.recv(1)
+    except ConnectionError:  # gone before it had read all that it was sent
+        number = b""
+    return number[0] if number else signal.SIGKILL
 
 
 def _become(request: dict[str, Any], streams: list[int]) -> NoReturn:  # pyrefly: ignore[bad-return]
