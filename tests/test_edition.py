@@ -445,13 +445,14 @@ class Light(MetaPathFinder):
 
 sys.meta_path.insert(0, Light())
 import steu
+import steu.workflow.edition, steu.workflow.pdf  # what make read and make pdf run
 with mock([name for name in mocked if name in absent]):
     for name in steu.__all__:
         getattr(steu, name)
 """
 
 
-def test_the_public_face_can_be_shown_with_nothing_but_the_extra_book() -> None:
+def test_an_edition_is_read_and_the_public_face_shown_with_nothing_but_the_extra_book() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     light = with_what_they_need(project["optional-dependencies"]["book"])
     named = packages_distributions().items()

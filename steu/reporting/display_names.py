@@ -5,6 +5,8 @@ These tables are the vocabulary of the results: what the ledger asks for has to 
 
 from __future__ import annotations
 
+READER = "reader_auroc_head"  # of the strongest reader, where the head reads
+
 METHODS = {
     "pooling_cls": "reads [CLS]",
     "pooling_mean": "reads the mean",
@@ -88,7 +90,7 @@ METRICS = {
     "macro_auprc": "macro-AUPRC",
     "probe_auroc": "linear-probe AUROC",
     "reader_auroc": "strongest reader, any place",
-    "reader_auroc_head": "strongest reader, head",
+    READER: "strongest reader, head",
     "reader_less_than_original": "less than in the original",
     "reader_less_than_blind_rows": "less than with blind rows",
     "reader_less_than_random_tokens": "less than with random tokens",

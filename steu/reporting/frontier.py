@@ -7,9 +7,8 @@ from itertools import cycle
 import pandas as pd
 from matplotlib.axes import Axes
 
-from steu.reporting.display_names import name
+from steu.reporting.display_names import READER, name
 from steu.reporting.figures import COLOURS, empty_panel
-from steu.reporting.statements import READER
 
 KEPT = "retain_macro_auroc"
 ESTIMATE = ["value", "low", "high", "defined"]

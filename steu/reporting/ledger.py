@@ -14,7 +14,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from steu.reporting.statements import AUDITED, LESS, READER, STATEMENTS, Number, Statement
+from steu.reporting.display_names import READER
+from steu.reporting.statements import AUDITED, LESS, STATEMENTS, Number, Statement
 
 Verdict = Literal["holds", "does not hold", "undecided", "mixed", "not tested here"]
 Values = dict[Number, tuple[float, float]]  # of one seed: value, standard error over patients

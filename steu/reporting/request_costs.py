@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from steu.reporting import display_names
+from steu.reporting.display_names import READER
 from steu.reporting.glue import estimate
-from steu.reporting.statements import READER
 
 MARK = "<!-- what each answer costs -->\n"  # in book/withdrawing.md, where the table goes
 WAYS = {  # method in the results → what the guide calls it

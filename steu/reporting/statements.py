@@ -26,7 +26,6 @@ CHANCE = 0.6  # an AUROC below this counts as near to chance
 DENSE = ("direct_suppression", "gradient_ascent", "influence_weighted")
 COUNTED = ("log_odds", "chi2", "tfidf", "mutual_information")
 TOW, JS_RETAIN = "tow_relabelled", "js_retain_relabelled"
-READER = "reader_auroc_head"  # of the strongest reader
 LESS = "reader_less_than_"  # and by how much less it finds than in another model, in pairs
 AUDITED = "told_from_references"  # of the verdict: 0 is no, 1 is yes, ½ [0, 1] is undecided
 
