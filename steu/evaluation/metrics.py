@@ -62,7 +62,7 @@ def interval(values: np.ndarray, *, level: float = 0.95) -> tuple[float, float, 
 
 
 def ratio(above: np.ndarray, below: np.ndarray, *, where: np.ndarray | None = None) -> np.ndarray:
-    """One array divided by another, float64; NaN but `where` that is defined, default below > 0."""
+    """One array divided by another, float64; NaN outside `where`, by default `below` > 0."""
     shape = np.broadcast_shapes(above.shape, below.shape)
     defined = below > 0 if where is None else where
     return np.divide(above, below, out=np.full(shape, np.nan), where=defined)

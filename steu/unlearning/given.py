@@ -61,7 +61,13 @@ def of_both_kinds(task: ForgetTask, train: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def check_sigmoids(task: ForgetTask, what: str) -> None:
-    """Refuse `what` is defined for independent sigmoids alone, if the model has a softmax."""
+    """Refuse a softmax: `what` is defined for independent sigmoids alone.
+
+    Raises
+    ------
+    ValueError
+        If the model has one.
+    """
     if task.outputs != "sigmoid":
         raise ValueError(f"{what} is defined for independent sigmoids; this model has a softmax")
 
