@@ -139,15 +139,18 @@ def test_without_a_gpu_the_benchmark_says_so(
 def test_what_a_gpu_would_measure_is_counted_alike_on_the_cpu(tmp_path: Path) -> None:
     module, make = import_module("gpu"), import_module("step").tiny()["tiny"]
     kept = tuple(name for name in module.VARIANTS if "compiled" not in name)
-    options = {"make": make, "length": 32, "size": 4, "rounds": 1, "variants": kept}
+    options = {"make": make, "length": 32, "sizes": (4,), "rounds": 1, "variants": kept}
     rows = checked(module.run(tmp_path, device="cpu", rate=1e12, **options))
-    seconds, share = (
-        value(rows, "full", quantity) for quantity in ("seconds a step", "share of the peak")
-    )
+    operations = {
+        name: 1e12 * value(rows, name, "share of the peak") * value(rows, name, "seconds a step")
+        for name in ("full", "matrix products alone")
+    }
     # Two layers: 8H² + 4HF for the matrices and 4HT for attention a token, three times in training.
     width, inner, tokens = 32, 64, 4 * 32
-    counted = 3 * 2 * tokens * (8 * width**2 + 4 * width * inner + 4 * width * 32)
-    assert share * seconds * 1e12 == pytest.approx(counted, rel=0.02)
+    products, attention = 8 * width**2 + 4 * width * inner, 4 * width * 32
+    assert operations["matrix products alone"] == 3 * 2 * tokens * products
+    counted = 3 * 2 * tokens * (products + attention)
+    assert operations["full"] == pytest.approx(counted, rel=0.02)
     assert module.peak_rate("NVIDIA H100 80GB HBM3") == 989e12
     assert module.peak_rate("NVIDIA L40S") is module.peak_rate("NVIDIA H100 PCIe") is None
 

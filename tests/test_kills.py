@@ -111,9 +111,7 @@ def forget_what_was_trained(run: Path) -> None:
 
 def check_whole(run: Path) -> None:
     """Every file that bears its final name can be read to its end."""
-    for path in run.rglob("*"):
-        if any(part.startswith(".") for part in path.parts) or not path.is_file():
-            continue
+    for path in finished(run):
         if path.suffix == ".json" or (path.suffix == ".ipynb" and path.stat().st_size):
             json.loads(path.read_text(encoding="utf-8"))
         elif path.suffix == ".parquet":
@@ -121,6 +119,13 @@ def check_whole(run: Path) -> None:
         elif path.suffix == ".safetensors":
             with safe_open(path, "numpy") as tensors:
                 assert all(tensors.get_tensor(key) is not None for key in tensors.keys())  # noqa: SIM118
+
+
+def finished(folder: Path) -> Iterator[Path]:
+    """The files that bear their final name; who was killed may still be clearing up the others."""
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (Path(place) / name for name in names if not name.startswith("."))
 
 
 def contents(folder: Path) -> dict[str, Any]:

@@ -187,6 +187,10 @@ def test_answers_and_edits_of_another_classifier_or_class_are_refused(study_fold
     answers["a"] = answers["b"] + 1
     write_log_odds(tmp_path, answers, study)
     write_edits(tmp_path, edits, study)
+    written = (tmp_path / "log_odds.safetensors").read_bytes()
+    for _ in range(10):  # the header of safetensors keeps no order of its own
+        write_log_odds(tmp_path, answers, study)
+        assert (tmp_path / "log_odds.safetensors").read_bytes() == written
     back = read_log_odds(tmp_path, study)
     assert list(back) == ["a", "b"] and np.array_equal(back["b"], answers["b"])
     assert list(read_edits(tmp_path, ["null"], study)) == ["null"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ KINDS: tuple[type[Edit], ...] = (
     SparseEdit, LayerEdit, LowRankEdit, ErasedFeatures, ScrubbedLayers
 )  # fmt: skip
 LOG_ODDS = "log_odds.safetensors"
+ABOUT = "about"  # entry of its header: what the answers rest on, as JSON
 RANKING = "scores.parquet"
 DIGEST = 64  # characters of a SHA-256
 
@@ -84,8 +86,9 @@ def read_ranking(folder: str | Path, study: Study) -> np.ndarray:
 def write_log_odds(folder: str | Path, methods: Mapping[str, np.ndarray], study: Study) -> None:
     """Write the log-odds (N, C) of each method on all notes of a study, as float32; no text."""
     values = {name: np.ascontiguousarray(z, dtype=np.float32) for name, z in methods.items()}
+    about = {ABOUT: json.dumps(_about(study))}  # one entry: of several, safetensors draws the order
     with atomic_path(Path(folder) / LOG_ODDS) as beside:
-        save_file(values, beside, metadata=_about(study))
+        save_file(values, beside, metadata=about)
 
 
 def read_log_odds(folder: str | Path, study: Study) -> dict[str, np.ndarray]:
@@ -100,7 +103,7 @@ def read_log_odds(folder: str | Path, study: Study) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise ValueError(f"{path} does not exist: compare the methods first")
     with safe_open(path, framework="np") as stored:
-        found = stored.metadata() or {}
+        found = json.loads((stored.metadata() or {}).get(ABOUT, "{}"))
         _check_rests_on(found, _about(study), path=path, again="compare the methods")
         return {name: stored.get_tensor(name) for name in sorted(stored.keys())}
 
