@@ -6,6 +6,7 @@ the card's dense bf16 rate as its maker states it.
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable
 from functools import partial
@@ -25,7 +26,7 @@ from transformers.utils import logging
 from steu.models.heads import head_of
 from steu.models.layers import encoder_layers
 
-LENGTH, SIZES, ROUNDS = 512, (32, 128), 10
+LENGTH, SIZES, ROUNDS = 512, (32, 128), 5
 TURN = 5  # steps; as in training, none of them waits for the one before
 PEAK = {"H100 80GB HBM3": 989e12, "H200": 989e12, "A100": 312e12, "L4": 121e12}  # a second
 FULL, COMPILED = "full", "full, compiled"  # by layers
@@ -129,9 +130,9 @@ def measure(
     """Seconds, multiples of the floor, examples a second, share of the peak."""
     setting = f"{length} tokens, {size} notes a step, bf16"
     torch.compiler.reset()  # what was compiled for another size would be made to fit both
-    made = {}
+    made, whole = {}, make()
     for name in variants:
-        model = make().to(device)
+        model = copy.deepcopy(whole).to(device)
         made[name] = VARIANTS[name](model, step.batch(model, length, size=size), "bf16").step
     turns = {name: turn(function, device) for name, function in made.items()}
     times = take_turns(turns, rounds=rounds) / TURN
@@ -182,6 +183,7 @@ def run(
     rows: Rows = []
     for size in sizes:
         shape: dict[str, Any] = {"device": device, "length": length, "size": size}
+        print(f"{size} notes", flush=True)
         rows += measure(make, **shape, rounds=rounds, rate=rate, variants=variants)
     quantity = "largest difference of a logit from the CPU's, float32"
     apart = difference(make, device=device, length=length)

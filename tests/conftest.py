@@ -27,6 +27,8 @@ Once = Callable[[str, Callable[[Path], object]], Path]
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("MPLBACKEND", "agg")
+# Tests compute on the CPU wherever they run, unless a GPU is named (see CONTRIBUTING.md).
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 # A worker a core: with more threads they would wait for each other, spinning.
 os.environ |= dict.fromkeys(THREADS, "1") | os.environ
 

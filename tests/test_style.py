@@ -24,3 +24,11 @@ def test_the_code_is_as_it_should_be(check: str) -> None:
 def test_four_programs_look_at_it() -> None:
     programs = [check.split()[0] for check in CHECKS]
     assert programs == ["ruff", "ruff", "pyrefly", "lint-imports"]
+
+
+def test_a_tensor_comes_to_the_cpu_before_it_becomes_an_array() -> None:
+    """On a GPU `tensor.numpy()` fails, and no test on a CPU would see it."""
+    files = [*ROOT.glob("steu/**/*.py"), *ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("book/*.md")]
+    lines = [line.strip() for path in files for line in path.read_text("utf-8").splitlines()]
+    found = [line for line in lines if ".numpy()" in line and ".cpu()" not in line]
+    assert found == ["return not bool(mask.numpy().all())"]  # the host's own
