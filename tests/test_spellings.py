@@ -85,6 +85,12 @@ def test_a_label_that_may_mean_missing_is_refused_unless_it_is_asked_for(tmp_pat
     refused(reports(path), "column kind names no label", labels={"column": "kind", "keep": []})
 
 
+def test_a_column_without_any_text_is_named_before_the_labels_are_looked_for(
+    tmp_path: Path,
+) -> None:
+    refused(reports(tmp_path / "t.csv", body=" "), "no cell of column body holds text: name the")
+
+
 def test_a_blank_cell_that_names_a_label_is_no_no(tmp_path: Path) -> None:
     kind = [CLASSES[i // 20] for i in range(60)]
     kind[:5] = ["", " ", "", "", ""]
@@ -198,6 +204,7 @@ def test_bytes_that_are_no_text_are_named_and_not_shown(tmp_path: Path, column: 
             "t.csv is a spreadsheet or a zip archive: save it as CSV in UTF-8",
         ),
         ("t.csv", b"\xff\xfei\0d\0", "t.csv is in UTF-16: save it as CSV in UTF-8"),
+        ("t.jsonl", b'{"body": "seen today"}', "t.jsonl is JSON: save it as CSV in UTF-8"),
     ],
 )
 def test_what_is_no_table_as_text_is_called_what_it_is(

@@ -100,6 +100,8 @@ def read_plain(
         FROM (SELECT key, text, min(subject) AS subject_id, min(rowid) AS first
             FROM keyed WHERE key IS NOT NULL GROUP BY key, text) GROUP BY key"""
     )
+    if not connection.execute("FROM documents WHERE trim(text) <> '' LIMIT 1").fetchone():
+        raise ValueError(f"{path}: no cell of column {text} holds text: name the column that does")
     if split:
         _given_splits(connection, path, split)
     if "columns" in labels:

@@ -23,6 +23,8 @@ _OTHERS = {
     b"\xd0\xcf\x11\xe0": "a spreadsheet of an old kind",
     b"\xff\xfe": "in UTF-16",
     b"\xfe\xff": "in UTF-16",
+    b'{"': "JSON",
+    b'[{"': "JSON",
     b"BZh": "compressed by bzip2",
     b"\xfd7zXZ": "compressed by xz",
     b"\x28\xb5\x2f\xfd": "compressed by Zstandard",
