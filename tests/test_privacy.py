@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import textwrap
 import unicodedata
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 
 from steu.data.privacy import suppress_small_cells
 from steu.data.quotations import CHUNK, note_text_in
+from steu.reporting import figures
 
 NOTE = "Pt is a 67 y/o man, admitted w/ worsening dyspnoea & leg swelling since Tuesday night."
 WORDS = re.findall(r"[\w/]+", NOTE)
@@ -53,6 +57,9 @@ def test_notes_in_scripts_without_spaces_are_found(note: str) -> None:
 
 
 ACCENTED = "Die Patientin klagt über Übelkeit, Schwäche, Müdigkeit und häufiges Erbrechen."
+SHARP = "Die Patientin stürzte heute früh auf der Straße und schlug mit dem Kopf auf."
+JAVANESE = "\ua98b\ua98f\ua992\ua995\ua998" * 4
+PIECES = [p for word in WORDS for p in (word[:2], f"##{word[2:]}") if p != "##"]
 RARE = "\U00020000\U00020001\U00020002\U00020003" * 4  # each is two halves in JSON
 
 
@@ -88,11 +95,41 @@ RARE = "\U00020000\U00020001\U00020002\U00020003" * 4  # each is two halves in J
         (NOTE, "".join(f"{w[:1]}&shy;{w[1:]} " for w in WORDS)),
         (NOTE, "\u200b".join(NOTE)),
         (NOTE, NOTE.replace("worsening", "worse-\nning").replace("swelling", "swel-\n  ling")),
+        (NOTE, repr([(word, np.float64(0.3)) for word in WORDS])),
+        (NOTE, pd.DataFrame({"token": WORDS, "score": 3e-7}).to_html()),
+        (NOTE, pd.DataFrame({"token": WORDS, "taken": True}).to_string()),
+        (NOTE, pd.DataFrame({"token": WORDS, "score": np.nan}).to_json(orient="records")),
+        (NOTE, f"<td>{'</td><td>0.3</td><td>'.join(PIECES)}</td>"),
+        (CHINESE, repr(CHINESE.encode())),
+        (THAI, repr(str(THAI.encode()))),
+        (SHARP, SHARP.upper()),
+        (JAVANESE, JAVANESE),
         (r"at bed\nno oedema\nno fever\nno pain at all", r"bed\nno oedema\nno fever\nno pain at"),
     ],
 )
 def test_text_that_was_escaped_is_found(note: str, page: str) -> None:
     assert [hit.note for hit in note_text_in({"page": page}, [OTHER, note])] == [1]
+
+
+@pytest.mark.parametrize("rows", [True, False], ids=["a word a tick", "a wrapped title"])
+def test_the_words_of_a_figure_are_found(rows: bool) -> None:
+    """Its letters are drawn, and the text stands beside them as a comment."""
+    figures.style()
+    drawn, ax = plt.subplots()
+    if rows:
+        ax.set_yticks(range(len(WORDS)), WORDS)
+    else:
+        ax.set_title(textwrap.fill(NOTE, 30))
+    drawn.savefig(image := io.StringIO(), format="svg")
+    plt.close(drawn)
+    assert [hit.note for hit in note_text_in({"page": image.getvalue()}, [OTHER, NOTE])] == [1]
+
+
+def test_numbers_alone_are_no_words_of_a_note() -> None:
+    note = "Pain 0.0 0.0 0.0 0.0 at 1 2 3 4 5 6 7 8 9"
+    assert (
+        note_text_in({"axis": "1 2 3 4 5 6 7 8 9", "zeros": "[0.0, 0.0, 0.0, 0.0]"}, [note]) == []
+    )
 
 
 def test_many_notes_are_compared_at_a_time_and_nothing_else_is_found() -> None:

@@ -17,11 +17,17 @@ import numpy as np
 _MARKUP = re.compile(r"<[^<>]*>|\x1b\[[0-9;:?]*[A-Za-z]")  # tags, and colours of a terminal
 # As JSON, JavaScript and Python write what is not plain ASCII, however often it was quoted.
 _ESCAPE = re.compile(r"\\+(?:[nrt]|u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2}))")
+_BYTES = re.compile(r"(?:\\+x[0-9A-Fa-f]{2})+")  # as Python writes those that are no letters
 _MARKED = str.maketrans("ĠĊ▁", "   ")
+# What is written with letters and stands beside words in tables and lists of them.
+_BESIDE = re.compile(
+    r"\bnp\.\w+\(|\btensor\(|\b(?:NaN|nan|NaT|None|null|[Tt]rue|[Ff]alse)\b|\d[\d.]*e[-+]?\d+"
+)
 PER_WORD = 2  # letters of a script that sets no spaces that count as a word
-_UNSPACED = (  # Thai, Lao, Burmese, Khmer, kana, Han
-    *((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x3040, 0x30FF), (0x3400, 0x4DBF)),
-    *((0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x3FFFF)),
+_UNSPACED = (  # Thai to Khmer, Tai scripts, Balinese, kana, Han, Yi, Javanese, Cham
+    *((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x1980, 0x19DF), (0x1A20, 0x1AAF)),
+    *((0x1B00, 0x1B7F), (0x3040, 0x30FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xA000, 0xA4CF)),
+    *((0xA980, 0xA9DF), (0xAA00, 0xAADF), (0xF900, 0xFAFF), (0x20000, 0x3FFFF)),
 )
 CHUNK = 100  # notes that are compared at a time: a megabyte
 BITS = 24  # of a run's hash, by which all but few of the notes' runs are passed over
@@ -52,7 +58,8 @@ def note_text_in(
 
     Case, punctuation and HTML entities are set aside on both sides, and of the rendered one also
     markup and escapes; then it is looked for once more with what holds digits left out, since
-    tables number their rows and put scores beside words. Where a script sets no spaces,
+    tables number their rows and put scores beside words. A run without any letter is none: eight
+    numbers stand on every axis. Where a script sets no spaces,
     `PER_WORD` of its letters count as a word, whatever stands between them. The runs of the
     rendered side, which is small, are held in memory as hashes of 64 bits; the notes are streamed
     past them.
@@ -124,8 +131,15 @@ def _readings(content: str) -> dict[str, None]:
     texts = [content, told, html.unescape(told), unquote(told), pieces]
     if "Ġ" in told or "▁" in told:
         texts.append(re.sub(r"[^\wĠĊ▁]|\d", "", told).translate(_MARKED))
-    texts.append(re.sub(r"""\\*["']\w+\\*["']\s*:""", " ", told))  # names of a record's fields
+    unnamed = re.sub(r"""\\*["']\w+\\*["']\s*:""", " ", told)  # names of a record's fields
+    texts.append(unnamed)
+    bare = _MARKUP.sub(" ", _BESIDE.sub(" ", unnamed.translate(_MARKED)))
+    texts.append(re.sub(r"[\W\d]*##(?=\w)", "", bare))
     texts.append(re.sub(r"-\s*\n\s*", "", told))  # words that are cut at the end of a line
+    texts.append(_BYTES.sub(_of_bytes, content))
+    texts.append(
+        " ".join(re.findall(r"<!--(.*?)-->", told, re.S))
+    )  # beside a figure's drawn letters
     stripped = [_MARKUP.sub(gap, text) for text in texts for gap in (" ", "")]
     return dict.fromkeys(texts + stripped)
 
@@ -139,6 +153,11 @@ def _unescaped(content: str) -> str:
     # A letter beyond 16 bits is written as two halves.
     halves = _ESCAPE.sub(character, content).encode("utf-16", "surrogatepass")
     return halves.decode("utf-16", "replace")
+
+
+def _of_bytes(found: re.Match[str]) -> str:
+    """The text whose bytes are written out."""
+    return bytes.fromhex(re.sub(r"\\+x", "", found[0])).decode("utf-8", "replace")
 
 
 def _runs(texts: Sequence[str], words: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -156,6 +175,8 @@ def _runs(texts: Sequence[str], words: int) -> tuple[np.ndarray, np.ndarray, np.
     else:
         characters = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     sums = _sums(characters.astype(np.uint64))
+    letters = np.zeros(len(sums), dtype=np.int64)  # how many stand before each place
+    np.cumsum(_table("letters", joined.isascii())[characters], out=letters[1:])
     found = []
     for kind, length in (("word", words), ("letters", words), ("unspaced", PER_WORD * words)):
         inside = _table(kind, joined.isascii())[characters]
@@ -168,7 +189,11 @@ def _runs(texts: Sequence[str], words: int) -> tuple[np.ndarray, np.ndarray, np.
         of_text = np.searchsorted(starts_at, start, side="right") - 1
         words_sums = _sums(_mixed(_between(sums, start, end)))
         first = np.arange(max(len(start) - length + 1, 0))
-        first = first[of_text[first] == of_text[first + length - 1]]  # not from text to text
+        last = first + length - 1
+        first = first[
+            (of_text[first] == of_text[last])  # not from text to text
+            & (letters[end[last]] > letters[start[first]])
+        ]
         runs = _mixed(_between(words_sums, first, first + length))
         found.append((runs, of_text[first], first))
     hashes, of_text, at = (np.concatenate(parts) for parts in zip(*found, strict=True))
@@ -220,7 +245,7 @@ def _table(kind: Literal["word", "letters", "unspaced"], ascii_only: bool) -> np
 
 
 def _plain(text: str) -> str:
-    plain = html.unescape(text).lower()
+    plain = html.unescape(text).casefold()  # ß is written SS in capitals
     if plain.isascii():
         return plain
     # As tokenizers strip accents, whichever way they were written; soft hyphens are not seen.

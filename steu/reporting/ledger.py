@@ -125,14 +125,17 @@ def _values(records: pd.DataFrame) -> Values:
 def spreads_of(records: pd.DataFrame) -> dict[str, tuple[float, int]]:
     """How far training seeds lie apart in each metric: standard deviation, degrees of freedom.
 
-    The median over the methods that ran with several seeds; where none did, that of the retrained
-    references, of which there are three at least. A metric that has neither is left out. What one
+    The median over the methods that ran with several seeds and differed; where none did, that of
+    the retrained references, of which there are three at least. A metric that has neither is left
+    out. Who answers alike with every seed, as one that is always silent has an F1 of 0, says
+    nothing of the seeds of those that do not. What one
     model holds less than another varies by the root of two of what each does, as if their seeds had
     nothing to do with each other.
     """
     kinds = ["metric", "method", "n_tokens", "n_rows", "head", "label"]
     by_method = records.groupby(kinds, dropna=False)["value"].agg(["std", "count"])
-    several = by_method[by_method["count"] > 1].groupby("metric")
+    varies = by_method["std"].round(9) > 0
+    several = by_method[(by_method["count"] > 1) & varies].groupby("metric")
     retrained = records[records["method"].str.startswith("reference_", na=False)]
     apart = retrained.groupby(["metric", "seed"])["value"].agg(["std", "count"])
     models = apart[apart["count"] > 2].groupby("metric")
