@@ -36,7 +36,7 @@ def atomic_path(target: str | Path, *, keep: bool = False) -> Iterator[Path]:
         target = target.resolve()
     with naming_full_disk(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        workspace = Path(tempfile.mkdtemp(prefix=f"{HALF}{target.name}-", dir=target.parent))
+        workspace = Path(tempfile.mkdtemp(prefix=f"{HALF}{target.name[:40]}-", dir=target.parent))
         try:
             beside = workspace / target.name
             yield beside
@@ -83,7 +83,7 @@ def naming_full_disk(target: Path) -> Iterator[None]:
         ) from error
 
 
-LOCKLESS = (errno.ENOLCK, errno.EOPNOTSUPP)  # as file systems of a network may be
+LOCKLESS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)  # as file systems of a network may be
 
 
 class Busy(ValueError):
@@ -103,7 +103,9 @@ def alone(lock: Path, *, otherwise: str, wait: bool = False) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout  # of the extras that run and withdraw
 
-    held = FileLock(lock)
+    held = FileLock(
+        lock, fallback_to_soft=False
+    )  # a file that stands for a lock outlives its maker
     try:
         held.acquire(timeout=-1 if wait else 0)
     except Timeout:

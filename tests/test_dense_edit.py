@@ -66,6 +66,18 @@ def test_the_edit_that_changes_nothing_changes_nothing(toy):
     assert torch.equal(edit.edited_head(toy.model).weight, head_of(toy.model).weight)
 
 
+def test_values_that_do_not_fit_are_named_and_the_model_is_as_it_was(toy):
+    before = copy.deepcopy(toy.model.state_dict())
+    for name, shape in (("classifier.weight", (3, 7)), ("classifier.wieght", (3, 32))):
+        edit = LayerEdit({"classifier.bias": torch.ones(3), name: torch.ones(shape)})
+        with (
+            pytest.raises(ValueError, match=rf"the edit holds {name} of shape \({shape[0]}, "),
+            edit.attached(toy.model),
+        ):
+            pass
+    assert all(torch.equal(before[key], value) for key, value in toy.model.state_dict().items())
+
+
 @pytest.mark.parametrize("backbone", ["random-bert", "random-distilbert"])
 def test_layers_are_found_in_both_architectures(backbone):
     model, _ = build_classifier(backbone, LABELS)

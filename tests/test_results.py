@@ -58,6 +58,12 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_beside(tmp_path):
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_a_name_as_long_as_a_file_system_takes_is_written(tmp_path):
+    with atomic_path(tmp_path / ("n" * 255)) as beside:
+        beside.write_text("whole")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["whole"]
+
+
 def test_a_folder_that_nothing_takes_the_place_of_comes_back(tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "first").touch()

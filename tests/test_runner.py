@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import os
 import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -421,6 +423,23 @@ def test_no_space_left_is_the_users_to_mend(project: Path) -> None:
     full = "import errno, os\nraise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), 'a.parquet')"
     with pytest.raises(ValueError, match=r"cell 2: .*No space left on device"):
         run(project, full)
+
+
+def test_a_page_that_could_not_be_written_is_not_taken_for_the_one_before(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(project, METRICS)
+    output = project / "runs" / "scratch" / "x"
+    written = {"metrics.json", "notebook.ipynb", "provenance.json"}
+    assert written <= {path.name for path in output.iterdir()}
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(nbformat, "write", full)
+    with pytest.raises(OSError, match=r"no space left on disk for .*notebook\.ipynb"):
+        run_notebook(project / "notebooks" / "x.ipynb", parameters={"n_tokens": 3})
+    assert {path.name for path in output.iterdir()} & written == {"metrics.json"}
 
 
 def test_a_gpu_without_enough_memory_is_the_users_to_mend(project: Path) -> None:

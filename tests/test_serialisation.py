@@ -14,6 +14,7 @@ from tokenizers.normalizers import Strip
 from torch import ones
 from toys import make_toy, no_space
 
+from steu.experiments.stored import read_edit
 from steu.models.origin import Origin
 from steu.models.weights import weights_hash
 from steu.unlearning.blind_rows import blind_rows
@@ -87,6 +88,22 @@ def test_an_edit_knows_its_tokenizer_and_the_order_of_its_outputs(toy, tmp_path,
     toy.model.config.id2label = names
     with pytest.raises(ValueError, match=r"the edit's outputs are .*; this model's are "):
         read()
+    toy.model.config.id2label = {0: task.labels[1], 1: task.labels[0], 2: "another"}
+    with pytest.raises(ValueError, match=r"the edit's outputs are .*; this model's are "):
+        read()
+    toy.model.config.id2label = {0: task.labels[0], 1: "one", 2: "another"}
+    read()  # names that were given since, where the others stand
+
+
+def test_an_edit_that_something_else_wrote_is_named(toy, tmp_path):
+    for_model(toy, [2000]).save_pretrained(tmp_path / "edit", kind="edit")
+    with pytest.raises(
+        ValueError, match=r"edit\.json is of the kind 'edit'; expected SparseEdit, "
+    ):
+        read_edit(tmp_path / "edit", model=toy.model)
+    (tmp_path / "edit" / "edit.json").write_text("[1]")
+    with pytest.raises(ValueError, match="is not as the edit was saved"):
+        read_edit(tmp_path / "edit", model=toy.model)
 
 
 @pytest.mark.parametrize("file", ["edit.safetensors", "edit.json"])

@@ -248,7 +248,7 @@ def test_files_behind_links_are_found_and_circles_end(tmp_path: Path) -> None:
     assert files_below(here) == [here / "note" / "notes.csv"]
 
 
-@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
 def test_where_nothing_can_be_locked_nobody_is_held_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:

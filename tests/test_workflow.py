@@ -193,8 +193,9 @@ metrics = """
         ("raise ValueError('no such row')", 1, "steu: notebooks/04_unlearning.ipynb, cell 2: no s"),
         ("os.kill(os.getppid(), 9)", 1, "steu: the stage unlearning ended without a word, as one "),
         ("os.kill(int(os.environ['STARTED']), signal.SIGINT)", 130, "steu: interrupted; what is f"),
+        ("os.kill(int(os.environ['STARTED']), signal.SIGTERM)", 130, "steu: interrupted; what is "),
     ],
-    ids=["fails", "is killed", "ctrl-c"],
+    ids=["fails", "is killed", "ctrl-c", "is asked to end"],
 )
 def test_what_stops_a_run_stops_what_runs_beside_and_is_said_last(
     project: Path, fault: str, status: int, last: str

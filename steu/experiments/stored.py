@@ -14,9 +14,9 @@ from safetensors.numpy import save_file
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from steu._errors import check_choice
-from steu._io import atomic_path, read_json
+from steu._io import atomic_path
 from steu.models.edits import Edit
-from steu.models.serialisation import FACTS
+from steu.models.serialisation import FACTS, read_tensors
 from steu.models.weights import tokenizer_hash
 from steu.unlearning.concept_scrubbing import ScrubbedLayers
 from steu.unlearning.dense_edit import LayerEdit
@@ -152,11 +152,18 @@ def read_edit(
     Raises
     ------
     ValueError
-        If the files were altered, or the edit belongs to another model.
+        If the files were altered or written by something else, or the edit belongs to another
+        model.
     """
-    facts = read_json(Path(folder) / FACTS)
-    kind = next(kind for kind in KINDS if kind.__name__ == facts["kind"])
-    return kind.from_pretrained(folder, model=model, tokenizer=tokenizer), facts
+    _, facts = read_tensors(folder)
+    kinds = {kind.__name__: kind for kind in KINDS}
+    if facts.get("kind") not in kinds:
+        raise ValueError(
+            f"{Path(folder) / FACTS} is of the kind {facts.get('kind')!r}; expected "
+            f"{', '.join(kinds)}, as a page of the book writes it"
+        )
+    edit = kinds[facts["kind"]].from_pretrained(folder, model=model, tokenizer=tokenizer)
+    return edit, facts
 
 
 def write_edits(folder: str | Path, edits: Mapping[str, Edit], study: Study) -> None:

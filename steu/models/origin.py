@@ -54,7 +54,8 @@ class Origin:
                 f"{name} belongs to the model {self.model[:12]}…; this one is {found[:12]}…: {mend}"
             )
         own = labels_of(model)
-        if set(self.labels) == set(own) and self.labels != own:
+        shared = set(self.labels) & set(own)  # a model may have been given other names since
+        if any(self.labels.index(name) != own.index(name) for name in shared):
             raise ValueError(
                 f"{name}: the edit's outputs are {', '.join(self.labels)}; this model's are "
                 f"{', '.join(own)}: attach it to the model it was trained for"

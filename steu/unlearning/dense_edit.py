@@ -50,8 +50,21 @@ class LayerEdit(Edit):
 
     @contextmanager
     def attached(self, model: PreTrainedModel) -> Iterator[PreTrainedModel]:
-        """The model as if edited, for the length of a `with` block; then bit for bit as it was."""
+        """The model as if edited, for the length of a `with` block; then bit for bit as it was.
+
+        Raises
+        ------
+        ValueError
+            If the model has no parameter of one of the names, or one of another shape.
+        """
         own = dict(model.named_parameters())
+        for name, value in self.values.items():
+            if name not in own or own[name].shape != value.shape:
+                has = tuple(own[name].shape) if name in own else "none of that name"
+                raise ValueError(
+                    f"the edit holds {name} of shape {tuple(value.shape)}; {type(model).__name__} "
+                    f"has {has}: attach it to the model it was made for"
+                )
         before = {name: own[name].data for name in self.values}
         try:
             for name, value in self.values.items():

@@ -39,10 +39,12 @@ def publish(profile: str, *, data: str, run: Path, target: Path, root: Path) -> 
     records = _provenance(measured, run)
     facts = check_origin(records, root)
     folders = [file.parent for file in measured]
-    check_note_text(folders=folders, cohorts=[f for f in folders if f.name == "cohort"])
+    cohorts = [folder for folder in folders if folder.name == "cohort"]
+    check_note_text(folders=folders, cohorts=cohorts)
     with atomic_path(target) as beside:
         chapters = chapters_of(grid.profile, run=run)
         stage(chapters, root=root, run=run, staged=beside / SOURCE, measured=measured)
+        check_note_text(folders=[beside / SOURCE], cohorts=cohorts)  # with the pages of prose
         for file in (f for m in measured for f in (m, m.with_name("provenance.json"))):
             kept = beside / RESULTS / file.relative_to(run)
             kept.parent.mkdir(parents=True, exist_ok=True)

@@ -7,10 +7,10 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from threading import Timer
 from typing import Any
 
 import psutil
@@ -36,14 +36,17 @@ def run_engine(
     the job's. On a cluster a job is tried again, so there all goes on, and is shown, to the end.
     """
     heard = _Heard(cluster)
-    with subprocess.Popen(
-        command,
-        env={**os.environ, **(environment or {})},
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-    ) as engine:
+    with (
+        _ending_is_an_interrupt(),
+        subprocess.Popen(
+            command,
+            env={**os.environ, **(environment or {})},
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+        ) as engine,
+    ):
         while True:
             try:
                 for line in engine.stderr or ():
@@ -54,6 +57,25 @@ def run_engine(
                 heard.said = heard.said or INTERRUPTED
                 _later(GRACE, _stop, engine.pid)
     return heard.tell(engine.returncode)
+
+
+@contextmanager
+def _ending_is_an_interrupt() -> Iterator[None]:
+    """Who asks the run to end, as a scheduler or a terminal that closes, is answered as Ctrl-C.
+
+    Left to themselves these signals end this process alone, and its jobs go on with nobody there.
+    """
+    known: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        asked = (signal.SIGTERM, signal.SIGHUP)
+        known = {s: signal.getsignal(s) for s in asked if signal.getsignal(s) is signal.SIG_DFL}
+    for number in known:  # not one that is ignored, as under nohup
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number, before in known.items():
+            signal.signal(number, before)
 
 
 @dataclass
@@ -116,7 +138,7 @@ def _stop(pid: int) -> None:
 
 
 def _later(seconds: float, call: Callable[[Any], None], given: Any) -> None:
-    timer = Timer(seconds, call, [given])
+    timer = threading.Timer(seconds, call, [given])
     timer.daemon = True
     timer.start()
 

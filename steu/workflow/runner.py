@@ -72,7 +72,7 @@ def run_notebook(
     _check_output(name, values, root=root, read=_read_by(stage, values) if stage else {})
     _make_folders(name, values, root=root)
     output = root / values["output"]
-    for name in ("metrics.json", "provenance.json"):  # those of an earlier run
+    for name in ("metrics.json", "provenance.json", "notebook.ipynb"):  # those of an earlier run
         (output / name).unlink(missing_ok=True)
     for left in output.glob(f"{HALF}*/"):  # by a run that was killed
         shutil.rmtree(left, ignore_errors=True)
@@ -83,10 +83,11 @@ def run_notebook(
     if failure is None:
         record = provenance(path, values, root=root, seconds=seconds, working=working)
         executed.cells.append(provenance_cell(record))
-        write_json(output / "provenance.json", record)
     with atomic_path(output / "notebook.ipynb") as beside:
         nbformat.write(executed, beside)
-    if failure is not None:
+    if failure is None:
+        write_json(output / "provenance.json", record)  # last: with it the page is whole
+    else:
         (output / "metrics.json").unlink(missing_ok=True)
         kept = output / "notebook.ipynb"
         raise explain(failure, executed, path=path, kept=kept, root=root)
