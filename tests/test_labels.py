@@ -70,6 +70,19 @@ def test_a_dot_behind_fewer_than_three_digits_is_a_lost_zero() -> None:
         parse_prefix("38.9")
 
 
+@pytest.mark.parametrize(
+    ("prefix", "message"),
+    [
+        ("428.x", "for all codes that begin with it: write '428'"),
+        ("E880.1X", "for all codes that begin with it: write 'E8801'"),
+        ("I5.0", "an ICD-10 code has three characters before its dot"),
+    ],
+)
+def test_a_prefix_with_which_no_code_begins_is_refused(prefix: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        parse_prefix(prefix)
+
+
 def test_a_written_diagnosis_needs_words() -> None:
     with pytest.raises(ValueError, match="expected words, such as 'diagnosis:diabetes mellitus'"):
         parse_prefix("diagnosis: ")
@@ -140,6 +153,7 @@ def test_default_labels_are_six_and_sound() -> None:
         ({"a": []}, "needs a list of ICD prefixes"),
         ({"a": ["428"], "b": ["?"]}, r"label 'b': '\?' is not an ICD prefix"),
         ({"a": ["428"], "A": ["I50"]}, "the same name up to case"),
+        ({"a": ["428", "I50"], "b": ["I50", "428"]}, "'a' and 'b' are made of the same codes"),
     ],
 )
 def test_label_sets_are_checked(labels: dict, message: str) -> None:

@@ -97,6 +97,8 @@ def test_mimic_iii_keeps_sound_discharge_summaries_in_any_case(
         [1, 1, 11, "2150-01-01", "Discharge summary", "", "kept"],
         [2, 1, 11, "2150-01-01", "Discharge summary", "1", "an error"],
         [3, 1, 11, "2150-01-01", "Nursing", "", "another kind"],
+        [4, 1, 12, "2150-01-01", " Discharge\u00a0 summary\t", "", "kept"],
+        [5, 1, 13, "2150-01-01", "DISCHARGE_SUMMARY", "", "kept"],
     ]
     write(tmp_path / "NOTEEVENTS.csv.gz", notes, rows)
     write(
@@ -104,7 +106,7 @@ def test_mimic_iii_keeps_sound_discharge_summaries_in_any_case(
     )
     with duckdb.connect() as connection:
         read_mimic(connection, MIMIC_III, tmp_path, store)
-        assert documents(connection, store) == {"11": ("1", "kept")}
+        assert documents(connection, store) == dict.fromkeys(("11", "12", "13"), ("1", "kept"))
         assert codes(connection) == {("11", 9, "4280")}
 
 
@@ -225,7 +227,11 @@ def eicu(tmp_path: Path) -> Path:
             [7, 5, P + "Physical Exam/HR/HR Highest", "HR Highest", 130],
         ],
     )
-    write(tmp_path / "note.csv.gz", "patientunitstayid,noteoffset,notepath,notevalue")
+    write(
+        tmp_path / "note.csv.gz",
+        "patientunitstayid,noteoffset,notepath,notevalue",
+        [[7, 1, P + "Past History/Past History Obtain Options/Performed", "Performed"]],
+    )
     write(
         tmp_path / "medication.csv.gz",
         "patientunitstayid,drugstartoffset,drugname,drughiclseqno,drugordercancelled",
@@ -312,6 +318,28 @@ def test_what_eicu_never_writes_is_refused(
         pytest.raises(ValueError, match="note is listed twice; leave"),
     ):
         read_eicu(connection, EICU, eicu, sections=["note", "note"])
+
+
+def test_eicu_codes_that_lost_their_zeros_and_tables_without_rows_are_noticed(eicu: Path) -> None:
+    table, medication = eicu / "diagnosis.csv.gz", eicu / "medication.csv.gz"
+    whole = pd.read_csv(table, dtype=str)
+    many = whole.iloc[[0] * 400].assign(icd9code=[f"{i}.1" for i in range(400, 800)])
+    many.to_csv(table, index=False)
+    with (
+        duckdb.connect() as connection,
+        pytest.raises(ValueError, match=r"none of 400 ICD-9 codes begins with 0, so leading zeros"),
+    ):
+        read_eicu(connection, EICU, eicu)
+    many.assign(icd9code=["038.9", *many["icd9code"][1:]]).to_csv(table, index=False)
+    with duckdb.connect() as connection:
+        read_eicu(connection, EICU, eicu)
+    for path in (medication, table):
+        pd.read_csv(path, dtype=str).iloc[:0].to_csv(path, index=False)
+        with (
+            duckdb.connect() as connection,
+            pytest.raises(ValueError, match=rf"{path.name} has a header and no rows: use the"),
+        ):
+            read_eicu(connection, EICU, eicu)
 
 
 def test_an_eicu_stay_that_comes_twice_is_refused(eicu: Path) -> None:

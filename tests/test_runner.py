@@ -90,9 +90,13 @@ def test_refuses_what_is_no_notebook(project: Path) -> None:
     write_notebook(project / "real.ipynb", PARAMETERS)
     with pytest.raises(ValueError, match=r"no such notebook; did you mean real\.ipynb"):
         run_notebook(project / "reel.ipynb", parameters={})
-    (project / "text.ipynb").write_text("hello")
-    with pytest.raises(ValueError, match="not a Jupyter notebook"):
-        run_notebook(project / "text.ipynb", parameters={})
+    cell = {"cell_type": "code", "metadata": {"tags": None}, "outputs": [], "execution_count": None}
+    whole = {"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": [cell]}
+    others = [[], None, "x", {}, whole, whole | {"cells": None}, whole | {"nbformat": 5}]
+    for text in ("hello", *map(json.dumps, others)):
+        (project / "text.ipynb").write_text(text)
+        with pytest.raises(ValueError, match=r"text\.ipynb: not a Jupyter notebook of format 4"):
+            run_notebook(project / "text.ipynb", parameters={})
 
 
 def test_refuses_a_notebook_without_one_parameters_cell(project: Path) -> None:

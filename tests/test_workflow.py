@@ -17,6 +17,7 @@ from collections import namedtuple
 from functools import partial
 from pathlib import Path
 from threading import Timer
+from typing import get_args
 from urllib.parse import parse_qsl
 
 import pytest
@@ -26,11 +27,11 @@ from snakemake.cli import parse_config
 from snakemake_interface_executor_plugins.utils import format_cli_value
 from stubs import COMMON, PROFILE, ROOT, STUBS, ran, steu, write_notebook, write_project
 
-from steu.data.readers.eicu import read_eicu
+from steu.data.readers.eicu import EICU, read_eicu
 from steu.data.readers.mimic import read_mimic
 from steu.data.readers.table import read_plain
 from steu.workflow.code_dependencies import PackageCode
-from steu.workflow.datasets import OPTIONS, ColumnOfLabels
+from steu.workflow.datasets import OPTIONS, ColumnOfLabels, Section
 from steu.workflow.jobs import Grid, digest_of_ends
 from steu.workflow.launch import snakemake_command
 from steu.workflow.profiles import load_profile
@@ -450,6 +451,8 @@ def test_each_profile_fits_the_notebooks(profile: str, tmp_path: Path, monkeypat
             "reads toy from 'mimic' below a data folder",
         ),
         ("datasets:", "datasets: [", "not valid YAML"),
+        ("path: synthetic", "path: {{ DATA }}", "braces begin a mapping: put the whole value in"),
+        ("{epochs: 2}", "{epochs: !!bool maybe}", "wrong.yaml: YAML that cannot be read (KeyErr"),
         ("{epochs: 2}", "{epochs: -2}", "epochs: expected no negative number, found -2"),
         ("{epochs: 2}", "{epochs: 0}", "parameter epochs: expected more than 0, found 0"),
         ("forget_label: a", "forget_label: 2024-13-45", "wrong.yaml: month must be in 1..12; put"),
@@ -516,6 +519,7 @@ def test_a_profile_tells_a_reader_what_the_reader_can_be_told(reader, layout: st
     parameters = inspect.signature(reader).parameters.values()
     known = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
     assert set(OPTIONS[layout].model_fields) == known
+    assert get_args(Section) == tuple(EICU.sections)
 
 
 def test_keys_that_are_merged_are_not_written_twice(tmp_path: Path) -> None:

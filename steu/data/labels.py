@@ -65,11 +65,18 @@ def parse_prefix(prefix: str) -> tuple[System, str]:
             f"{prefix!r}: an ICD-9 code has three digits before its dot; write "
             f"'{match[2].zfill(3)}.{match[3]}'"
         )
-    if match[1] is None and match[3] and re.fullmatch(r"E\d{3}", match[2].upper()):
-        return 9, stem
-    if match[1]:
-        return (9 if match[1] == "9" else 10), stem
-    return (9 if stem[0].isdigit() else 10), stem
+    supplementary = match[1] is None and match[3] and re.fullmatch(r"E\d{3}", match[2].upper())
+    guessed = "9" if stem[0].isdigit() or supplementary else "10"
+    system: System = 9 if (match[1] or guessed) == "9" else 10
+    if system == 9 and not re.fullmatch(r"[EV]?\d+", stem):
+        begins = re.sub(r"(?<=\d)[A-Z].*", "", stem)
+        raise ValueError(
+            f"{prefix!r}: an ICD-9 code has digits alone, but for an E or V before them; a prefix "
+            f"stands for all codes that begin with it: write '{begins}'"
+        )
+    if match[1] is None and system == 10 and match[3] and len(match[2]) != 3:
+        raise ValueError(f"{prefix!r}: an ICD-10 code has three characters before its dot")
+    return system, stem
 
 
 def parse_code(code: str) -> tuple[System, str]:
@@ -93,7 +100,8 @@ def check_labels(labels: Mapping[str, Sequence[str]]) -> dict[str, list[tuple[Sy
     Raises
     ------
     ValueError
-        If there is no label, a label has no prefix or a reserved name, or a prefix is malformed.
+        If there is no label, a label has no prefix or a reserved name, a prefix is malformed, or
+        two labels have the same ones.
     """
     if not labels:
         raise ValueError("no labels were given; expected a mapping such as {'sepsis': ['038']}")
@@ -106,6 +114,13 @@ def check_labels(labels: Mapping[str, Sequence[str]]) -> dict[str, list[tuple[Sy
             parsed[name] = [parse_prefix(prefix) for prefix in prefixes]
         except ValueError as error:
             raise ValueError(f"label {name!r}: {error}") from error
+    for i, (name, prefixes) in enumerate(parsed.items()):
+        for other in list(parsed)[:i]:
+            if set(parsed[other]) == set(prefixes):
+                raise ValueError(
+                    f"the labels {other!r} and {name!r} are made of the same codes: what is "
+                    "forgotten of one would be kept of the other; leave one out"
+                )
     return parsed
 
 

@@ -54,6 +54,19 @@ class ColumnsOfLabels(Record):
 # pages may lack.
 
 
+Section = Literal[
+    "pastHistory",
+    "physicalExam",
+    "note",
+    "medication",
+    "admissionDx",
+    "treatment",
+    "infusionDrug",
+    "admissionDrug",
+    "allergy",
+]
+
+
 class OfMimic(Record):
     """Options of `read_mimic`."""
 
@@ -64,7 +77,15 @@ class OfMimic(Record):
 class OfEicu(Record):
     """Options of `read_eicu`."""
 
-    sections: list[str] = []
+    sections: list[Section] | None = Field(default=None, min_length=1)
+
+    @model_validator(mode="after")
+    def _lists_each_section_once(self) -> Self:
+        listed: list[Section] = self.sections or []
+        twice = [name for i, name in enumerate(listed) if name in listed[:i]]
+        if twice:
+            raise ValueError(f"the section {twice[0]} is listed twice; leave one out")
+        return self
 
 
 class OfTable(Record):

@@ -66,9 +66,11 @@ def read_notebook(path: str | Path) -> nbformat.NotebookNode:
         beside = sorted(file.name for file in path.parent.glob("*.ipynb"))
         raise ValueError(f"{path}: no such notebook; {suggestion(path.name, beside)}")
     try:
-        return nbformat.read(path, as_version=4)
-    except (nbformat.reader.NotJSONError, UnicodeDecodeError, KeyError) as error:
+        notebook = nbformat.read(path, as_version=4)
+        nbformat.validate(notebook)
+    except (ValueError, KeyError, AttributeError, TypeError, nbformat.ValidationError) as error:
         raise ValueError(f"{path}: not a Jupyter notebook of format 4") from error
+    return notebook
 
 
 def check_parameters(path: str | Path, given: Mapping[str, Any]) -> dict[str, Any]:

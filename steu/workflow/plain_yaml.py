@@ -23,6 +23,9 @@ class PlainLoader(yaml.SafeLoader):
         node = super().compose_mapping_node(anchor)
         seen = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                told = "a key is no text; braces begin a mapping: put the whole value in quotes"
+                raise ComposerError(None, None, told, key.start_mark)
             if key.tag not in _KEYS:
                 told = f"the key {key.value!r} is not read as text: put it in quotes"
                 raise ComposerError(None, None, told, key.start_mark)

@@ -210,6 +210,11 @@ def _read(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
     except ValueError as error:  # of a date or a number that YAML takes a text for
         raise ValueError(f"{path}: {error}; put the value in quotes") from error
+    except (AttributeError, KeyError, RecursionError) as error:  # PyYAML's own slips
+        raise ValueError(
+            f"{path}: YAML that cannot be read ({type(error).__name__}): write plain texts, "
+            "numbers, lists and mappings, without !! before a value"
+        ) from error
     if not isinstance(values, dict):
         raise ValueError(f"{path}: expected a mapping with {', '.join(Profile.model_fields)}")
     return values

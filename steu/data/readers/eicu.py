@@ -17,7 +17,7 @@ from steu._errors import check_choice, shown
 from steu.data.labels import parse_code
 from steu.data.readers import phrases
 from steu.data.readers.finding import require_table
-from steu.data.readers.mending import FLAGS, mend_choice, mend_ids
+from steu.data.readers.mending import FLAGS, mend_choice, mend_ids, refuse_lost_zeros
 from steu.data.readers.sql import bare, literal
 from steu.data.readers.tables import load_published, refuse_duplicates, set_apart
 
@@ -132,7 +132,9 @@ def read_eicu(
     sections: Sequence[str] | None = None,
 ) -> None:
     """Read one eICU folder; a document has one paragraph a section, in the order of `sections`."""
-    sections = tuple(sections or layout.default_sections)
+    sections = tuple(layout.default_sections if sections is None else sections)
+    if not sections:
+        raise ValueError(f"no section is named; expected some of {', '.join(layout.sections)}")
     for name in sections:
         check_choice(name, layout.sections, what="section", where="eICU")
         if sections.count(name) > 1:
@@ -211,6 +213,7 @@ def _eicu_codes(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         ) LEFT JOIN stays USING (stay_id)"""
     )
     connection.unregister("parsed")
+    refuse_lost_zeros(connection, path)
 
 
 def _eicu_paragraphs(connection: duckdb.DuckDBPyConnection, section: Section, rank: int) -> None:

@@ -27,6 +27,7 @@ _NOBODY = "-1([.,]0*)?|unknown|unk"  # what an id is where software knew none
 _SPREADSHEET = r"#(NAME\?|REF!|VALUE!|NUM!|NULL!|DIV/0!|#+)"
 # DuckDB reads 09:00 PM as 9 in the morning, and passes over what else follows.
 _TIME = r"\s*[12]\d{3}-\d{1,2}-\d{1,2}([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]00(:?00)?)?)?\s*"
+MANY_CODES = 300  # distinct ICD-9 codes, of which some begin with 0 in any real table
 _EXPONENT = r"\d[.,]\d+[eE]\+?\d+|\d[eE]\+\d+"  # not 3e12, which may be of a hash
 
 
@@ -221,3 +222,24 @@ def mend_times(
             "2150-10-02 14:00:00: use the publisher's file unchanged"
         )
     connection.execute(f"UPDATE {table} SET {column} = TRY_CAST({column} AS TIMESTAMP)")
+
+
+def refuse_lost_zeros(
+    connection: duckdb.DuckDBPyConnection, path: Path, *, found: str = ""
+) -> None:
+    """ICD-9 codes that were numbers for a while have lost their zeros, and mean something else.
+
+    `found` is what the caller has seen of them.
+    """
+    distinct, with_zero = connection.execute(
+        """SELECT count(DISTINCT code), count(DISTINCT code) FILTER (starts_with(code, '0'))
+        FROM codes WHERE system = 9 AND regexp_matches(code, '^[0-9]')"""
+    ).fetchall()[0]
+    if distinct >= MANY_CODES and not with_zero:
+        found = f"none of {distinct:,} ICD-9 codes begins with 0"
+    if found:
+        raise ValueError(
+            f"{path}: {found}, so leading zeros were lost "
+            "('0389', sepsis, becomes '389', hearing loss): use the publisher's file unchanged, or "
+            "read codes as text when you save it"
+        )

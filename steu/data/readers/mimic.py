@@ -19,7 +19,14 @@ from steu._errors import check_choice, shown
 from steu.data.readers import phrases
 from steu.data.readers.eicu import EICU, Eicu, read_eicu
 from steu.data.readers.finding import find_table, require_table
-from steu.data.readers.mending import FLAGS, VERSIONS, mend_choice, mend_ids, mend_times
+from steu.data.readers.mending import (
+    FLAGS,
+    VERSIONS,
+    mend_choice,
+    mend_ids,
+    mend_times,
+    refuse_lost_zeros,
+)
 from steu.data.readers.sql import bare
 from steu.data.readers.tables import load_published, refuse_duplicates, set_apart
 from steu.data.readers.text_store import TextStore
@@ -27,7 +34,6 @@ from steu.data.readers.text_store import TextStore
 __all__ = ["EICU", "LAYOUTS", "MIMIC_III", "MIMIC_IV", "Mimic", "read_eicu", "read_mimic"]
 
 TextSource = Literal["notes", "orders"]
-MANY_CODES = 300  # distinct ICD-9 codes, of which some begin with 0 in any real table
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,7 @@ MIMIC_III = Mimic(
         "category": "category",
         "iserror": "iserror",
     },
-    note_filter="lower(trim(category)) = 'discharge summary'",
+    note_filter=r"regexp_matches(lower(category), '^[\s\pZ]*discharge[\s\pZ_-]+summary[\s\pZ]*$')",
     diagnoses="diagnoses_icd",
     code="icd9_code",
     version=None,
@@ -121,7 +127,7 @@ def read_mimic(
         f"""CREATE TABLE codes AS SELECT subject_id, stay_id, {system} AS system,
         upper(replace({bare("raw")}, '.', '')) AS code FROM diagnoses"""
     )
-    _refuse_lost_zeros(connection, path, system)
+    _refuse_short_codes(connection, path, system)
     _refuse_other_system(connection, path)
     if text_source == "orders":
         _mimic_orders(connection, layout, folder)
@@ -204,27 +210,22 @@ def _refuse_other_system(connection: duckdb.DuckDBPyConnection, path: Path) -> N
         )
 
 
-def _refuse_lost_zeros(connection: duckdb.DuckDBPyConnection, path: Path, system: str) -> None:
-    """ICD-9 codes that were numbers for a while have lost their zeros, and mean something else."""
+def _refuse_short_codes(connection: duckdb.DuckDBPyConnection, path: Path, system: str) -> None:
+    """ICD-9 codes of less than three digits have lost zeros, as any table of them may have."""
     (dotted,) = connection.execute(
         f"""SELECT min(trim(raw)) FROM diagnoses
         WHERE {system} = 9 AND regexp_matches(trim(raw), '^[0-9]{{1,2}}\\.')"""
     ).fetchall()[0]
-    distinct, with_zero, short = connection.execute(
-        """SELECT count(DISTINCT code), count(DISTINCT code) FILTER (starts_with(code, '0')),
-        min(code) FILTER (length(code) < 3)
+    (short,) = connection.execute(
+        """SELECT min(code) FILTER (length(code) < 3)
         FROM codes WHERE system = 9 AND regexp_matches(code, '^[0-9]')"""
     ).fetchall()[0]
     short = short or dotted
-    found = f"the ICD-9 code {short!r} has less than three digits" if short else ""
-    if distinct >= MANY_CODES and not with_zero:
-        found = f"none of {distinct:,} ICD-9 codes begins with 0"
-    if found:
-        raise ValueError(
-            f"{path}: {found}, so leading zeros were lost "
-            "('0389', sepsis, becomes '389', hearing loss): use the publisher's file unchanged, or "
-            "read codes as text when you save it"
-        )
+    refuse_lost_zeros(
+        connection,
+        path,
+        found=f"the ICD-9 code {short!r} has less than three digits" if short else "",
+    )
 
 
 def _mimic_orders(connection: duckdb.DuckDBPyConnection, layout: Mimic, folder: Path) -> None:

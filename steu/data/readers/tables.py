@@ -121,6 +121,12 @@ def load_published(
 ) -> None:
     """`load` a table as a publisher ships it: blank is what is missing, whoever saved it again."""
     load(connection, path, columns, **how)
+    table = identifier(how["into"])
+    if "where" not in how and not connection.execute(f"FROM {table} LIMIT 1").fetchone():
+        raise ValueError(
+            f"{path} has a header and no rows: use the publisher's file, or leave out what is "
+            "read of it"
+        )
     stored = {"text"} if how.get("store") else set()
     mend_missing(connection, how["into"], *(name for name in columns if name not in stored))
 
