@@ -28,7 +28,7 @@ from steu.audits.places import places
 from steu.audits.relearning import Lesson, RelearnConfig, _learner, relearn, way_back
 from steu.audits.respelling import answers_to, respelt
 from steu.audits.rounding import _given_in_steps, on_grid, rounded
-from steu.data.encoding import EncodedNotes
+from steu.data.encoding import EncodedNotes, encode_in_memory
 from steu.evaluation.calibration import brier, calibration_error, negative_log_likelihood
 from steu.evaluation.metrics import auroc
 from steu.evaluation.prototypes import few_shot_auroc
@@ -180,6 +180,16 @@ def test_a_word_that_is_left_out_tells_nothing_and_one_misspelt_is_another_token
     apart = respelt(task, chosen, index, spelling="hyphen")
     assert not apart.contains_any(chosen).any()
     assert (apart.lengths >= task.notes.lengths[index]).all()
+
+
+def test_another_spelling_pushes_no_other_word_out_of_the_window(toy: Toy) -> None:
+    task = toy.task(notes=encode_in_memory(toy.texts, toy.tokenizer, max_length=7))
+    chosen = np.array([task.tokenizer.convert_tokens_to_ids("insulin")])
+    respelled = respelt(task, chosen, task.test, spelling="letters apart")
+    held = [i for i, note in enumerate(task.test) if chosen[0] in task.notes[note]]
+    assert held and (respelled.lengths[held] > 7).all()
+    for i, note in enumerate(task.test):
+        assert {*task.notes[note]} - {*chosen} <= {*respelled[i]}
 
 
 def test_a_byte_level_tokenizer_knows_a_word_by_the_space_before_it(

@@ -85,6 +85,8 @@ def test_an_attack_ranks_what_only_this_model_is_sure_of() -> None:
     assert np.exp(ratios).tolist() == pytest.approx([3, 1, 1])
     population = np.log([0.5, 1.0, 1.4, 2.0])
     assert rmia_scores(ratios + 1e-9, population).tolist() == [0.75, 0.25, 0.25]
+    with pytest.raises(ValueError, match="nobody to compare with: expected notes with the class"):
+        rmia_scores(ratios, population[:0])
     surer = log_ratios(np.log(own) - 1e6, np.log(references))  # as after the null edit's limit
     assert np.argsort(surer, kind="stable").tolist() == np.argsort(ratios, kind="stable").tolist()
 

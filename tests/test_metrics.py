@@ -54,6 +54,17 @@ def test_a_sample_without_positives_has_no_auroc():
     assert values[0] == 1 and np.isnan(values[1])
 
 
+def test_a_score_that_is_no_number_has_no_rank():
+    truth, weights = np.array([True, True, False, False]), np.ones((3, 4))
+    assert np.isnan(auroc(truth, np.array([np.nan, 1.0, 0.0, 0.0]), weights)).all()
+
+
+def test_a_threshold_parts_neighbours_in_float32():
+    low, high = np.float32([1, 2]) * np.finfo(np.float32).eps + np.float32(1)
+    targets, logits = np.array([[True], [False]]), np.array([[high], [low]])
+    assert (logits > tune_thresholds(targets, logits)).tolist() == [[True], [False]]
+
+
 def test_the_bootstrap_draws_patients_not_notes():
     patients = np.array(["a", "a", "b", "c"])
     weights = group_weights(patients, n_bootstrap=200)

@@ -169,6 +169,27 @@ def test_a_model_that_still_says_the_class_of_one_in_seven_is_seldom_called_sile
     assert recall_not_excluded(FEWEST) < UNSAID < recall_not_excluded(FEWEST - 1)
 
 
+@pytest.mark.parametrize("n_resamples", [50, 200])
+def test_few_resamples_suppress_no_more_often_than_many(n_resamples: int) -> None:
+    """Of a loss of just the margin at twelve places one in forty is called, not one in five."""
+    generator, called, trials = np.random.default_rng(n_resamples), 0, 400
+    for _ in range(trials):
+        value = -MARGIN + 0.02 * generator.normal(size=(12, 1))
+        drawn = value + 0.02 * generator.normal(size=(12, n_resamples))
+        samples = np.concatenate([value, drawn], axis=1)
+        edited = dict(zip("abcdefghijkl", samples, strict=True))
+        found = lower_for_all(edited, dict.fromkeys(edited, np.zeros(1 + n_resamples)))
+        called += any(high < -MARGIN for _, _, high in found.values())
+    assert called <= 20  # 400 trials at 2.5 % give 20 or fewer in 99.9 of 100 cases
+
+
+def test_an_audit_that_was_not_made_is_not_called_blind() -> None:
+    same = Beside(0.0, -0.02, 0.02, 0.5, 0.001)
+    given = {"forget_f1": (0.0, 0.0, 0.0), "suppressed": {}, "audits": {"a": same}}
+    assert decide(**given, needed=["b"]).decided_by == "b, which was not made"
+    assert decide(**given, needed=["a"], blind=["a"]).decided_by == "a, which is blind here"
+
+
 def test_silence_on_few_patients_leaves_open_what_it_says() -> None:
     for patients in (10, 40, 115):
         recall = recall_not_excluded(patients)

@@ -29,6 +29,7 @@ from typer.testing import CliRunner
 
 from steu._io import read_json
 from steu.data.quotations import note_text_in
+from steu.models.loading import load_classifier
 from steu.models.serialisation import read_tensors
 from steu.models.sources import weights_files
 from steu.unlearning.sparse_edit import SparseEdit
@@ -531,6 +532,19 @@ def test_the_edit_commands_answer_in_a_line(done: Path, place: Path, tmp_path: P
     assert run(app, ["edit", "apply", str(done), *model]).stdout.strip() == target
     again = run(app, ["edit", "apply", str(done), *model])
     assert again.exit_code and "exists; name another" in str(again.exception)
+
+
+def test_an_edit_is_looked_for_where_it_was_said_to_be(
+    done: Path, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ValueError, match="edti holds no edit; give the folder that steu withdraw"):
+        artefacts.show(done / "edti")  # though it lies beside it
+    monkeypatch.chdir(done / "edit")
+    assert artefacts.show(".") == artefacts.show(done) == artefacts.show(done / "inverse")
+    model = load_classifier(place / "model")[0]
+    SparseEdit.identity(model, torch.tensor([7])).save_pretrained(tmp_path / "edit")
+    with pytest.raises(ValueError, match="edit was saved in Python, and not by steu withdraw: it"):
+        artefacts.show(tmp_path / "edit")
 
 
 def counts_in(value: Any) -> list[int]:

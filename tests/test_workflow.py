@@ -455,6 +455,7 @@ def test_each_profile_fits_the_notebooks(profile: str, tmp_path: Path, monkeypat
         ("{epochs: 2}", "{epochs: !!bool maybe}", "wrong.yaml: YAML that cannot be read (KeyErr"),
         ("{epochs: 2}", "{epochs: -2}", "epochs: expected no negative number, found -2"),
         ("{epochs: 2}", "{epochs: 0}", "parameter epochs: expected more than 0, found 0"),
+        ("{model: random-bert}", "{model: ''}", "tiny: model: "),
         ("forget_label: a", "forget_label: 2024-13-45", "wrong.yaml: month must be in 1..12; put"),
         (
             "{epochs: 2}}",

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 
 from steu._errors import check_choice
-from steu.data.encoding import EncodedNotes, encode_in_memory, window_tokenizer
+from steu.data.encoding import EncodedNotes, encode_in_memory, window_of, window_tokenizer
 from steu.models.inference import extract_features
 from steu.models.outputs import log_odds
 from steu.task import Edit, ForgetTask
 
+WIDER = 8  # times the window: a word has seldom more letters than that for a token of its own
 Spelling = Literal["hyphen", "letters apart", "letters swapped", "left out"]
 
 
@@ -44,7 +45,8 @@ def respelt(
 
     Words are what stands between spaces in what of the note lies within the window; one with fewer
     than four letters stays as it is, unless words are left out. A row edit knows a word by its
-    tokens, and another spelling has others.
+    tokens, and another spelling has others. More of them: the window of these notes is wider, as
+    far as the encoder takes it, so that no other word is pushed out.
 
     Parameters
     ----------
@@ -75,7 +77,8 @@ def respelt(
     texts = [
         " ".join(map(rewritten, text.split())) for text in task.notes.texts(task.tokenizer, index)
     ]
-    return encode_in_memory(texts, task.tokenizer, max_length=task.notes.max_length)
+    widest = min(window_of(task.tokenizer, task.model.config), WIDER * task.notes.max_length)
+    return encode_in_memory(texts, task.tokenizer, max_length=max(widest, task.notes.max_length))
 
 
 @torch.no_grad()

@@ -29,7 +29,7 @@ def calibration_error(
     """Expected calibration error, (S,): Σ_b n_b / n · |mean label − mean probability| in bin b.
 
     Of the probability of the label, in `bins` of equal width (Guo et al. 2017, arXiv 1706.04599,
-    eq. 5, for one label in place of the predicted class).
+    eq. 3, for one label in place of the predicted class).
     """
     chance = expit(log_odds)
     place = np.minimum((chance * bins).astype(int), bins - 1)

@@ -51,7 +51,8 @@ def tug_of_war(
     Returns
     -------
     array of shape (1 + n_bootstrap,)
-        The estimate, then resamples.
+        The estimate, then resamples. A resample's distances are those of fewer distinct notes, and
+        larger: where the two are nearly as accurate the resamples lie below the estimate.
     """
     factors = [
         1 - np.abs(weighted_mean(right[name].astype(float) - reference[name], weights[name]))

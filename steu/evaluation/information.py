@@ -26,7 +26,7 @@ BLOCKS = (0.05, 0.1, 0.2, 0.4, 0.7, 1.0)  # shares of the patients that are know
 def v_information(features: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> np.ndarray:
     """Bits that each note's features tell of its label, (n,); their mean is I_V(X → Y).
 
-    Predictive V-information (Xu et al. 2020, arXiv 2002.10689, definition 2): −log₂ p(y) under the
+    Predictive V-information (Xu et al. 2020, arXiv 2002.10689, definition 3): −log₂ p(y) under the
     best constant minus −log₂ p(y | x) under the best reader of a family V, here logistic ones, both
     fitted on the notes of other groups, fold by fold. It is at most the mutual information, and
     below 0 where the reader learned what does not hold. Of the `STRENGTHS` that one counts that

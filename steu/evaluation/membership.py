@@ -33,5 +33,12 @@ def rmia_scores(asked: np.ndarray, population: np.ndarray, *, gamma: float = GAM
     ----------
     asked, population : arrays of shape (n,) and (m,)
         Of `log_ratios`; the population was not trained on.
+
+    Raises
+    ------
+    ValueError
+        If the population is empty.
     """
+    if not len(population):
+        raise ValueError("nobody to compare with: expected notes with the class for validation")
     return (asked[:, None] >= np.log(gamma) + population[None]).mean(axis=1)

@@ -97,8 +97,10 @@ def f1(targets: np.ndarray, predicted: np.ndarray, weights: np.ndarray) -> np.nd
 def auroc(targets: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Area under the ROC curve under each row of weights, ties counted half, shape (S,).
 
-    NaN where a sample has no positive or no negative.
+    NaN where a sample has no positive or no negative, and where a score is NaN: it has no rank.
     """
+    if np.isnan(scores).any():
+        return np.full(len(weights), np.nan)
     positive, negative = _by_descending_score(targets, scores, weights)
     above = np.cumsum(positive, axis=1) - positive / 2  # half of a tie counts as above
     pairs = positive.sum(axis=1) * negative.sum(axis=1)
@@ -181,7 +183,7 @@ def _best_threshold(targets: np.ndarray, logits: np.ndarray) -> float:
     order = np.argsort(-logits, kind="stable")
     hits = np.cumsum(targets[order])
     scores = 2 * hits / (np.arange(1, len(order) + 1) + targets.sum())
-    ranked = logits[order]
+    ranked = logits[order].astype(np.float64)  # in between lies no number of fewer digits
     scores[:-1][ranked[1:] == ranked[:-1]] = -1  # a threshold cannot split a tie
     best = int(np.argmax(scores))
     below = ranked[best + 1] if best + 1 < len(ranked) else ranked[best] - 1.0

@@ -190,8 +190,8 @@ def decide(
     """The strongest verdict that the intervals bear out.
 
     - *not silenced* unless the whole interval of the forget F1 lies below `SILENT`. On `FEWEST`
-      patients or more, of whom each may be hit, a model with a recall of `UNSAID` passes this one
-      time in twenty at most;
+      patients or more, of whom each may be hit, a model that says the class of a share `UNSAID` of
+      them, in all of their notes, passes this one time in twenty at most;
     - *silenced* if no more is shown;
     - *suppressed in the representation* if the strongest reader finds the class less well than
       in the original in the states of some place: an interval of the difference, widened for the
@@ -228,7 +228,8 @@ def decide(
         deepest = min(less, key=lambda place: suppressed[place][0])
         return Decision("suppressed in the representation", deepest, said, *suppressed[deepest])
     if clean:
-        return Decision("silenced", f"{lacking[0]}, which is blind here", said)
+        why = "is blind here" if lacking[0] in blind else "was not made"
+        return Decision("silenced", f"{lacking[0]}, which {why}", said)
     open_ = [name for name, one in said.items() if one != "no more"]
     worst = min(open_, key=lambda name: audits[name].p_more) if open_ else "forget F1"
     return decided("silenced", worst)
@@ -240,13 +241,20 @@ def lower_for_all(
     """Method minus original at each place, with percentile intervals for all places at once.
 
     Bonferroni: of P places each interval leaves out `ERROR` / P of the resamples. Places at which
-    the same was found, in both, are one.
+    the same was found, in both, are one. Of too few resamples to have one beyond such a
+    percentile, the interval is the normal one of their spread.
     """
     distinct = {(method[place].tobytes(), original[place].tobytes()) for place in method}
     tail = 100 * ERROR / max(len(distinct), 1) / 2
     found = {}
     for place, samples in method.items():
         difference = samples - original[place]
-        low, high = np.nanpercentile(difference[1:], [tail, 100 - tail])
+        drawn = difference[1:][~np.isnan(difference[1:])]
+        if tail / 100 * len(drawn) < 1:
+            low, high = difference[0] + np.array([-1, 1]) * normal.isf(tail / 100) * drawn.std(
+                ddof=1
+            )
+        else:
+            low, high = np.percentile(drawn, [tail, 100 - tail])
         found[place] = (float(difference[0]), float(low), float(high))
     return found

@@ -129,8 +129,9 @@ def edit_folder(folder: str | Path, kind: str = EDIT) -> Path:
     ValueError
         If there is none.
     """
-    folder = Path(folder)
-    for place in (folder / kind, folder, folder.parent / kind):
+    whole = Path(folder).resolve()  # "." has no name
+    beside = [whole.parent / kind] if whole.is_dir() and whole.name in (EDIT, INVERSE) else []
+    for place in (whole / kind, whole, *beside):
         if place.name == kind and (place / FACTS).is_file():
             return place
     raise ValueError(
@@ -141,7 +142,7 @@ def edit_folder(folder: str | Path, kind: str = EDIT) -> Path:
 def show(folder: str | Path) -> dict[str, Any]:
     """What an edit is: its facts, numbers of rows and head values, and its digest."""
     place = edit_folder(folder)
-    tensors, facts = read_tensors(place)
+    tensors, facts = _read(place)
     head = {name: list(v.shape) for name, v in tensors.items() if name.startswith("head.")}
     wanted = ("base", "withdrawn", "method", "steu", "before", "after", "tokenizer")
     return {name: facts[name] for name in wanted} | {
@@ -161,8 +162,8 @@ def verify(folder: str | Path, *, model: str, edited: str | None = None) -> dict
         for, or the tokenizers are not the edit's.
     """
     place = edit_folder(folder)
-    edit, facts = _read(place)
-    other = edited or str(place.parent / MODEL)
+    tensors, facts = _read(place)
+    edit, other = SparseEdit.of_tensors(tensors), edited or str(place.parent / MODEL)
     for name in (model, other):
         check_tokenizer(facts["tokenizer"], load_tokenizer(name), name=name)
     known = weights_hash(load_classifier(model)[0])
@@ -195,7 +196,8 @@ def apply(folder: str | Path, *, model: str, output: str | Path, kind: str = EDI
     output = Path(output)
     if output.exists():
         raise ValueError(f"{output} exists; name another output folder")
-    edit, facts = _read(edit_folder(folder, kind))
+    tensors, facts = _read(edit_folder(folder, kind))
+    edit = SparseEdit.of_tensors(tensors)
     found, tokenizer = load_classifier(model)
     check_tokenizer(facts["tokenizer"], tokenizer, name=model)
     before, after = ("before", "after") if kind == EDIT else ("after", "before")
@@ -209,9 +211,15 @@ def apply(folder: str | Path, *, model: str, output: str | Path, kind: str = EDI
     return output
 
 
-def _read(place: Path) -> tuple[SparseEdit, Mapping[str, Any]]:
+def _read(place: Path) -> tuple[dict[str, torch.Tensor], Mapping[str, Any]]:
+    """Tensors and facts of an edit that a withdrawal delivered."""
     tensors, facts = read_tensors(place)
-    return SparseEdit.of_tensors(tensors), facts
+    if "withdrawn" not in facts:
+        raise ValueError(
+            f"{place} was saved in Python, and not by steu withdraw: it does not say what it does "
+            "to which model; attach it with steu.SparseEdit.from_pretrained"
+        )
+    return tensors, facts
 
 
 def _check_model(found: str, wanted: str, result: str, *, name: str, kind: str) -> None:

@@ -80,7 +80,7 @@ def check_never_asked(model: PreTrainedModel, request: Request) -> None:
     if not facts.is_file() or softmax or request.method == "null":
         return
     told = read_json(facts)
-    earlier = [label for label in told["withdrawn"] if label not in request.labels]
+    earlier = [label for label in told.get("withdrawn", []) if label not in request.labels]
     if earlier and told["after"] == weights_hash(model):
         asked = " ".join(f"'{label}'" for label in (*earlier, *request.labels))
         raise ValueError(

@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 
 from steu._errors import check_choice
 from steu._io import alone, files_below, read_json, sha256, write_json
+from steu._numbers import check_whole
 from steu.data.cohort import Cohort, iter_texts
 from steu.data.encoding import encode_notes, window_of
 from steu.data.readers.cohort_tables import write_cohort
@@ -84,8 +85,10 @@ class Request:
         check_choice(self.method, get_args(Method), what="method")
         if len(set(self.labels)) < len(self.labels) or not self.labels:
             raise ValueError(f"name each class once; found {', '.join(self.labels) or 'none'}")
-        if self.n_tokens < 1:
-            raise ValueError(f"n_tokens must be at least 1; found {self.n_tokens}")
+        check_whole("n_tokens", self.n_tokens, least=1)
+        check_whole("seed", self.seed, most=2**32 - 1)
+        if self.max_length is not None:
+            check_whole("max_length", self.max_length, least=3)
         if (self.base is None) != (self.references == 0):
             raise ValueError("references are retrained from --base: give both, or neither")
         if self.references and self.references < 3:

@@ -19,7 +19,7 @@ _AT_LEAST_ONE = re.compile("factors|erased|rows_tried|readings|other_seeds|shots
 _EACH_ONCE = re.compile("factors|readings|other_seeds|methods|mlp_widths|more_rivals|grids|shots")
 _MOST = 2**32 - 1  # of a whole number: what generators of random numbers take as a seed
 _WIDEST = 2**16  # of a hidden layer; a hundred times wider than the encoders that it reads
-_WIDTHS = ("head_width", "mlp_widths")
+_MOST_OF = {"head_width": _WIDEST, "mlp_widths": _WIDEST, "random_draws": 3}
 _METHODS = [*METHODS, *(name + LAYERS_ONLY for name in METHODS)]
 # The same names stand in the modules that act on them, which need torch; a test compares them.
 CHOICES: dict[str, Sequence[str]] = {
@@ -58,7 +58,7 @@ def _odd_number(name: str, value: Any, default: Any) -> str:
         return f"no negative number, found {least}"
     if least == 0 < min(usual, default=1) and _ABOVE_ZERO.fullmatch(name):
         return f"more than 0, found {value}"
-    most = _WIDEST if name in _WIDTHS else _MOST
+    most = _MOST_OF.get(name, _MOST)
     return f"at most {most:,}, found {largest:,}" if largest > most else ""
 
 
@@ -67,6 +67,8 @@ def _odd_list(name: str, value: Any, default: Any) -> str:
         return ""
     if not value and default and _AT_LEAST_ONE.fullmatch(name):
         return f"one or more, such as {default}, found []"
+    if name == "steps" and value != sorted({0, *value}):
+        return f"numbers that rise from 0, found {value}"
     if not _EACH_ONCE.fullmatch(name):
         return ""
     twice = [one for i, one in enumerate(value) if one in value[:i]]

@@ -119,6 +119,13 @@ class Dataset(Record):
     optional: bool = False  # left out, and said to be, where its path does not exist
     max_length: int | None = Field(default=None, ge=3)  # of the encoder, if not the profile's
 
+    @property
+    def label_names(self) -> list[str] | None:
+        """What its labels are called; None where only the table says it."""
+        if self.layout != "table":
+            return list(self.labels)
+        return self.labels.get("columns") or self.labels.get("keep")
+
     @model_validator(mode="after")
     def _only_a_synthetic_one_has_stays(self) -> Self:
         if (self.path == SYNTHETIC) != (self.n_stays is not None):
@@ -139,9 +146,7 @@ class Dataset(Record):
 
     @model_validator(mode="after")
     def _forgets_one_of_its_labels(self) -> Self:
-        known: Any = self.labels
-        if self.layout == "table":
-            known = self.labels.get("columns") or self.labels.get("keep")
+        known = self.label_names
         if known is not None and self.forget_label not in known:
             raise ValueError(
                 f"forget_label {self.forget_label!r} is not among the labels; "

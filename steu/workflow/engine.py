@@ -91,16 +91,20 @@ class _Heard:
         The engine's lines since something went wrong.
     log : str
         Its log file.
+    last : str
+        Its last line that is not empty.
     """
 
     cluster: bool
     said: str = ""
     after: list[str] = field(default_factory=list)
     log: str = ""
+    last: str = ""
 
     def trouble_in(self, line: str) -> bool:
         """Take a line, show it if it is worth reading, and say whether the run has to stop now."""
         wrong = bool(self.said or self.after)
+        self.last = line.strip() or self.last
         if found := _LOG.match(line):
             self.log = found[1].strip()
         elif line == INTERRUPTED:  # a job's; what interrupted it is said
@@ -122,7 +126,7 @@ class _Heard:
             print(*self.after[-SHOWN:], sep="\n", file=sys.stderr)
         if self.log:
             print(f"the engine's own lines: {self.log}", file=sys.stderr)
-        print(self.said or _unsaid(self.after), file=sys.stderr)
+        print(self.said or _unsaid(self.after, self.last), file=sys.stderr)
         return 130 if self.said == INTERRUPTED else status or 1
 
 
@@ -149,12 +153,12 @@ def _kill(everyone: list[psutil.Process]) -> None:
             one.kill()
 
 
-def _unsaid(lines: Sequence[str]) -> str:
+def _unsaid(lines: Sequence[str], last: str) -> str:
     """What can be said of a job that said nothing itself."""
     rule = next((found[1] for x in lines if (found := re.match(r"Error in rule (\w+)", x))), "")
     kept = next((found[1] for x in lines if (found := re.match(r"\s+log: (\S+)", x))), "")
     if not rule:
-        return "steu: the engine stopped before its jobs were done; its last lines are above"
+        return f"steu: the engine stopped before its jobs were done; its last line: {last}"
     see = f"; its notebook, as far as it came, is {kept}" if kept else ""
     return (
         f"steu: the stage {rule} ended without a word, as one does that is killed or runs out of "

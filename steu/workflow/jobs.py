@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from steu._errors import check_choice
 from steu._io import files_below
 from steu.data.readers.finding import SUFFIXES
 from steu.workflow.code_dependencies import PackageCode
@@ -93,6 +94,10 @@ class Grid:
         for seed in self.profile.seeds:  # the first may have parameters of its own
             cell = first | {"seed": str(seed)} if "seed" in first else first
             check_parameters(stage.path, self._chosen(stage, cell))
+        for name, dataset in self.profile.datasets.items():
+            if known := dataset.label_names:
+                for label in chosen.get("labels_tried", ()):
+                    check_choice(label, known, what="label", where=name)
         fixed = sorted(set(self._given(stage, first)) & set(chosen))
         if fixed:
             raise ValueError(

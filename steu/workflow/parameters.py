@@ -64,6 +64,7 @@ def read_notebook(path: str | Path) -> nbformat.NotebookNode:
     path = Path(path)
     if not path.is_file():
         beside = sorted(file.name for file in path.parent.glob("*.ipynb"))
+        beside = beside or sorted(map(str, Path("notebooks").glob("*.ipynb")))
         raise ValueError(f"{path}: no such notebook; {suggestion(path.name, beside)}")
     try:
         notebook = nbformat.read(path, as_version=4)

@@ -30,7 +30,7 @@ FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # a name that every engine t
 class Backbone(Record):
     """One pretrained encoder: a hub id, a local folder, or a name that `steu` knows."""
 
-    model: str
+    model: str = Field(min_length=1)
     n_layers: int | None = Field(default=None, ge=1)  # None keeps them all
     pooling: Literal["cls", "mean"] = "cls"  # which state the head reads
 
@@ -190,8 +190,13 @@ def load_profile(name: str, *, root: str | Path = ".") -> Profile:
         If there is no such profile, a key is unknown, missing or of another type, a stage or a
         notebook does not exist, or the seeds are not 0, 1, 2, … without a gap.
     """
-    named = name.lower().endswith((".yaml", ".yml"))
-    path = Path(name) if named else Path(root, "profiles", f"{name}.yaml")
+    file = name if name.lower().endswith((".yaml", ".yml")) else f"{name}.yaml"
+    is_path = file == name or Path(name).name != name
+    places = [*([Path(file)] if is_path else []), Path(root, "profiles", file)]
+    path = next((place for place in places if place.is_file()), places[0])
+    if not path.is_file():
+        known = sorted(one.stem for one in Path(root, "profiles").glob("*.yaml"))
+        raise ValueError(f"{path}: no such profile; {suggestion(path.stem, known)}")
     try:
         return Profile.model_validate({"name": path.stem} | _read(path))
     except ValidationError as error:
@@ -199,9 +204,6 @@ def load_profile(name: str, *, root: str | Path = ".") -> Profile:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        known = sorted(file.stem for file in path.parent.glob("*.yaml"))
-        raise ValueError(f"{path}: no such profile; {suggestion(path.stem, known)}")
     try:
         values = yaml.load(path.read_text(encoding="utf-8"), Loader=PlainLoader)
     except UnicodeDecodeError:
