@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import nbformat
 import numpy as np
 import pandas as pd
+import pytest
 from matplotlib.figure import Figure
 from stubs import ROOT
 from toys import write_study
@@ -16,6 +19,7 @@ from steu._io import write_json
 from steu.data.cohort import Cohort
 from steu.evaluation.results import write_metrics
 from steu.reporting.figures import lengths
+from steu.reporting.glue import share_told
 from steu.workflow.runner import run_notebook
 
 
@@ -26,6 +30,9 @@ def test_a_small_restricted_table_shows_no_small_number(tmp_path: Path) -> None:
     given = {"path": str(tmp_path / "t.csv"), "layout": "table", "restricted": True}
     given["options"] = {"text": "body", "id": "id", "subject": "patient"}
     given |= {"labels": {"columns": ["often", "seldom"]}, "output": str(tmp_path / "out")}
+    with pytest.raises(ValueError, match="the validation split is of fewer than 10 patients, and"):
+        run_notebook(ROOT / "notebooks" / "01_cohort.ipynb", parameters=given)
+    given["fractions"] = [0.6, 0.2, 0.2]
     page = run_notebook(ROOT / "notebooks" / "01_cohort.ipynb", parameters=given)
     told = {}
     for cell in nbformat.read(page, as_version=4).cells:
@@ -35,9 +42,19 @@ def test_a_small_restricted_table_shows_no_small_number(tmp_path: Path) -> None:
             shown = next((data[kind] for kind in data if kind.endswith("text/plain")), "")
             told[name or shown.partition("\n")[0]] = shown
     (people,) = (text for head, text in told.items() if "patients in test" in head)
-    assert people.count("<NA>") == 6, people  # of 36, 9 and 15 few have a label, or few lack it
+    assert people.count("<NA>") == 6, people  # of 36, 12 and 12 few have a label, or few lack it
     rarest = told["cohort_rarest"], told["cohort_rarest_test"]
     assert rarest == ("'seldom'", "'a hidden number'")
+
+
+def test_a_share_that_leaves_few_patients_is_not_told() -> None:
+    data: Any = SimpleNamespace(restricted=True)
+    whose = np.repeat(np.arange(20), 2)
+    for patients, told in ((0, 0.0), (9, None), (10, 0.5), (11, None), (20, 1.0)):
+        share = share_told(whose < patients, whose, data=data)
+        assert np.isnan(share) if told is None else share == told
+    data.restricted = False
+    assert share_told(whose < 9, whose, data=data) == 0.45
 
 
 def test_no_bar_of_few_patients_is_drawn() -> None:

@@ -17,6 +17,7 @@ from steu._errors import check_choice
 from steu._io import atomic_path, read_json, sha256, write_json
 from steu.data.blank import blank
 from steu.data.labels import RESERVED, label_index
+from steu.data.privacy import SMALLEST_CELL
 from steu.data.splits import SPLITS
 from steu.data.texts import digest_of
 
@@ -101,8 +102,9 @@ class Cohort:
         Raises
         ------
         ValueError
-            If there is one label alone, a label is 1 in every document of a split, or there is no
-            such label to forget (the nearest is offered).
+            If there is one label alone, a label is 1 in every document of a split, there is no
+            such label to forget (the nearest is offered), or a split of restricted data is of so
+            few patients that no page may say of how many.
         """
         if len(self.labels) < 2:
             raise ValueError(
@@ -119,6 +121,13 @@ class Cohort:
                 )
         if forget_label:
             self.index_of(forget_label)
+        patients = self.frame.groupby("split", sort=False)["subject_id"].nunique()
+        if self.restricted and patients.min() < SMALLEST_CELL:
+            raise ValueError(
+                f"{self.name}: the {patients.idxmin()} split is of fewer than {SMALLEST_CELL} "
+                "patients, and of restricted data no page may say of how many; take more stays or "
+                "other fractions"
+            )
 
     def check_positives(self, labels: Sequence[str] | None = None) -> None:
         """Refuse labels, by default all, that no stay of a split has.
