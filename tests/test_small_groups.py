@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import nbformat
 import numpy as np
@@ -17,9 +15,9 @@ from toys import write_study
 
 from steu._io import write_json
 from steu.data.cohort import Cohort
+from steu.data.privacy import share_told
 from steu.evaluation.results import write_metrics
 from steu.reporting.figures import lengths
-from steu.reporting.glue import share_told
 from steu.workflow.runner import run_notebook
 
 
@@ -48,13 +46,11 @@ def test_a_small_restricted_table_shows_no_small_number(tmp_path: Path) -> None:
 
 
 def test_a_share_that_leaves_few_patients_is_not_told() -> None:
-    data: Any = SimpleNamespace(restricted=True)
     whose = np.repeat(np.arange(20), 2)
     for patients, told in ((0, 0.0), (9, None), (10, 0.5), (11, None), (20, 1.0)):
-        share = share_told(whose < patients, whose, data=data)
+        share = share_told(whose < patients, whose, restricted=True)
         assert np.isnan(share) if told is None else share == told
-    data.restricted = False
-    assert share_told(whose < 9, whose, data=data) == 0.45
+    assert share_told(whose < 9, whose, restricted=False) == 0.45
 
 
 def test_no_bar_of_few_patients_is_drawn() -> None:

@@ -5,9 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 SMALLEST_CELL = 10  # patients: a smaller count of restricted data is shown to nobody
+
+
+def share_told(holds: np.ndarray, of: np.ndarray, *, restricted: bool) -> float:
+    """Share of notes for which something holds, bool (n,); `of` says whose each note is.
+
+    NaN where it tells of restricted data how few the patients are for whom it holds, or the others.
+    """
+    sizes = [len(np.unique(of[part])) for part in (holds, ~holds)]
+    few = any(0 < size < SMALLEST_CELL for size in sizes)
+    return float("nan") if restricted and few else float(holds.mean())
 
 
 class Suppressed(NamedTuple):

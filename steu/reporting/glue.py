@@ -83,16 +83,6 @@ def shown_parts(*parts: np.ndarray, data: Cohort) -> list[str]:
     return ["few" if data.restricted and few else f"{len(part):,}" for part in parts]
 
 
-def share_told(holds: np.ndarray, of: np.ndarray, *, data: Cohort) -> float:
-    """Share of notes for which something holds, bool (n,); `of` says whose each note is.
-
-    NaN where it tells of restricted data how few the patients are for whom it holds, or the others.
-    """
-    sizes = [len(np.unique(of[part])) for part in (holds, ~holds)]
-    few = any(0 < size < SMALLEST_CELL for size in sizes)
-    return float("nan") if data.restricted and few else float(holds.mean())
-
-
 def page_link(page: str) -> str:
     """HTML link from an executed page to another, such as "notebooks/04_unlearning"; "" is none.
 
