@@ -488,6 +488,17 @@ def test_ids_and_flags_that_were_floats_are_what_they_were(tmp_path: Path, cohor
     pd.testing.assert_frame_equal(build(folder).frame, cohort.frame)
 
 
+def test_an_addendum_without_a_patient_is_of_its_stays(tmp_path: Path) -> None:
+    folder = tables(tmp_path / "tables")
+    whole = build(folder)
+    notes = pd.read_csv(folder / NOTES, dtype=str)
+    more = notes.iloc[:9].assign(note_id=[f"a{i}" for i in range(9)], subject_id="", text="more")
+    pd.concat([notes, more]).to_csv(folder / NOTES, index=False)
+    found = build(folder)
+    assert found.excluded == whole.excluded and len(found.frame) == len(whole.frame)
+    assert found.frame["text"].str.contains("more").sum() == 9
+
+
 def test_codes_that_lost_their_zeros_are_noticed(tmp_path: Path) -> None:
     folder = tables(tmp_path / "tables")
     codes = pd.read_csv(folder / CODES, dtype=str)

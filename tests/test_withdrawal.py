@@ -542,7 +542,7 @@ def test_an_edit_is_looked_for_where_it_was_said_to_be(
     monkeypatch.chdir(done / "edit")
     assert artefacts.show(".") == artefacts.show(done) == artefacts.show(done / "inverse")
     model = load_classifier(place / "model")[0]
-    SparseEdit.identity(model, torch.tensor([7])).save_pretrained(tmp_path / "edit")
+    SparseEdit.from_pretrained(done / "edit", model=model).save_pretrained(tmp_path / "edit")
     with pytest.raises(ValueError, match="edit was saved in Python, and not by steu withdraw: it"):
         artefacts.show(tmp_path / "edit")
 
