@@ -684,8 +684,9 @@ def test_references_are_built_like_the_model(place: Path, tmp_path: Path) -> Non
     assert "has another encoder (bert, 64 wide, and not bert, 32) than" in told
     told = bad(place, tmp_path / "4", base=str(place / "model"), references=3)
     assert "is a classifier of the same labels as" in told and "from before that" in told
-    told = bad(place, tmp_path / "5", max_length=0)
-    assert "max_length" in told and "found 0" in told
+    for name, value in (("max_length", 0), ("n_tokens", 0), ("seed", 2**32)):
+        with pytest.raises(ValueError, match=f"{name} must be .*; found"):
+            request_of(place, tmp_path / "5", **{name: value})
 
 
 def test_documents_that_name_no_class_are_counted_or_refused(place: Path, tmp_path: Path) -> None:

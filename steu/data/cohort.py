@@ -102,9 +102,8 @@ class Cohort:
         Raises
         ------
         ValueError
-            If there is one label alone, a label is 1 in every document of a split, there is no
-            such label to forget (the nearest is offered), or a split of restricted data is of so
-            few patients that no page may say of how many.
+            If there is one label alone, a label is 1 in every document of a split, or there is no
+            such label to forget (the nearest is offered).
         """
         if len(self.labels) < 2:
             raise ValueError(
@@ -121,6 +120,15 @@ class Cohort:
                 )
         if forget_label:
             self.index_of(forget_label)
+
+    def check_sizes_may_be_told(self) -> None:
+        """Refuse restricted data of which no page may say how many patients a split holds.
+
+        Raises
+        ------
+        ValueError
+            If they are fewer than `SMALLEST_CELL`.
+        """
         patients = self.frame.groupby("split", sort=False)["subject_id"].nunique()
         if self.restricted and patients.min() < SMALLEST_CELL:
             raise ValueError(
