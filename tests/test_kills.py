@@ -9,8 +9,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -53,8 +54,7 @@ def test_a_killed_stage_leaves_nothing_half_and_ends_as_if_it_had_not_been(
     smoke: Path, name: str, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(smoke)
-    moments = Random(name)
-    kill_and_go_on("smoke", name, [moments.random() for _ in range(50)], environment)
+    kill_and_go_on("smoke", name, iter(Random(name).random, None), environment, kills=50)
 
 
 @pytest.mark.parametrize("name", ["cohort", "unlearning"])
@@ -62,13 +62,22 @@ def test_a_stage_that_is_killed_now_and_then_ends_as_if_it_had_not_been(
     layouts: Path, name: str, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(layouts)
-    kill_and_go_on("layouts", name, [0.4, 0.8], environment)
+    kill_and_go_on("layouts", name, cycle([0.4, 0.8]), environment, kills=2)
 
 
 def kill_and_go_on(
-    profile: str, name: str, moments: Sequence[float], environment: Mapping[str, str]
+    profile: str,
+    name: str,
+    moments: Iterator[float],
+    environment: Mapping[str, str],
+    *,
+    kills: int,
 ) -> None:
-    """Kill a stage of a finished run at these shares of the time it takes, then let it end."""
+    """Kill a stage of a finished run so often, at shares of the time it takes; then let it end.
+
+    It takes longer where it has to train. One that had ended before counts for nothing, and is
+    expected to end sooner from then on.
+    """
     grid = Grid.of(profile)
     run = Path(grid.run)
     stage = next(stage for stage in grid.stages if stage.name == name)
@@ -83,21 +92,25 @@ def kill_and_go_on(
     forget_what_was_trained(run)
     started = time.monotonic()
     whole_run()
-    lasting = time.monotonic() - started
+    lasting = dict.fromkeys((True, False), time.monotonic() - started)  # by: has to train
     assert contents(folder) == before  # nothing of it is chance
-    whole = 0
-    for number, moment in enumerate(moments):
-        if number % 5 == 0:
+    tried = killed = 0
+    while killed < kills:
+        if trains := tried % 5 == 0:
             forget_what_was_trained(run)
+        tried += 1
         process = subprocess.Popen(
             command, env=environment, stdout=subprocess.DEVNULL, start_new_session=True
         )
-        time.sleep(moment * lasting)
-        whole += process.poll() is not None
-        os.killpg(process.pid, signal.SIGKILL) if process.poll() is None else None
+        time.sleep(next(moments) * lasting[trains])
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            killed += 1
+        else:
+            lasting[trains] *= 0.9
         process.wait()
         check_whole(run)
-    print(f"\n{name}: {len(moments)} kills within {lasting:.1f} s; {whole} had ended before")
+    print(f"\n{name}: {killed} kills; {tried - killed} had ended before")
     whole_run()
     assert contents(folder) == before
     assert not list(folder.glob(".*"))  # what was half made is gone
