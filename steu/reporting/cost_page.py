@@ -41,7 +41,8 @@ EXPLAINED = {
     "overhead": "Share of a finished run's time that is not spent in cells that compute.",
     "gpu": "BERT-base; the floor is that of the first section, on the same card. *Compiled*: each "
     "layer by `torch.compile`, which fuses what lies between the matrix products; the package "
-    "itself does not compile.",
+    "itself does not compile. *Alone*: the step's matrix products, and its attention, with nothing "
+    "between them; no step that uses these kernels is shorter than the two together.",
 }
 INTRODUCTION = """\
 # What it costs
