@@ -78,6 +78,8 @@ def test_a_mistake_is_one_line_and_exit_code_2(project: Path, arguments: str, me
     ("arguments", "message"),
     [
         (["-p", "n_tokens", "{a: ["], "-p n_tokens: expected int as JSON or YAML; found '{a: ['"),
+        (["-p", "rate", "&a [*a]"], "-p rate: expected float as JSON or YAML; found '&a [*a]'"),
+        (["-p", "rate", "[" * 999 + "]" * 999], "a value holds lists or mappings one in another"),
         (["-p", "rate", "2150-13-45"], "-p rate: expected float as JSON or YAML"),
         (["--parameters", '{"n_tokens": }'], f"{OBJECT}; Expecting value: line 1 column 14"),
         (["--parameters", "[64]"], f"{OBJECT}; found [64] (list)"),
@@ -161,6 +163,9 @@ def test_values_are_read_by_type(text: str, annotation: str, value: object) -> N
         ),
         (["run"], "steu: Missing argument 'notebook' (see steu run --help)"),
         (["edit", "show", "a", "b"], "unexpected extra argument"),
+        (["workflow", "smoke", "demo"], "steu: expected one profile, found 'smoke demo'; run one"),
+        (["workflow", "smoke", "demo", "--", "--forceall"], "expected one profile, found 'smoke d"),
+        (["workflow", "smoke", "--core", "4"], "No such option: --core (Possible options: --cores"),
     ],
 )
 def test_a_slip_on_the_command_line_is_the_last_line(arguments: list[str], told: str) -> None:

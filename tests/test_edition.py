@@ -243,6 +243,9 @@ def test_the_command_reads_compares_and_refuses(here: Path, copied: Path) -> Non
     done = steu(here, "check-results", "smoke")
     assert done.returncode == 0, done.stderr
     assert "numbers on the same type of machine" in done.stdout and ", 0 outside" in done.stdout
+    elsewhere = shutil.copy("profiles/smoke.yaml", copied.parent)  # a profile of one's own
+    done = steu(here, "check-results", elsewhere)
+    assert done.returncode == 0, done.stderr
     (copied / "edition.json").unlink()
     done = steu(here, "read", str(copied))
     assert done.returncode == 2 and done.stderr.startswith("steu: ") and not done.stdout
@@ -303,6 +306,7 @@ def test_what_could_not_be_compared_is_refused_before_it_is_run(here: Path, copi
         write_json(file, read_json(file) | {"parameters": given})
     vouch(copied)
     check_comparable(copied, grid)
+    check_comparable(copied, Grid.of(shutil.copy("profiles/smoke.yaml", copied.parent)))
     file = next(copied.rglob("classifier/provenance.json"))
     sound = read_json(file)
     write_json(file, sound | {"parameters": sound["parameters"] | {"epochs": 77}})

@@ -56,6 +56,13 @@ def test_what_a_page_would_refuse_is_refused(
         open_all(backbones, [64, window])
 
 
+def test_more_layers_than_the_encoder_has_are_refused(bert: Path) -> None:
+    encoder = [Backbone(model=str(bert))]
+    open_all(encoder, [64], 2)
+    with pytest.raises(ValueError, match="last layers: expected 1 to 2, which the .*; found 3"):
+        open_all(encoder, [64], 3)
+
+
 def test_it_is_the_last_line_and_nothing_has_run(tmp_path: Path, bert: Path) -> None:
     """Opened in a process of its own, whose error comes back as one line."""
     project = write_project(tmp_path)

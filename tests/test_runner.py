@@ -19,14 +19,15 @@ from stubs import write_notebook
 from steu._io import HALF
 from steu.audits.rounding import Grid
 from steu.experiments.references import Reading
-from steu.experiments.rivals import LAYERS_ONLY, RIVALS
+from steu.experiments.rivals import LAYERS_ONLY, RIVALS, rivals_with
 from steu.models.hardware import Precision
 from steu.models.pooling import Pooling
+from steu.reporting.display_names import METHODS
 from steu.selection.counts import Counting
 from steu.selection.ranking import SELECTORS
 from steu.withdrawal.request import Method
 from steu.workflow.annotations import check_type
-from steu.workflow.constraints import CHOICES
+from steu.workflow.constraints import CHOICES, PAPERS
 from steu.workflow.parameters import Parameter, notebook_parameters
 from steu.workflow.runner import NotebookError, run_notebook
 
@@ -207,6 +208,8 @@ def test_unknown_and_mistyped_parameters_run_nothing(project: Path) -> None:
             "found 'sdd_layers_only'; did you mean",
         ),
         ("head_width", 0, 10**6, "expected at most 65,536, found 1,000,000"),
+        ("fractions", [0.6, 0.15, 0.25], [0.6, 0.4], "three shares above 0 that sum to 1, found"),
+        ("note_words", 115, 601, "expected at most 600, found 601"),
         ("rows", [1, 2], [1, -2], "expected no negative number, found -2"),
     ],
 )
@@ -236,14 +239,16 @@ def test_names_to_choose_from_are_those_that_the_pages_act_on() -> None:
     assert {n: set(names) for n, names in acted_on.items()} == {
         n: set(CHOICES[n]) for n in acted_on
     }
-    assert {*RIVALS, *(name + LAYERS_ONLY for name in RIVALS)} <= set(CHOICES["more_rivals"])
+    dense = [name + LAYERS_ONLY for name, one in RIVALS.items() if one.dense]
+    assert {*RIVALS, *dense} == set(CHOICES["more_rivals"])
+    assert set(PAPERS) == set(rivals_with([]))
+    assert not set(CHOICES["methods"]) - set(METHODS) - set(dense)
 
 
 def test_what_is_nothing_by_default_may_be_nothing() -> None:
     for name, kind, default in (("n_stays", "int", 0), ("shots", "list[int]", []), ("x", "int", 5)):
         nothing = type(default)()
         assert Parameter(name, kind, default, "").check(nothing, where="here") == nothing
-    assert Parameter("fractions", "list[float]", [0.5, 0.2], "").check([0.5, 0.5], where="here")
 
 
 def test_missing_results_of_an_earlier_stage_are_named_before_anything_runs(
@@ -402,7 +407,7 @@ def test_only_what_a_killed_run_left_half_made_goes(project: Path) -> None:
         (project / "home" / name).mkdir(parents=True)
     run(project, METRICS, output="home")
     left = {folder.name for folder in (project / "home").glob(".*")}
-    assert left == {".venv-book", ".oh-my-zsh", ".config"}
+    assert left == {".venv-book", ".oh-my-zsh", ".config", ".lock"}
 
 
 def test_two_runs_differ_only_in_their_duration(project: Path) -> None:

@@ -28,7 +28,8 @@ from snakemake_interface_executor_plugins.utils import format_cli_value
 from stubs import COMMON, PROFILE, ROOT, STUBS, ran, steu, write_notebook, write_project
 
 from steu.data.readers.eicu import EICU, read_eicu
-from steu.data.readers.mimic import read_mimic
+from steu.data.readers.first_look import tables_read
+from steu.data.readers.mimic import LAYOUTS, read_mimic
 from steu.data.readers.table import read_plain
 from steu.workflow.code_dependencies import PackageCode
 from steu.workflow.datasets import OPTIONS, ColumnOfLabels, Section
@@ -241,7 +242,7 @@ def test_a_killed_run_goes_on_and_repeats_nothing_finished(project: Path) -> Non
     assert again(project) == ["reproduction", "toy/other/seed1/unlearning"]
     for path in (project / "runs").rglob("metrics.json"):
         assert json.loads(path.read_text())["data"] == "d1"
-    assert not list((project / "runs").rglob(".*"))
+    assert {path.name for path in (project / "runs").rglob(".*")} == {".lock"}
 
 
 def kill_after(root: Path, line: str, *, begun: Path) -> None:
@@ -318,9 +319,21 @@ def test_a_cluster_is_asked_for_jobs(project: Path) -> None:
 
 
 def stub_data(folder: Path, profile: str) -> None:
+    """Files that have the names, and of a table the columns and labels, that a profile reads."""
     for dataset in load_profile(profile, root=ROOT).datasets.values():
-        if dataset.path != "synthetic":
-            (folder / dataset.path).mkdir(parents=True, exist_ok=True)
+        path, options = folder / dataset.path, dict(dataset.options)
+        if dataset.layout == "table":
+            label = dataset.labels["column"]
+            rows = "".join(f"words,{name}\n" for name in dataset.labels["keep"])
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"{options['text']},{label}\n{rows}")
+        elif dataset.path != "synthetic":
+            if "notes" in options:
+                options["notes"] = folder / options["notes"]
+            for place, table in tables_read(LAYOUTS[dataset.layout], path, **options):
+                file = place / f"{table}.csv"
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.touch()
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -554,7 +567,8 @@ def test_a_run_is_read_from_and_written_to_folders_of_any_name(
     text = PROFILE.replace("path: synthetic, n_stays: 9", "path: mimic")
     (project / "profiles" / "real.yaml").write_text(text)
     (project / data / "mimic").mkdir(parents=True)
-    (project / data / "mimic" / "notes.csv").touch()
+    for table in ("diagnoses_icd.csv", "discharge.csv"):
+        (project / data / "mimic" / table).touch()
     done = steu(project, "workflow", "real", "--data", data, "--run", run, "--dry-run")
     assert done.returncode == 0, done.stderr
     assert f"{run}/reproduction/metrics.json" in done.stdout
@@ -642,6 +656,7 @@ def test_tables_that_were_copied_are_not_new_and_changed_ones_are(project: Path)
     (project / "profiles" / "toy.yaml").write_text(few)
     table = project / "data" / "mimic" / "hosp" / "diagnoses_icd.csv"
     table.parent.mkdir(parents=True)
+    (table.parent.parent / "discharge.csv").touch()
     table.write_text("subject_id,hadm_id\n" + "1,2\n" * 500_000)  # more than a small file
     ran(project)
     given = ("workflow", "toy", "--cores", "2", "--data", "data")

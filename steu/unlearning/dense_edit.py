@@ -99,7 +99,9 @@ def last_layers(model: PreTrainedModel, n_layers: int) -> list[str]:
     """
     layers = encoder_layers(model)
     if not 1 <= n_layers <= len(layers):
-        raise ValueError(f"n_layers must lie between 1 and {len(layers)}; found {n_layers}")
+        raise ValueError(
+            f"last layers: expected 1 to {len(layers)}, which the encoder has; found {n_layers}"
+        )
     chosen = {id(p) for layer in layers[-n_layers:] for p in layer.parameters()}
     return [name for name, parameter in model.named_parameters() if id(parameter) in chosen]
 

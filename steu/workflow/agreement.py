@@ -97,9 +97,10 @@ def compare_with_edition(run: str | Path, edition: str | Path, *, profile: str) 
         If the edition is of another profile, other parameters or other data, or either is not
         whole.
     """
-    facts = edition_of(edition, profile=profile)
+    loaded = load_profile(profile)
+    facts = edition_of(edition, profile=loaded.name)
     fresh, published = Path(run), Path(edition, RESULTS)
-    optional = [name for name, one in load_profile(profile).datasets.items() if one.optional]
+    optional = [name for name, one in loaded.datasets.items() if one.optional]
     gathered = gathered_by(fresh)
     left_out = tuple(name for name in optional if name not in gathered)
     files = sorted(path.relative_to(published) for path in published.rglob("metrics.json"))
@@ -135,8 +136,7 @@ def check_comparable(edition: str | Path, grid: Grid) -> None:
     """
     facts, published = edition_of(edition, profile=grid.profile.name), Path(edition, RESULTS)
     found = {path.relative_to(published) for path in published.rglob("metrics.json")}
-    absent = load_profile(grid.profile.name).datasets.keys() - grid.profile.datasets.keys()
-    found = {file for file in found if file.parts[0] not in absent}
+    found = {file for file in found if file.parts[0] not in grid.left_out}
     jobs = {
         Path(folder, "metrics.json"): (stage, cell)
         for stage in grid.stages

@@ -51,7 +51,7 @@ def show_parameters(notebook: str) -> None:
         print(f"{parameter.name}: {parameter.type} = {parameter.default!r}{meaning}")
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@app.command(context_settings={"allow_extra_args": True})
 def workflow(
     context: typer.Context,
     profile: Annotated[str, typer.Argument(help="A name from profiles/, or a path.")],
@@ -67,6 +67,12 @@ def workflow(
     from steu.workflow.launch import alone_in, kernels, snakemake_command
     from steu.workflow.profiles import load_profile
 
+    further = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else []
+    if odd := context.args[: len(context.args) - len(further)]:
+        raise ValueError(
+            f"expected one profile, found {' '.join([profile, *odd])!r}; run one after the other "
+            "(what is for Snakemake goes behind --)"
+        )
     command = snakemake_command(
         profile, data=data, run=run, cores=cores, cluster=cluster, dry_run=dry_run
     )
@@ -157,7 +163,7 @@ def check_results(
     if dry_run:
         check_comparable(edition, Grid.of(profile, data=data, run=str(run)))
         raise typer.Exit()
-    agreement = compare_with_edition(run, edition, profile=name)
+    agreement = compare_with_edition(run, edition, profile=profile)
     print(agreement.told(shown))
     raise typer.Exit(int(len(agreement.outside) > 0))
 
@@ -263,6 +269,8 @@ def main() -> None:
         sys.exit(INTERRUPT)
     except MemoryError as error:
         _stop(str(error) or "this machine has too little memory for it", 1)
+    except RecursionError:
+        _stop("a value holds lists or mappings one in another by the hundred: write it flatter", 2)
     except RuntimeError as error:
         if type(error).__name__ == "OutOfMemoryError":
             _stop(f"{GPU_FULL}: {str(error).splitlines()[0]}", 1)

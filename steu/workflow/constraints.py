@@ -9,6 +9,14 @@ from typing import Any
 from steu._errors import suggestion
 from steu.reporting.display_names import LAYERS_ONLY, METHODS
 
+# The edits that 05_baselines leaves: always, of as many draws as are asked for, if asked for.
+TUNED = ("head_only_tuned", "embedding_only_tuned", "steu_tuned", "frequent_tokens")
+PAPERS = ("steu_e", "direct_suppression", "gradient_ascent", "influence_weighted")
+DRAWS = ("random_tokens", "random_tokens_2", "random_tokens_3")
+_DENSE = (*PAPERS[1:], "neg_grad_plus", "scrub", "bad_teacher", "salun", "ssd", "lora")
+RIVALS = (PAPERS[0], *_DENSE, "matched_rows", "leace", "leace_layers")
+RIVALS += tuple(name + LAYERS_ONLY for name in _DENSE)
+
 # Parameters that mean the same in every notebook: of which nothing is not a choice, which list one
 # thing or more, and which list each but once.
 _ABOVE_ZERO = re.compile(
@@ -19,8 +27,13 @@ _AT_LEAST_ONE = re.compile("factors|erased|rows_tried|readings|other_seeds|shots
 _EACH_ONCE = re.compile("factors|readings|other_seeds|methods|mlp_widths|more_rivals|grids|shots")
 _MOST = 2**32 - 1  # of a whole number: what generators of random numbers take as a seed
 _WIDEST = 2**16  # of a hidden layer; a hundred times wider than the encoders that it reads
-_MOST_OF = {"head_width": _WIDEST, "mlp_widths": _WIDEST, "random_draws": 3}
-_METHODS = [*METHODS, *(name + LAYERS_ONLY for name in METHODS)]
+_MOST_OF = {
+    "head_width": _WIDEST,
+    "mlp_widths": _WIDEST,
+    "random_draws": len(DRAWS),
+    "note_words": 600,
+}
+_LEAST_OF = {"note_words": 60}
 # The same names stand in the modules that act on them, which need torch; a test compares them.
 CHOICES: dict[str, Sequence[str]] = {
     "counting": ("occurrences", "notes"),
@@ -31,8 +44,8 @@ CHOICES: dict[str, Sequence[str]] = {
     "selectors": [
         name.removeprefix("selector_") for name in METHODS if name.startswith("selector_")
     ],
-    "more_rivals": _METHODS,
-    "methods": _METHODS,
+    "more_rivals": RIVALS,
+    "methods": (*TUNED, *DRAWS, *RIVALS),
     "method": ("steu_e", "steu", "head_only", "null"),
 }
 
@@ -42,7 +55,8 @@ def mistake(name: str, value: Any, default: Any) -> str:
 
     Refused are whole numbers that are too large, negative numbers where the default holds none (a
     count, a rate or a seed) and, of epochs, steps and rates, 0; lists of nothing where the page
-    needs something, or that name a thing twice; a choice that there is not.
+    needs something, or that name a thing twice; shares that are not those of a whole; a choice
+    that there is not.
     """
     return (
         _odd_number(name, value, default)
@@ -58,6 +72,8 @@ def _odd_number(name: str, value: Any, default: Any) -> str:
         return f"no negative number, found {least}"
     if least == 0 < min(usual, default=1) and _ABOVE_ZERO.fullmatch(name):
         return f"more than 0, found {value}"
+    if least < _LEAST_OF.get(name, least):
+        return f"at least {_LEAST_OF[name]}, found {least}"
     most = _MOST_OF.get(name, _MOST)
     return f"at most {most:,}, found {largest:,}" if largest > most else ""
 
@@ -67,6 +83,8 @@ def _odd_list(name: str, value: Any, default: Any) -> str:
         return ""
     if not value and default and _AT_LEAST_ONE.fullmatch(name):
         return f"one or more, such as {default}, found []"
+    if name == "fractions" and (len(value) != 3 or min(value) <= 0 or abs(sum(value) - 1) > 1e-6):
+        return f"three shares above 0 that sum to 1, found {value}"
     if name == "steps" and value != sorted({0, *value}):
         return f"numbers that rise from 0, found {value}"
     if not _EACH_ONCE.fullmatch(name):

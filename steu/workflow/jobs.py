@@ -5,19 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from steu._errors import check_choice
 from steu._io import files_below
 from steu.data.readers.finding import SUFFIXES
+from steu.workflow.checks import check_grid
 from steu.workflow.code_dependencies import PackageCode
-from steu.workflow.parameters import Parameter, check_parameters, notebook_parameters
+from steu.workflow.parameters import Parameter, notebook_parameters
 from steu.workflow.profiles import SYNTHETIC, Dataset, Profile, load_profile
-from steu.workflow.stages import STAGES, Stage, check_declared
+from steu.workflow.stages import STAGES, Stage
 
 ENDS = 1_000_000  # bytes of a file, at its start and its end, by which it is known
 _FILES = {"tables": SUFFIXES, "model": (".json", ".safetensors", ".txt")}
@@ -33,6 +33,7 @@ class Grid:
     profile: Profile
     run: str
     data: str
+    left_out: tuple[str, ...] = ()  # optional datasets that the data folder does not hold
 
     @classmethod
     def of(cls, profile: str, *, data: str = "", run: str = "") -> Grid:
@@ -46,73 +47,12 @@ class Grid:
             If the data folder, the folder of a model or a notebook is missing, a parameter of the
             profile does not fit, or a notebook lacks a parameter that its stage declares.
         """
-        loaded = load_profile(profile)
-        there = {n: d for n, d in loaded.datasets.items() if not _is_absent(d, data)}
+        loaded, absent = load_profile(profile), tuple(left_out(profile, data=data))
+        there = {n: d for n, d in loaded.datasets.items() if n not in absent}
         present = loaded.model_copy(update={"datasets": there or loaded.datasets})
-        named = [d.path for d in present.datasets.values()]
-        named += [b.model for b in present.backbones.values()]
-        _check_braces("--run", [run])
-        _check_braces("--data", [data])
-        _check_braces(f"the profile {loaded.name}", named)
-        grid = cls(present, run or f"runs/{loaded.name}", data)
-        for name, dataset in present.datasets.items():
-            for where in filter(None, (dataset.path, dataset.options.get("notes"))):
-                grid._check_data(name, where)
-        for name, backbone in present.backbones.items():
-            _check_model(backbone.model, where=f"the backbone {name} of the profile {loaded.name}")
-        for stage in grid.stages:
-            grid._check_stage(stage)
+        grid = cls(present, run or f"runs/{loaded.name}", data, absent)
+        check_grid(grid)
         return grid
-
-    def _check_data(self, name: str, path: str) -> None:
-        if path == SYNTHETIC:
-            return
-        reads = f"the profile {self.profile.name} reads {name} from"
-        if not self.data:
-            raise ValueError(
-                f"{reads} {path!r} below a data folder; "
-                "say which with DATA=<folder> (make) or --data <folder> (steu workflow)"
-            )
-        if not Path(self.data, path).exists():
-            found = sorted(p.name for p in Path(self.data).glob("*"))[:10]
-            raise ValueError(
-                f"{Path(self.data, path)}: does not exist, but {reads} it; "
-                f"found in {self.data}: {', '.join(found) or 'nothing'}; "
-                f"put it there, or take {name} out of a copy of the profile"
-            )
-
-    def _check_stage(self, stage: Stage) -> None:
-        for earlier in stage.reads.values():
-            if STAGES[earlier] not in self.stages:
-                raise ValueError(
-                    f"{stage.path} needs the stage {earlier!r}, which the profile "
-                    f"{self.profile.name} does not list; add it to its stages"
-                )
-        check_declared(stage, self.declared[stage.name])
-        first = self._first_cell(stage)
-        chosen = self._chosen(stage, first)
-        for seed in self.profile.seeds:  # the first may have parameters of its own
-            cell = first | {"seed": str(seed)} if "seed" in first else first
-            check_parameters(stage.path, self._chosen(stage, cell))
-        for name, dataset in self.profile.datasets.items():
-            if known := dataset.label_names:
-                for label in chosen.get("labels_tried", ()):
-                    check_choice(label, known, what="label", where=name)
-        fixed = sorted(set(self._given(stage, first)) & set(chosen))
-        if fixed:
-            raise ValueError(
-                f"the profile {self.profile.name} sets {fixed[0]!r} of {stage.notebook} among its "
-                "parameters, which its datasets, backbones, seeds and stages decide: change these"
-            )
-
-    def _first_cell(self, stage: Stage) -> dict[str, str]:
-        """The wildcards of one job of a stage."""
-        first = {
-            "dataset": next(iter(self.profile.datasets)),
-            "backbone": next(iter(self.profile.backbones)),
-            "seed": str(self.profile.seeds[0]),
-        }
-        return {name: value for name, value in first.items() if f"{{{name}}}" in stage.folder}
 
     @cached_property
     def code(self) -> PackageCode:
@@ -129,6 +69,11 @@ class Grid:
         """The parameters that the notebook of each stage has, read once for all jobs."""
         return {stage.name: notebook_parameters(stage.path) for stage in self.stages}
 
+    def first_cell(self, stage: Stage, seed: int | None = None) -> dict[str, str]:
+        """What the first job of a stage is for, or the first with a seed, where it has one."""
+        cell = next(iter(self.profile.cells_of(stage).values()))
+        return cell if seed is None or "seed" not in cell else cell | {"seed": str(seed)}
+
     def folder(self, stage: Stage, cell: Mapping[str, str]) -> str:
         """The folder that one job writes to."""
         return f"{self.run}/{stage.folder.format(**cell)}"
@@ -140,9 +85,10 @@ class Grid:
 
     def parameters(self, stage: Stage, cell: Mapping[str, str]) -> dict[str, Any]:
         """Values for one job: what its notebook asks for and the grid knows, then the profile's."""
-        return self._given(stage, cell) | self._chosen(stage, cell)
+        chosen = self.profile.parameters_of(stage.notebook, cell.get("seed"))
+        return self.given(stage, cell) | chosen
 
-    def _given(self, stage: Stage, cell: Mapping[str, str]) -> dict[str, Any]:
+    def given(self, stage: Stage, cell: Mapping[str, str]) -> dict[str, Any]:
         """What the grid knows of what the notebook asks for."""
         known = self._known(cell) | {"output": self.folder(stage, cell)}
         known |= {p: self.folder(STAGES[name], cell) for p, name in stage.reads.items()}
@@ -152,14 +98,11 @@ class Grid:
         asked = {parameter.name for parameter in self.declared[stage.name]}
         return {name: v for name, v in known.items() if name in asked}
 
-    def _chosen(self, stage: Stage, cell: Mapping[str, str]) -> dict[str, Any]:
-        return self.profile.parameters_of(stage.notebook, cell.get("seed"))
-
     def _known(self, cell: Mapping[str, str]) -> dict[str, Any]:
         known: dict[str, Any] = {"run": self.run, "profile": self.profile.name}
         known["precision"] = self.profile.precision
         if "dataset" in cell:
-            known |= self._dataset(cell["dataset"])
+            known |= self.dataset(cell["dataset"])
         if "backbone" in cell:
             backbone = self.profile.backbones[cell["backbone"]]
             known |= {"backbone": backbone.model, **backbone.model_dump(exclude={"model"})}
@@ -170,7 +113,8 @@ class Grid:
             known["seed"] = int(cell["seed"])
         return known
 
-    def _dataset(self, name: str) -> dict[str, Any]:
+    def dataset(self, name: str) -> dict[str, Any]:
+        """What the profile says of a dataset, with its paths as a job is to see them."""
         values = self.profile.datasets[name].model_dump() | {"dataset": name}
         if values["max_length"] is None:
             values["max_length"] = self.profile.max_length
@@ -288,23 +232,6 @@ def _is_absent(dataset: Dataset, data: str) -> bool:
 def left_out(profile: str, *, data: str) -> list[str]:
     """Names of the optional datasets of a profile that the data folder does not hold."""
     return [n for n, d in load_profile(profile).datasets.items() if _is_absent(d, data)]
-
-
-def _check_braces(where: str, paths: Iterable[str]) -> None:
-    """Refuse what Snakemake would take for a pattern of many files."""
-    for path in paths:
-        if "{" in path or "}" in path:
-            raise ValueError(f"{where}: expected a path without braces, found {path}; rename it")
-
-
-def _check_model(model: str, *, where: str) -> None:
-    """Refuse a path of nothing; whether the hub has a model of a name is not known here."""
-    is_path = model.startswith((".", "/", "~")) or model.count("/") > 1
-    if is_path and not Path(model).is_dir():
-        raise ValueError(
-            f"{model}: no such folder, but {where} is read from it; "
-            "name the folder of a downloaded model, or the id that it has on the hub"
-        )
 
 
 def _files(path: Path, suffixes: tuple[str, ...]) -> list[str]:

@@ -16,7 +16,7 @@ from steu._io import alone
 from steu.workflow.code_dependencies import PackageCode
 from steu.workflow.jobs import Grid
 from steu.workflow.opening import check_backbones
-from steu.workflow.profiles import load_profile
+from steu.workflow.profiles import SYNTHETIC, load_profile
 from steu.workflow.warm import ADDRESS, warm_interpreter
 
 # All that Snakemake shares between jobs but its own cache, which lies in a home that may be gone.
@@ -43,12 +43,13 @@ def snakemake_command(
     Raises
     ------
     ValueError
-        If `Grid.of` refuses the profile, its models do not fit on the disk, or the folder for the
-        cluster holds no settings.
+        If `Grid.of` or `look_at` refuses the profile, its models do not fit on the disk, or the
+        folder for the cluster holds no settings.
     OSError
         If nothing can be written to the run's folder.
     """
     grid = Grid.of(profile, data=data, run=run)
+    _look_at_tables(grid)
     command = [sys.executable, "-m", "snakemake", "--snakefile", "workflow/Snakefile"]
     command += ["--nolock", "--rerun-incomplete", "--quiet", "host", "reason"]
     command += ["--profile", "none"]  # what the user has set for all workflows is for others
@@ -98,6 +99,15 @@ def kernels(profile: str, *, cores: int) -> Iterator[dict[str, str]]:
     with warm_interpreter(threads=threads) if own else none as warm:
         check_backbones(loaded)
         yield warm
+
+
+def _look_at_tables(grid: Grid) -> None:
+    from steu.data.readers.first_look import look_at  # with DuckDB
+
+    for dataset in map(grid.dataset, grid.profile.datasets):
+        if dataset["path"] != SYNTHETIC:
+            names = {"forget": dataset["forget_label"], **dataset["options"]}
+            look_at(dataset["layout"], dataset["path"], dataset["labels"], **names)
 
 
 def _check_writable(run: Path) -> None:

@@ -23,18 +23,26 @@ def check_backbones(profile: Profile) -> None:
         As `build_classifier` and `check_window` do.
     """
     windows = [d.max_length or profile.max_length for d in profile.datasets.values()]
+    dense = [
+        profile.parameters_of("05_baselines", str(seed)).get("last_layers", 1)
+        for seed in (profile.seeds if "baselines" in profile.stages else [])
+    ]
     quiet = (signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for the caller to answer
     spawned = get_context("spawn")
     with ProcessPoolExecutor(1, spawned, signal.signal, quiet) as beside:
-        beside.submit(open_all, list(profile.backbones.values()), windows).result()
+        backbones = list(profile.backbones.values())
+        beside.submit(open_all, backbones, windows, max(dense, default=1)).result()
 
 
-def open_all(backbones: Sequence[Backbone], windows: Sequence[int]) -> None:
-    """Open each encoder, and hold these windows against its own."""
+def open_all(backbones: Sequence[Backbone], windows: Sequence[int], dense: int = 1) -> None:
+    """Open each encoder, and hold these windows against its own, and the layers of dense edits."""
     from steu.data.encoding import check_window, model_window  # with PyTorch, which takes seconds
     from steu.models.loading import build_classifier
+    from steu.unlearning.dense_edit import last_layers
 
     for backbone in backbones:
-        _, tokenizer = build_classifier(backbone.model, ["a class"], n_layers=backbone.n_layers)
+        model, tokenizer = build_classifier(backbone.model, ["a class"], n_layers=backbone.n_layers)
+        if dense > 1:
+            last_layers(model, dense)
         for window in windows:
             check_window(window, model_window(tokenizer))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import yaml
 from yaml.composer import ComposerError
@@ -17,6 +18,21 @@ class PlainLoader(yaml.SafeLoader):
 
     Numbers are those of YAML 1.2: 0400 is no 256 and 1:30 no 90, but texts, and 1e-3 is a number.
     """
+
+    def __init__(self, stream: Any) -> None:
+        super().__init__(stream)
+        self._around: list[str | None] = []  # anchors of what is being read
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """A node that does not hold itself."""
+        event = self.peek_event()
+        if isinstance(event, yaml.AliasEvent) and event.anchor in self._around:
+            told = f"&{event.anchor} would hold itself: leave *{event.anchor} out"
+            raise ComposerError(None, None, told, event.start_mark)
+        self._around.append(getattr(event, "anchor", None))
+        node = super().compose_node(parent, index)
+        self._around.pop()
+        return node
 
     def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
         """A mapping whose keys were looked at."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import nbformat
 
-from steu._io import HALF, atomic_path, read_json, write_json
+from steu._io import HALF, alone, atomic_path, read_json, write_json
 from steu.workflow.executed import NotebookError, explain, seconds_of_work, tidy
 from steu.workflow.kernel import execute
 from steu.workflow.parameters import check_parameters
@@ -71,6 +71,15 @@ def run_notebook(
         check_dataset(values, where=name)
     _check_output(name, values, root=root, read=_read_by(stage, values) if stage else {})
     _make_folders(name, values, root=root)
+    output = root / values["output"]
+    busy = f"{values['output']}: this page is being run there by another process: wait until it "
+    busy += "has ended, or name another output"  # as a job whose workflow was killed is
+    with alone(output / ".lock", otherwise=busy):
+        return _run(path, given, values, root=root)
+
+
+def _run(path: Path, given: Mapping[str, Any], values: Mapping[str, Any], *, root: Path) -> Path:
+    """Execute what was checked, and leave the page and its provenance, or what came of it."""
     output = root / values["output"]
     for name in ("metrics.json", "provenance.json", "notebook.ipynb"):  # those of an earlier run
         (output / name).unlink(missing_ok=True)

@@ -150,22 +150,31 @@ def _refuse_other_patient(connection: duckdb.DuckDBPyConnection, texts: str, pat
         )
 
 
-def _mimic_notes(
-    connection: duckdb.DuckDBPyConnection, layout: Mimic, folder: Path, store: TextStore
-) -> None:
-    mend = (
+def notes_table(layout: Mimic, folder: Path) -> Path:
+    """The table of notes; ValueError that says what to do without one."""
+    path = find_table(folder, layout.notes) if folder.is_dir() else None
+    if path is None:
+        raise ValueError(f"{_no_notes(layout, folder)} (the table is missing)")
+    return path
+
+
+def _no_notes(layout: Mimic, folder: Path) -> str:
+    return (
         f"{folder}: no notes to read in {layout.notes}; the open demos are published without "
         "notes: use the credentialed table, or set text_source='orders' to render documents from "
         "prescriptions and procedures"
     )
-    path = find_table(folder, layout.notes) if folder.is_dir() else None
-    if path is None:
-        raise ValueError(f"{mend} (the table is missing)")
+
+
+def _mimic_notes(
+    connection: duckdb.DuckDBPyConnection, layout: Mimic, folder: Path, store: TextStore
+) -> None:
+    path = notes_table(layout, folder)
     columns = {"subject_id": "subject_id", "stay_id": "hadm_id", "text": "text"}
     columns |= layout.note_columns
     load_published(connection, path, columns, into="notes", where=layout.note_filter, store=store)
     if not connection.execute("SELECT EXISTS (FROM notes)").fetchone()[0]:
-        raise ValueError(f"{mend} (the table has no discharge summaries)")
+        raise ValueError(f"{_no_notes(layout, folder)} (the table has no discharge summaries)")
     mend_ids(connection, "notes", "subject_id", "stay_id", "order2", path=path)
     if "iserror" in columns:  # such a note was withdrawn by its author
         mend_choice(connection, "notes", "iserror", FLAGS, path=path, name=columns["iserror"])

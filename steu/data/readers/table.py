@@ -70,12 +70,8 @@ def read_plain(
         )
     if labels.get("delimiter") == "":
         raise ValueError("labels: delimiter is ''; expected what stands between them, or none")
-    path = _only_table(path)
-    label_columns = list(labels.get("columns", [labels.get("column")]))
-    columns = {"text": text, "id": id or text, "subject": subject or id or text}
-    columns |= {"key": group_by or id or text}
-    columns |= {f"label{i}": name for i, name in enumerate(label_columns)}
-    columns |= {"split": split} if split else {}
+    path = only_table(path)
+    columns = columns_of(labels, text=text, id=id, subject=subject, group_by=group_by, split=split)
     by_text = columns["key"].lower() == text.lower()  # columns are found in any case
     connection.execute(f"SET preserve_insertion_order = {bool(group_by) and not by_text}")
     load(connection, path, columns, into="entries")
@@ -105,8 +101,25 @@ def read_plain(
     if split:
         _given_splits(connection, path, split)
     if "columns" in labels:
-        return indicator_columns(connection, path, label_columns)
+        return indicator_columns(connection, path, list(labels["columns"]))
     return listed_labels(connection, path, labels)
+
+
+def columns_of(
+    labels: Mapping[str, Any],
+    *,
+    text: str,
+    id: str | None = None,
+    subject: str | None = None,
+    group_by: str | None = None,
+    split: str | None = None,
+) -> dict[str, str]:
+    """Columns of the file that `read_plain` reads, by what they are for."""
+    columns = {"text": text, "id": id or text, "subject": subject or id or text}
+    columns |= {"key": group_by or id or text}
+    named = labels.get("columns") or [labels["column"]]
+    columns |= {f"label{i}": name for i, name in enumerate(named)}
+    return columns | ({"split": split} if split else {})
 
 
 def _name_rows(
@@ -127,7 +140,8 @@ def _name_rows(
         )
 
 
-def _only_table(path: Path) -> Path:
+def only_table(path: Path) -> Path:
+    """The file itself, or the one table of a folder."""
     if path.is_file():
         return path
     if not path.is_dir():

@@ -81,19 +81,7 @@ def load(
     OSError
         If the disk is full.
     """
-    names = header(path)
-    by_name = {_folded(name): name for name in names}
-    for column in dict.fromkeys(columns.values()):
-        times = [_folded(name) for name in names].count(_folded(column))
-        if times > 1:
-            raise ValueError(
-                f"{path}: {times} columns are called {column} (any case); rename all but one"
-            )
-    missing = [c for c in dict.fromkeys(columns.values()) if _folded(c) not in by_name]
-    if missing:
-        raise ValueError(_missing_columns(path, missing, names))
-    wanted = {alias: by_name[_folded(column)] for alias, column in columns.items()}
-    _refuse_kinds(path, wanted)
+    wanted = names_in(path, columns)
     with naming(path):
         if store is None and is_parquet(path):
             kinds = kinds_of(path)
@@ -111,6 +99,24 @@ def load(
                 _fill(connection, ahead(parts), schema, into=into, where=where)
             else:
                 store.take(connection, ahead(parts), schema, into=identifier(into), where=where)
+
+
+def names_in(path: Path, columns: Mapping[str, str]) -> dict[str, str]:
+    """Columns as the file's header writes them, each once and of a type that it can have."""
+    names = header(path)
+    by_name = {_folded(name): name for name in names}
+    for column in dict.fromkeys(columns.values()):
+        times = [_folded(name) for name in names].count(_folded(column))
+        if times > 1:
+            raise ValueError(
+                f"{path}: {times} columns are called {column} (any case); rename all but one"
+            )
+    missing = [c for c in dict.fromkeys(columns.values()) if _folded(c) not in by_name]
+    if missing:
+        raise ValueError(_missing_columns(path, missing, names))
+    wanted = {alias: by_name[_folded(column)] for alias, column in columns.items()}
+    _refuse_kinds(path, wanted)
+    return wanted
 
 
 def load_published(
