@@ -23,6 +23,10 @@ _MARKED = str.maketrans("ĠĊ▁", "   ")
 _BESIDE = re.compile(
     r"\bnp\.\w+\(|\btensor\(|\b(?:NaN|nan|NaT|None|null|[Tt]rue|[Ff]alse)\b|\d[\d.]*e[-+]?\d+"
 )
+# What stands between a word and a piece that goes on with it. Looked for where a word ends alone:
+# from each place of a long row of numbers, as a figure has, it would take their number squared.
+_PIECE = re.compile(r"(?<!\W)\W*##(?=\w)")
+_COUNTED_PIECE = re.compile(r"(?<![\W\d])[\W\d]*##(?=\w)")
 PER_WORD = 2  # letters of a script that sets no spaces that count as a word
 _UNSPACED = (  # Thai to Khmer, Tai scripts, Balinese, kana, Han, Yi, Javanese, Cham
     *((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x1980, 0x19DF), (0x1A20, 0x1AAF)),
@@ -127,14 +131,14 @@ def _readings(content: str) -> dict[str, None]:
     # A tag is a gap between words or stands within one (bold syllables); a note may hold "<5 … >".
     told = _unescaped(content)
     # Tokenizers mark a space before a word, or a piece that goes on with one.
-    pieces = re.sub(r"\W*##(?=\w)", "", told.translate(_MARKED))
+    pieces = _PIECE.sub("", told.translate(_MARKED))
     texts = [content, told, html.unescape(told), unquote(told), pieces]
     if "Ġ" in told or "▁" in told:
         texts.append(re.sub(r"[^\wĠĊ▁]|\d", "", told).translate(_MARKED))
     unnamed = re.sub(r"""\\*["']\w+\\*["']\s*:""", " ", told)  # names of a record's fields
     texts.append(unnamed)
     bare = _MARKUP.sub(" ", _BESIDE.sub(" ", unnamed.translate(_MARKED)))
-    texts.append(re.sub(r"[\W\d]*##(?=\w)", "", bare))
+    texts.append(_COUNTED_PIECE.sub("", bare))
     texts.append(re.sub(r"-\s*\n\s*", "", told))  # words that are cut at the end of a line
     texts.append(_BYTES.sub(_of_bytes, content))
     texts.append(
@@ -249,13 +253,6 @@ def _plain(text: str) -> str:
     if plain.isascii():
         return plain
     # As tokenizers strip accents, whichever way they were written; soft hyphens are not seen.
-    bare = _unseen().sub("", unicodedata.normalize("NFKD", plain))
-    return unicodedata.normalize("NFC", bare)
-
-
-@cache
-def _unseen() -> re.Pattern[str]:
-    kinds = map(unicodedata.category, map(chr, range(sys.maxunicode + 1)))
-    return re.compile(
-        f"[{''.join(chr(i) for i, kind in enumerate(kinds) if kind in ('Mn', 'Cf'))}]+"
-    )
+    plain = unicodedata.normalize("NFKD", plain)
+    unseen = [c for c in set(plain) if unicodedata.category(c) in ("Mn", "Cf")]
+    return unicodedata.normalize("NFC", plain.translate(dict.fromkeys(map(ord, unseen))))

@@ -40,11 +40,10 @@ def publish(profile: str, *, data: str, run: Path, target: Path, root: Path) -> 
     facts = check_origin(records, root)
     folders = [file.parent for file in measured]
     cohorts = [folder for folder in folders if folder.name == "cohort"]
-    check_note_text(folders=folders, cohorts=cohorts)
     with atomic_path(target) as beside:
         chapters = chapters_of(grid.profile, run=run)
         stage(chapters, root=root, run=run, staged=beside / SOURCE, measured=measured)
-        check_note_text(folders=[beside / SOURCE], cohorts=cohorts)  # with the pages of prose
+        check_note_text(folders=[*folders, beside / SOURCE], cohorts=cohorts)  # with the prose
         for file in (f for m in measured for f in (m, m.with_name("provenance.json"))):
             kept = beside / RESULTS / file.relative_to(run)
             kept.parent.mkdir(parents=True, exist_ok=True)

@@ -61,7 +61,8 @@ def check_note_text(*, folders: list[Path], cohorts: list[Path], known: Path | N
     # Beside other notes, or to another scan, nothing is clean.
     beside = [sha256(file) for file in (quotations.__file__, *map(stored, cohorts))]
     clean = _clean(known, beside)
-    new = {path: text for path, text in shown.items() if digests[path] not in clean}
+    first = {digest: path for path, digest in reversed(digests.items())}  # copies are read once
+    new = {path: shown[path] for digest, path in first.items() if digest not in clean}
     for cohort in cohorts if new else ():
         found = quotations.note_text_in(new, iter_texts(cohort))
         if found:
