@@ -144,6 +144,7 @@ MADE = {"05_baselines": {"random_draws": 2, "more_rivals": ["ssd_layers_only", "
     [
         (SOUND | MADE, {}, [], ""),
         (SOUND, MADE, ["audit", "recovery"], ""),  # of the first seed, which alone is audited
+        (SOUND | MADE, {}, ["baselines"], ""),  # and yet 05 runs for whatever reads it
         (SOUND, MADE, ["audit"], "seed 1: 08b_recovery: methods names 'scrub', which 05_baselines"),
         (SOUND, MADE, ["recovery"], "seed 1: 08_audit: methods names 'random_tokens_2', which 05_"),
         ({"08_audit": {"other_seeds": [100]}}, {}, [], "08_audit: other_seeds must be 2 or more"),

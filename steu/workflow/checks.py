@@ -10,7 +10,7 @@ from steu._errors import check_choice
 from steu.workflow.parameters import check_parameters
 from steu.workflow.profiles import SYNTHETIC
 from steu.workflow.stages import STAGES, Stage, check_declared
-from steu.workflow.together import mismatch
+from steu.workflow.together import AUDITS, mismatch
 
 if TYPE_CHECKING:
     from steu.workflow.jobs import Grid
@@ -42,8 +42,8 @@ def check_grid(grid: Grid) -> None:
             stage.notebook: check_parameters(
                 stage.path, grid.parameters(stage, grid.first_cell(stage, seed))
             )
-            for stage in grid.stages
-            if stage.per != "seed" or seed in profile.seeds_of(stage.name)
+            for stage in grid.stages  # a page that others read runs for their seeds, too
+            if stage.notebook not in AUDITS or seed in profile.seeds_of(stage.name)
         }
         if told := mismatch(given):
             raise ValueError(f"the profile {profile.name}, seed {seed}: {told}")
