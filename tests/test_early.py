@@ -43,7 +43,7 @@ OPEN = {
     "backbones": {"tiny": {"model": "random-bert"}},
     "seeds": [0, 1],
     "max_length": 64,
-    "stages": ["unlearning", "baselines", "audit", "recovery"],
+    "stages": ["unlearning", "baselines", "every_class", "audit", "recovery"],
 }
 
 
@@ -154,6 +154,7 @@ MADE = {"05_baselines": {"random_draws": 2, "more_rivals": ["ssd_layers_only", "
         ({"07_head_size": {"mlp_width": [1]}}, {}, [], "no parameter 'mlp_width'; did you mean"),
         ({}, {"07_head_size": {"epochs": 0}}, [], "parameter epochs: expected more than 0"),
         ({"01_cohort": {"fractions": [0.5, 0.6, 0.1]}}, {}, [], "three shares above 0 that sum"),
+        ({"07b_every_class": {"labels_tried": None}}, {}, [], "expected list[str], found None"),
         ({"01_cohort": {"note_words": 5}}, {}, [], "parameter note_words: expected at least 60"),
     ],
 )

@@ -31,12 +31,10 @@ def check_grid(grid: Grid) -> None:
         _check_model(backbone.model, where=f"the backbone {name} of the profile {profile.name}")
     named = {*profile.parameters, *profile.first_seed_parameters}  # also of stages it leaves out
     for stage in STAGES.values():
+        for seed in profile.seeds if stage in grid.stages or stage.notebook in named else ():
+            check_parameters(stage.path, profile.parameters_of(stage.notebook, str(seed)))
         if stage in grid.stages:
             _check_stage(grid, stage)
-        elif stage.notebook not in named:
-            continue
-        for seed in profile.seeds:  # the first may have parameters of its own
-            check_parameters(stage.path, profile.parameters_of(stage.notebook, str(seed)))
     for seed in profile.seeds:
         given = {
             stage.notebook: check_parameters(
