@@ -28,7 +28,7 @@ EXPLAINED = {
     "else; no edit of embedding rows can do without it.",
     "whole": "*plain* is the objective written down in the plainest way: float32, notes padded to "
     "the window, the original model asked at every step, the gradient of the whole table with a "
-    "mask. Each way to its right has one measure more; the last is `steu.unlearn`. To ask the "
+    "mask. Each way after it has one measure more; `steu.unlearn` has all. To ask the "
     "original once for all notes is a pass over all of them. Where its factor is below 1, two "
     "epochs over the notes with the class do not win it back; a search of many edits does.",
     "encoding": "Beside the bare `tokenizers` library on the same text, with the same ids.",

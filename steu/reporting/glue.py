@@ -52,7 +52,9 @@ def estimate(row: pd.Series | dict[str, Any]) -> str:
         return exact(row["value"])
     width = row["high"] - row["low"]
     digits = 2 if width >= 0.02 else min(max(3, -floor(log10(width))), 6)
-    value, low, high = (f"{row[part]:z.{digits}f}" for part in ("value", "low", "high"))
+    while digits < 6 and any(0 < abs(row[end]) < 0.5 * 10**-digits for end in ("low", "high")):
+        digits += 1  # an end that is not 0 is not written as 0, which would decide something
+    value, low, high = (f"{row[part]:z,.{digits}f}" for part in ("value", "low", "high"))
     text = f"{value} [{low}, {high}]"
     left = row.get("defined", 1.0)
     return text if pd.isna(left) or left == 1 else f"{text} (undefined in some resamples)"
@@ -112,7 +114,8 @@ def wide(rows: pd.DataFrame, *, index: str, metrics: Iterable[str]) -> pd.DataFr
 def side_by_side(compared: pd.DataFrame) -> pd.DataFrame:
     """What `compare_each` found, to read: a line a method, difference and p value a metric."""
     differences = [estimate(row) for _, row in compared.iterrows()]
-    told = {"difference": differences, "p, Holm": compared["p_holm"].map("{:.3f}".format)}
+    p = compared["p_holm"].map(lambda p: f"{p:.3f}" if not p < 0.0005 else "< 0.001")
+    told = {"difference": differences, "p, Holm": p}
     table = compared.assign(**told).pivot(index="method", columns="metric", values=list(told))
     ordered = table.loc[compared["method"].unique()].sort_index(axis=1, level=1)
     return ordered.rename(index=display_names.name).rename_axis(index=None)

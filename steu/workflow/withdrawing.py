@@ -14,6 +14,10 @@ edit = typer.Typer(no_args_is_help=True, help="Look at, prove, apply and undo an
 
 Folder = Annotated[Path, typer.Argument(help="What steu withdraw wrote, or the edit in it.")]
 Model = Annotated[str, typer.Option(help="Folder or hub id of the original classifier.")]
+Edited = Annotated[
+    str,
+    typer.Option("--model", help="Folder or hub id of the edited classifier."),
+]
 Output = Annotated[Path, typer.Option(help="A folder that does not exist yet.")]
 
 
@@ -132,7 +136,7 @@ def apply_edit(folder: Folder, model: Model, output: Output) -> None:
 
 
 @edit.command("revert")
-def revert_edit(folder: Folder, model: Model, output: Output) -> None:
+def revert_edit(folder: Folder, model: Edited, output: Output) -> None:
     """Write a copy of the edited model as it was before."""
     from steu.withdrawal.artefacts import INVERSE, apply
 
