@@ -87,7 +87,7 @@ def test_layers_are_found_in_both_architectures(backbone):
     assert not any("embeddings" in name for name in two)
     outside = ("embeddings", "pooler", "pre_classifier", "classifier")
     assert all(any(part in name for part in outside) for name in everything - two)
-    with pytest.raises(ValueError, match="between 1 and 2; found 3"):
+    with pytest.raises(ValueError, match="expected 1 to 2, which the encoder has; found 3"):
         last_layers(model, 3)
 
 
