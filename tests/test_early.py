@@ -122,6 +122,14 @@ def test_a_table_that_is_not_there_is_said_at_a_glance(
         look_at(layout, file, {}, forget="", **options)
 
 
+def test_a_table_without_a_header_does_not_show_its_first_note(tmp_path: Path) -> None:
+    note = "Mr John Smith of Elm Street, born 1950, has a very rare disease and told nobody yet"
+    (tmp_path / "t.csv").write_text(f"1,{note.replace(',', '')},a\n2,two,b\n")
+    with pytest.raises(ValueError, match="no column text, specialty .*as a row has and no h") as e:
+        look_at("table", tmp_path / "t.csv", {"column": "specialty"}, forget="a", text="text")
+    assert "Smith" not in str(e.value)
+
+
 def test_a_run_is_refused_by_its_tables_before_it_begins(table: Path, tmp_path: Path) -> None:
     toy = {"layout": "table", "path": "table.csv", "restricted": False, "options": TEXT}
     toy |= {"labels": {"column": "specialty"}, "forget_label": "Urologie"}

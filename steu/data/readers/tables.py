@@ -261,7 +261,16 @@ def naming(path: Path) -> Iterator[None]:
         raise ValueError(f"{path} cannot be read as a table: {first}") from None
 
 
+LONGEST_NAME = 64  # characters of a column's name
+
+
 def _missing_columns(path: Path, missing: list[str], names: list[str]) -> str:
+    longest = max(map(len, names))
+    if longest > LONGEST_NAME:  # a row, then, which may hold a note; messages go into log files
+        return (
+            f"{path}: no column {', '.join(missing)} (any case), and its first line has a cell of "
+            f"{longest} characters, as a row has and no header: begin it with the columns' names"
+        )
     found = ", ".join(filter(None, names))
     return (
         f"{path}: no column {', '.join(missing)} (any case); found {found}. "
