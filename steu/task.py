@@ -143,7 +143,7 @@ class ForgetTask:
         self.splits = splits_of(self.targets, self.groups, splits, fractions=FRACTIONS, seed=seed)
         self.precision, self.n_bootstrap, self.seed = precision, n_bootstrap, seed
         self._weights: dict[str, np.ndarray] = {}
-        self._read: dict[int, tuple[Edit, torch.Tensor, np.ndarray]] = {}
+        self._read: dict[int, tuple[Edit, list[int], torch.Tensor, np.ndarray]] = {}
         check_head(model, self.notes)
         self._seen = state_of(model)
 
@@ -157,7 +157,8 @@ class ForgetTask:
         """
         if state_of(self.model) != self._seen:
             raise ValueError(
-                "the model was changed or moved since the task read it: make a new ForgetTask"
+                "the model was changed or moved since the task read it, or has an edit attached: "
+                "make a new ForgetTask, outside of any edit's with block"
             )
 
     def aimed_at(self, label: str) -> ForgetTask:
@@ -257,6 +258,7 @@ class ForgetTask:
         """What an edit made for this task says of where it belongs."""
         return Origin(weights_hash(self.model), tokenizer_hash(self.tokenizer), self.labels)
 
+    @torch.inference_mode(False)  # what is kept is written to and trained beside elsewhere
     def features(self, index: np.ndarray, edit: Edit | None = None) -> torch.Tensor:
         """What the head takes of the notes at `index` under the edit, (n, H).
 
@@ -283,14 +285,15 @@ class ForgetTask:
 
     def _known(self, edit: Edit) -> tuple[torch.Tensor, np.ndarray]:
         """Features under the edit (N, H), and of which notes they are known (N,) bool."""
-        if id(edit) not in self._read:
+        written = [value._version for value in edit.tensors().values() if not value.is_inference()]
+        if id(edit) not in self._read or self._read[id(edit)][1] != written:
             self.check_unchanged()
             self._check_own(edit)
             features = self.teacher.features.clone()
-            self._read[id(edit)] = edit, features, ~edit.touched(self.notes)
+            self._read[id(edit)] = edit, written, features, ~edit.touched(self.notes)
             while len(self._read) > 1 and len(self._read) * features.nbytes > MOST_KEPT:
                 del self._read[next(iter(self._read))]  # the oldest
-        _, features, known = self._read[id(edit)]
+        _, _, features, known = self._read[id(edit)]
         return features, known
 
     def _check_own(self, edit: Edit) -> None:
@@ -302,6 +305,7 @@ class ForgetTask:
                 f"{self.origin.model[:12]}…: give it the edit that was made for its model, or make "
                 "a task about the edit's, without any edit merged"
             )
+        edit.origin.check_outputs(self.labels, name="the edit")
         check_tokenizer(edit.origin.tokenizer, self.tokenizer)
 
     @torch.no_grad()

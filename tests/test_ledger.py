@@ -49,7 +49,7 @@ def results(values, *, dataset="a", error=0.0):
 GOOD = {
     ("original", "retain_macro_f1"): [0.52, 0.53],
     ("steu", "forget_f1"): [0.010, 0.012],
-    ("steu", "retain_macro_f1"): [0.52, 0.53],
+    ("steu", "retain_macro_f1_beside_original"): [0.0, 0.0],
     ("null", "forget_f1"): [0.0, 0.0],
 }
 
@@ -87,12 +87,12 @@ def test_claims_are_judged_from_the_numbers():
 def test_a_stage_of_the_first_seed_only_is_judged_by_that_seed():
     first = {
         **GOOD,
-        ("steu_tuned", "reader_less_than_random_tokens"): [0.1],
+        ("steu_tuned", "reader_auroc_head_beside_random_tokens"): [-0.1],
         ("original", "reader_auroc_head"): [0.9, 0.90001],  # seeds hardly differ in it
     }
     claim = ledger(results(first))["pmi_beats_random"]
     assert claim.verdict == "holds"
-    assert claim.measured == "a, b, f: 0.100 [0.100, 0.100] (one seed)"
+    assert claim.measured == "a, b, f: -0.100 [-0.100, -0.100] (one seed)"
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_no_statement_of_erasure_rests_on_one_probe_but_the_choice_of_scores():
     on_probe = [
         one.key
         for one in STATEMENTS
-        if any(metric == "probe_auroc" for _, metric in (*one.needs, *one.against))
+        if any(metric.startswith("probe_auroc") for _, metric in (*one.needs, *one.against))
     ]
     assert on_probe == ["pmi_beats_counts"]
     assert "one linear probe" in next(s for s in STATEMENTS if s.key == on_probe[0]).claim
@@ -139,11 +139,11 @@ def test_what_lies_across_the_limit_is_undecided(error, verdict):
     assert found.verdict == verdict
 
 
-READ, LESS = "reader_auroc_head", "reader_less_than_random_tokens"
+READ, PAIR = "reader_auroc_head", "reader_auroc_head_beside_random_tokens"
 
 
 def test_one_seed_is_as_unsure_as_seeds_are_elsewhere():
-    found = {("steu_tuned", LESS): [0.1]}
+    found = {("steu_tuned", PAIR): [-0.1]}
     assert verdict_of(found, "pmi_beats_random") == "undecided"  # nothing says how seeds differ
     near = {
         (f"reference_{n}", READ): [v] for n, v in zip("abcd", (0.70, 0.71, 0.70, 0.71), strict=True)
@@ -157,11 +157,11 @@ def test_one_seed_is_as_unsure_as_seeds_are_elsewhere():
     assert verdict_of(found | far | several, "pmi_beats_random") == "holds"
 
 
-def test_what_one_model_holds_less_than_another_varies_as_two_models_do() -> None:
-    several = {("head_only", READ): [0.70, 0.72], ("steu_tuned", LESS): [0.1]}
+def test_a_difference_between_two_models_varies_as_two_models_do() -> None:
+    several = {("head_only", READ): [0.70, 0.72], ("steu_tuned", PAIR): [-0.1]}
     found = spreads_of(results(several))
-    assert found[LESS] == (pytest.approx(np.sqrt(2) * found[READ][0]), found[READ][1])
-    assert LESS not in spreads_of(results({("steu_tuned", LESS): [0.1]}))
+    assert found[PAIR] == (pytest.approx(np.sqrt(2) * found[READ][0]), found[READ][1])
+    assert PAIR not in spreads_of(results({("steu_tuned", PAIR): [-0.1]}))
 
 
 def test_only_what_no_seed_can_change_is_sure_with_one() -> None:
@@ -259,18 +259,24 @@ def test_datasets_that_disagree_make_a_claim_mixed():
     assert ledger(both)["silent"].verdict == "mixed"
 
 
+def test_what_one_dataset_refutes_is_not_undone_by_one_that_leaves_it_open():
+    loud, open_ = (results({("steu", "forget_f1"): [v, v]}, error=e, dataset=d) for v, e, d in (
+        (0.4, 0.01, "a"), (0.05, 0.01, "b")
+    ))  # fmt: skip
+    assert ledger(open_)["silent"].verdict == "undecided"
+    assert ledger(pd.concat([loud, open_]))["silent"].verdict == "fails on some data"
+    assert ledger(pd.concat([results(GOOD), open_]))["silent"].verdict == "undecided"
+
+
 def test_a_loss_beyond_the_margin_is_a_loss():
-    worse = {**GOOD, ("steu", "retain_macro_f1"): [0.45, 0.46]}
+    worse = {**GOOD, ("steu", "retain_macro_f1_beside_original"): [-0.07, -0.07]}
     assert ledger(results(worse))["others_keep_f1"].verdict == "does not hold"
 
 
-def test_differences_are_taken_within_a_seed():
-    seeds = {
-        ("original", "retain_macro_f1"): [0.50, 0.60],
-        ("steu", "retain_macro_f1"): [0.51, 0.61],
-    }
-    claim = ledger(results(seeds))["others_keep_f1"]
-    assert claim.measured == "a, b, f: 0.010 [0.010, 0.010]"
+def test_ratios_are_taken_within_a_seed():
+    seeds = {("steu_e", "seconds"): [1.0, 30.0], ("steu_tuned", "seconds"): [2.0, 60.0]}
+    claim = ledger(results(seeds))["steu_e_is_quick"]
+    assert claim.measured == "a, b, f: 0.500 [0.500, 0.500]"
 
 
 def test_the_papers_parameter_counts_are_its_arithmetic():
@@ -305,6 +311,7 @@ def test_a_stage_that_was_not_run_is_not_tested_here():
                                r"mean forget_f1\?"),
         (("stue", "forget_f1"), r"statement 'mine': no page writes the method 'stue'; did you mean "
                                 r"steu\?"),
+        (("steu", "forget_f1_beside_nul"), r"no page writes the method 'nul'; did you mean null\?"),
         (("forget_f1", "steu"), r"no page writes the method 'forget_f1'"),
     ],
 )  # fmt: skip

@@ -79,8 +79,8 @@ def test_a_model_retrained_without_the_class_is_silent_about_it_alone(study_fold
     wanted = reference(study, reading).teacher.logits.cpu().numpy()
     assert (wanted[:, study.forget] < 0).all()
     original = study.teacher.logits.cpu().numpy()
-    rows = {row["metric"]: row["value"] for row in distances(study, original, wanted, reading)}
-    same = {row["metric"]: row["value"] for row in distances(study, wanted, wanted, reading)}
+    rows = {name: v[0] for name, v in distances(study, original, wanted, reading).items()}
+    same = {name: v[0] for name, v in distances(study, wanted, wanted, reading).items()}
     assert same[f"tow_{reading}"] == 1 and same[f"js_retain_{reading}"] == 0
     assert (f"js_forget_{reading}" in rows) is (reading != "masked")
     if reading != "masked":

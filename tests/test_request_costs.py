@@ -1,4 +1,4 @@
-"""The guide's table: one row a way, numbers of one cell of the run, dashes where nothing is."""
+"""The guide's tables, one a dataset: a row a way, dashes where nothing was measured."""
 
 from __future__ import annotations
 
@@ -27,13 +27,21 @@ def test_the_table_shows_the_first_seed_and_leaves_out_what_was_not_measured() -
             {"seed": 0, "method": "steu_e", "metric": "seconds", "value": 99.0} | other,
             {"seed": 0, "method": "reference_relabelled", **auc},
         ),
-        training_seconds=189.8,
+        training_seconds={"a": 189.8, "c": 2.0},
     )
     lines = dict(line.strip("| ").split(" | ", 1) for line in found.splitlines() if " | " in line)
     assert lines["STEU-E"] == "100,614 | 12.4 | – | 0.74 [0.68, 0.80] | –"
     assert lines["Retrain without the class"] == "all | 190 | – | 0.74 [0.68, 0.80] | –"
     assert lines["STEU"] == "– | – | – | – | –"
     assert "a, *sepsis*, seed 0" in found and "99" not in found
+
+
+def test_each_dataset_has_a_table_of_its_own() -> None:
+    own = {"seed": 0, "method": "steu", "metric": "forget_f1", "value": 0.0}
+    both = table({**own, "method": "null"}, {**own, "method": "null", "seed": 1})
+    found = request_costs(pd.concat([both.assign(dataset="z"), both]))
+    assert [line.partition(",")[0] for line in found.splitlines() if "seed 0" in line] == ["z", "a"]
+    assert "seed 1" not in found
 
 
 def test_what_no_page_reads_because_it_is_the_originals_is_the_originals() -> None:

@@ -121,6 +121,71 @@ def test_a_model_that_changed_under_a_task_is_noticed() -> None:
         steu.evaluate(other)
 
 
+def test_nothing_is_read_of_a_model_under_an_edit_that_leaves_the_head() -> None:
+    """Rows that are attached change no weight, and yet every answer."""
+    task, index = make_task(), np.arange(20)
+    edit = steu.unlearn(task, steu.rank_tokens(task)[:2], replace(QUICK, head="none"))
+    other = make_task(task.model)
+    with edit.attached(other.model), pytest.raises(ValueError, match="or has an edit attached"):
+        other.log_odds(index)
+    assert np.array_equal(other.log_odds(index), task.log_odds(index))
+    with edit.attached(task.model):
+        inside = make_task(task.model)
+    with pytest.raises(ValueError, match="or has an edit attached"):
+        inside.log_odds(index)
+
+
+def test_an_edit_that_was_written_to_is_read_anew() -> None:
+    task = make_task()
+    edit = steu.unlearn(task, steu.rank_tokens(task)[:2], QUICK)
+    first = task.log_odds(task.test, edit)
+    edit.rows.copy_(steu.SparseEdit.identity(task.model, edit.token_ids).rows)
+    again = replace(edit, rows=edit.rows.clone())
+    assert np.array_equal(task.log_odds(task.test, edit), task.log_odds(task.test, again))
+    assert not np.array_equal(task.log_odds(task.test, edit), first)
+
+
+def test_an_edit_for_outputs_in_another_order_is_refused() -> None:
+    task = make_task()
+    turned = make()
+    turned.config.id2label = dict(enumerate(reversed(LABELS)))
+    other = make_task(turned, targets=TARGETS[:, ::-1])
+    edit = steu.unlearn(task, [5, 6], QUICK)
+    for asked in (lambda: steu.evaluate(other, edit), lambda: other.log_odds(other.test, edit)):
+        with pytest.raises(ValueError, match=r"the edit's outputs are diabetes, .*; this model's"):
+            asked()
+
+
+def test_what_is_read_in_inference_mode_can_be_trained_beside_afterwards() -> None:
+    task, plain = make_task(), make_task()
+    with torch.inference_mode():
+        before = steu.evaluate(task)
+        for call in (
+            lambda: steu.unlearn(task, [5], QUICK),
+            lambda: steu.erase(task, [5, 6], n_rows=1),
+            lambda: edit_layers(task, "gradient_ascent", n_layers=1),
+            lambda: steu.rank_tokens(task, "gradient"),
+        ):
+            with pytest.raises(ValueError, match=r"found torch.inference_mode\(\): leave it first"):
+                call()
+    assert before.equals(steu.evaluate(plain))
+    edits = [steu.unlearn(one, [5], QUICK) for one in (task, plain)]
+    assert torch.equal(edits[0].rows, edits[1].rows)
+    with torch.inference_mode():
+        read = steu.evaluate(task, edits[0])
+    assert read.equals(steu.evaluate(plain, edits[1]))
+
+
+def test_an_edit_of_nothing_is_refused() -> None:
+    """Of tokens that no training note holds, with the head left as it is, no step is taken."""
+    task = make_task()
+    unused = [n for n in range(len(TOKENIZER)) if not task.notes.contains_any([n]).any()][:2]
+    assert unused
+    with pytest.raises(ValueError, match="expected training notes that hold a selected token"):
+        steu.unlearn(task, unused, replace(QUICK, head="none"))
+    assert len(steu.unlearn(task, unused, QUICK).history) > 0
+
+
 def test_a_model_that_is_silent_already_is_watched_all_the_same() -> None:
     model = make()
     steu.null_edit(make_task(model)).merge(model)

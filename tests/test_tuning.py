@@ -78,7 +78,7 @@ def landscape(monkeypatch):
         def validate(_, trial):
             rate, head = trial.seconds
             far = np.log2(rate / best_rate) ** 2 + np.log2(head / best_head) ** 2
-            return {"forget_f1": 0.0, "criterion": -far}
+            return {"forget_f1": 0.0, "said_per_positive": 0.0, "criterion": -far}
 
         def train(rate, head):
             asked.append((rate, head))
@@ -121,7 +121,7 @@ def test_a_setting_that_falls_silent_goes_before_any_that_does_not(monkeypatch):
 
     def validate(_, trial):
         said, criterion = told[trial.seconds]
-        return {"forget_f1": said, "criterion": criterion}
+        return {"forget_f1": said, "said_per_positive": said, "criterion": criterion}
 
     monkeypatch.setattr("steu.experiments.tuning._validate", validate)
     made, table = tune(JUDGED, list(told), lambda rate, _: Trained(None, rate))
@@ -135,7 +135,8 @@ def test_a_search_goes_on_towards_silence_past_a_peak_of_the_criterion(monkeypat
 
     def validate(_, trial):
         loudness = said[trial.seconds]
-        return {"forget_f1": loudness, "criterion": -abs(np.log2(trial.seconds / 2))}
+        criterion = -abs(np.log2(trial.seconds / 2))
+        return {"forget_f1": loudness, "said_per_positive": loudness, "criterion": criterion}
 
     monkeypatch.setattr("steu.experiments.tuning._validate", validate)
     tried = [0.25, 0.5, 1.0, 2.0, 4.0]
@@ -143,6 +144,30 @@ def test_a_search_goes_on_towards_silence_past_a_peak_of_the_criterion(monkeypat
     assert found.seconds == 8.0 and not table["at_edge"].any()  # 16 was tried and is worse
     loud, table = tune(JUDGED, tried, lambda rate, _: Trained(None, rate))
     assert loud.seconds == 4.0 and table["at_edge"].sum() == 1
+
+
+def test_saying_it_of_every_note_is_no_silence_however_rare_the_class():
+    """Its F1 is 2p / (1 + p): below the limit of silence where fewer than one note in 39 has it."""
+    has = np.arange(100) < 2
+    log_odds = {"all": np.ones(100), "some": np.where(np.arange(100) % 10 == 0, 1.0, -1.0)}
+    log_odds |= {"one": np.where(np.arange(100) == 50, 1.0, -1.0)}
+
+    def train(rate, _):
+        return Trained(list(log_odds)[int(rate) - 1], 0.0)
+
+    class Task(SimpleNamespace):
+        def log_odds(self, index, edit):
+            return np.stack([log_odds[edit], np.arange(100) % 7 - 3.0], axis=1)
+
+    task = Task(
+        is_forget=has, validation=np.arange(100), labels=("a", "b"), forget=0, retained=[1],
+        targets=np.stack([has, np.arange(100) % 7 > 3], axis=1), outputs="sigmoid", each=(),
+    )  # fmt: skip
+    made, table = tune(task, [1.0, 2.0, 3.0], train)
+    assert made.edit == "one" and table["said_per_positive"].tolist() == [50.0, 5.0, 0.5]
+    assert (table["forget_f1"] < 0.05).tolist() == [True, False, True]
+    loud, _ = tune(task, [1.0, 2.0], train)
+    assert loud.edit == "some"
 
 
 def test_of_several_classes_in_one_the_worst_counts_whichever_is_named_first():
@@ -175,9 +200,10 @@ def test_a_rate_at_which_training_diverges_is_not_chosen_and_does_not_end_the_se
             raise Diverged("the loss is nan")
         return Trained(None, rate)
 
-    monkeypatch.setattr(
-        "steu.experiments.tuning._validate", lambda _, t: {"forget_f1": 0.0, "criterion": t.seconds}
-    )
+    def validate(_, trial):
+        return {"forget_f1": 0.0, "said_per_positive": 0.0, "criterion": trial.seconds}
+
+    monkeypatch.setattr("steu.experiments.tuning._validate", validate)
     made, table = tune(JUDGED, [0.5, 1.0, 2.0], train)
     assert made.seconds == 1.0 and table["criterion"].tolist() == [0.5, 1.0, -np.inf]
     with pytest.raises(Diverged, match=r"diverged at each of the rates tried, \[2.0, 4.0\]"):

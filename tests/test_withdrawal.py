@@ -225,6 +225,17 @@ def test_an_edit_is_refused_where_it_does_not_belong(
     assert "undo later edits first" in refused(
         lambda: artefacts.apply(done, model=str(other), output=tmp_path / "a", kind="inverse")
     )
+    turned = Path(shutil.copytree(model, tmp_path / "turned"))
+    config = read_json(turned / "config.json")
+    names = list(reversed(config["id2label"].values()))
+    config["id2label"] = {str(n): name for n, name in enumerate(names)}
+    config["label2id"] = {name: n for n, name in enumerate(names)}
+    (turned / "config.json").write_text(json.dumps(config))
+    for call in (
+        lambda: artefacts.apply(done, model=str(turned), output=tmp_path / "a"),
+        lambda: artefacts.verify(done, model=str(turned)),
+    ):
+        assert "the edit's outputs are" in refused(call)
     retold = shutil.copytree(model, tmp_path / "retold")
     text = (retold / "tokenizer.json").read_text()
     (retold / "tokenizer.json").write_text(text.replace('"insulin"', '"insuline"'))

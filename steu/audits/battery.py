@@ -12,6 +12,7 @@ import pandas as pd
 from steu.audits.places import OTHERS
 from steu.audits.probing import Probed
 from steu.evaluation.metrics import interval
+from steu.evaluation.paired import beside
 from steu.evaluation.verdicts import (
     ERROR,
     FEWEST,
@@ -76,19 +77,16 @@ def recorded(probed: Probed) -> dict[str, np.ndarray]:
     }
 
 
-def less_than(
+def head_beside(
     probed: Mapping[str, Probed], method: str, others: Sequence[str]
 ) -> dict[str, np.ndarray]:
-    """By how much less the strongest reader finds at the head of one model than of others.
+    """What the strongest reader finds at the head of one model minus what it finds at others'.
 
-    In the same resamples of patients, so that what makes a note easy in all models cancels. Nothing
-    of models that were not looked at.
+    Nothing of models that were not looked at.
     """
-    if method not in probed:
-        return {}
-    own = probed[method].samples[HEAD]
-    there = [other for other in others if other in probed]
-    return {f"reader_less_than_{other}": probed[other].samples[HEAD] - own for other in there}
+    heads = {name: one.samples[HEAD] for name, one in probed.items()}
+    there = {other: heads[other] for other in others if other in heads}
+    return beside("reader_auroc_head", heads[method], there) if method in heads else {}
 
 
 def verdicts(

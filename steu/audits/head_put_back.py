@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 from steu.evaluation.metrics import auroc
 from steu.models.checks import embedding_of
 from steu.models.heads import copy_of_head, head_of
-from steu.models.inference import features_of, frozen, length_batches
+from steu.models.inference import check_gradients, features_of, frozen, length_batches
 from steu.models.outputs import log_odds
 from steu.task import Edit, ForgetTask
 from steu.unlearning.given import check_sigmoids
@@ -101,6 +101,7 @@ def rows_put_back(task: ForgetTask, edit: SparseEdit, *, most: int = 10) -> pd.D
         If the outputs are no sigmoids: a softmax's gain is not its logit's alone.
     """
     check_sigmoids(task, "putting rows back")
+    check_gradients()
     with_class = task.test[task.is_forget[task.test]]
     table = embedding_of(task.model)
     original = SparseEdit.identity(task.model, edit.token_ids).rows

@@ -136,7 +136,7 @@ def tpr_at(
 def macro(
     metric: Metric, targets: np.ndarray, scores: np.ndarray, weights: np.ndarray
 ) -> np.ndarray:
-    """Mean of a ranking metric over labels in each bootstrap sample, shape (S,).
+    """Mean of a metric over labels in each bootstrap sample, shape (S,).
 
     Two methods' values under the same weights may be subtracted: the result is a paired bootstrap
     of their difference.

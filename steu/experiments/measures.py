@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,13 @@ import torch
 from steu.evaluation.metrics import (
     auroc,
     check_answers,
+    f1,
     macro,
     metric_record,
     metric_records,
     tune_thresholds,
 )
+from steu.evaluation.paired import beside
 from steu.evaluation.probes import linear_probe
 from steu.models.outputs import decided
 from steu.models.outputs import log_odds as log_odds_of
@@ -137,6 +140,27 @@ def probe_record(task: ForgetTask, samples: np.ndarray) -> dict[str, Any]:
     """Tidy record of `probe_between`."""
     label = task.labels[task.forget]
     return metric_record("probe_auroc", samples, len(task.test), label=label)
+
+
+def kept_beside(
+    task: ForgetTask, log_odds: np.ndarray, others: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Macro-F1 and macro-AUROC of the other classes minus those of other methods, in pairs.
+
+    All are test log-odds (n, C); see `steu.evaluation.paired.beside`.
+    """
+    pairs = {}
+    for metric, of in {"f1": retain_f1_samples, "auroc": retain_samples}.items():
+        theirs = {name: of(task, values) for name, values in others.items()}
+        pairs |= beside(f"retain_macro_{metric}", of(task, log_odds), theirs)
+    return pairs
+
+
+def retain_f1_samples(task: ForgetTask, log_odds: np.ndarray) -> np.ndarray:
+    """Macro-F1 of the other classes from test log-odds (n, C); entries as in a probe's."""
+    kept = task.retained
+    said = decided(log_odds, task.outputs)[:, kept]
+    return macro(f1, task.targets[task.test][:, kept].astype(bool), said, task.weights())
 
 
 def retain_samples(task: ForgetTask, log_odds: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from scipy.special import expit, logit
@@ -12,7 +12,7 @@ from scipy.special import expit, logit
 from steu._errors import check_choice
 from steu._io import Busy
 from steu.evaluation.divergences import all_right, bernoulli_js, tug_of_war
-from steu.evaluation.metrics import metric_record, weighted_mean
+from steu.evaluation.metrics import weighted_mean
 from steu.experiments.retraining import retrain
 from steu.experiments.study import Study
 
@@ -168,8 +168,8 @@ def without_class(
 
 def distances(
     study: Study, logits: np.ndarray, wanted: np.ndarray, reading: Reading
-) -> list[dict[str, Any]]:
-    """Records of how far answers to all notes are from a reference's, both (N, C) logits.
+) -> dict[str, np.ndarray]:
+    """How far answers to all notes are from a reference's, both (N, C) logits; (1 + B,) each.
 
     ``js_forget_…`` and ``js_retain_…`` are mean Bernoulli Jensen-Shannon divergences on the test
     notes, of the class and of the other labels (bits a label); ``tow_…`` is the Tug-of-War score,
@@ -191,4 +191,4 @@ def distances(
     drawn = study.weights("train")  # a patient who has notes of both kinds is drawn with both
     weights = {"forget": drawn[:, forget], "retain": drawn[:, ~forget], "test": study.weights()}
     found["tow"] = tug_of_war(right, right_there, weights)
-    return [metric_record(f"{name}_{reading}", v, len(test)) for name, v in found.items()]
+    return {f"{name}_{reading}": samples for name, samples in found.items()}

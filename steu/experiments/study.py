@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,9 +16,16 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from steu._io import atomic_path, read_json
 from steu.data.cohort import Cohort, iter_texts
 from steu.data.encoding import encode_notes
+from steu.evaluation.metrics import metric_record
 from steu.evaluation.results import tagged
 from steu.experiments.kept import place_of
-from steu.experiments.measures import cost_records, measure, probe_between, probe_record
+from steu.experiments.measures import (
+    cost_records,
+    kept_beside,
+    measure,
+    probe_between,
+    probe_record,
+)
 from steu.experiments.stored import read_edit, write_edit
 from steu.models.hardware import Precision, machine
 from steu.models.loading import load_classifier, to_device
@@ -198,6 +205,14 @@ class Study(ForgetTask):
         """Tagged records of every metric of one method; see `measure`."""
         records = measure(self, log_odds, split=split, validation=validation)
         return self._tagged(records, method, split=split, **tags)
+
+    def beside(
+        self, method: str, log_odds: np.ndarray, others: Mapping[str, np.ndarray], **tags: Any
+    ) -> list[dict[str, Any]]:
+        """Tagged records of `kept_beside`: what a method keeps, less what others do, in pairs."""
+        pairs = kept_beside(self, log_odds, others)
+        records = [metric_record(name, found, len(self.test)) for name, found in pairs.items()]
+        return self._tagged(records, method, split="test", **tags)
 
     def probe(self, method: str, samples: np.ndarray, **tags: Any) -> list[dict[str, Any]]:
         """Tagged record of `probe_samples`."""

@@ -16,7 +16,7 @@ from steu.models.outputs import decided
 from steu.task import ForgetTask
 
 RATIO = 2.0  # from one rate to the next where none is given
-Quality = tuple[bool, float]  # whether the class falls silent; then the criterion, or how loud
+Quality = tuple[bool, float]  # whether the class falls silent; then the criterion, or how quiet
 Trials = dict[tuple[float, float], tuple[Trained | None, dict[str, float]]]  # by rate, head_rate
 
 
@@ -31,11 +31,13 @@ def tune(
 ) -> tuple[Trained, pd.DataFrame]:
     """Train at several rates and keep what does best on the validation split.
 
-    A setting after which the class is still said (a forget F1 of `SILENT` or more) has lost against
-    any after which it is not, and of those that say it the quietest is the best: a search goes on
-    towards silence. Among the silent the criterion is retained macro-AUROC minus the distance of
-    the forgotten class's AUROC from one half: a good edit ranks the other classes as before and
-    this one no better than chance. F1 decides no more than that, since a bias can set it.
+    A setting after which the class is still said (a forget F1 of `SILENT` or more, or in more notes
+    than have it) has lost against any after which it is not, and of those that say it the one
+    that does in the fewest notes is the best: a search goes on towards silence. Saying it of
+    every note is none, however low an F1 that has where the class is rare. Among the silent the
+    criterion is retained macro-AUROC minus the distance of the forgotten class's AUROC from one
+    half: a good edit ranks the other classes as before and this one no better than chance. F1
+    decides no more than that, since a bias can set it.
 
     Parameters
     ----------
@@ -54,9 +56,10 @@ def tune(
     Trained
         The best edit; of equals the first.
     table
-        A row a setting: rate, head_rate, forget_f1, forget_auroc, retain_macro_auroc, criterion
-        (−∞ where training diverged), chosen, and at_edge, which says of the chosen one that a
-        further rate may do better.
+        A row a setting: rate, head_rate, forget_f1, said_per_positive (notes said to have the
+        class for each that has it), forget_auroc, retain_macro_auroc, criterion (−∞ where training
+        diverged), chosen, and at_edge, which says of the chosen one that a further rate may
+        do better.
 
     Raises
     ------
@@ -134,8 +137,10 @@ def _search(
 
 
 def _quality(found: dict[str, float]) -> Quality:
-    said = found.get("forget_f1", math.inf)  # of one that diverged nothing is known
-    return (True, found["criterion"]) if said < SILENT else (False, -said)
+    if "forget_f1" not in found:  # of one that diverged nothing is known
+        return False, -math.inf
+    silent = found["forget_f1"] < SILENT and found["said_per_positive"] <= 1
+    return (True, found["criterion"]) if silent else (False, -found["said_per_positive"])
 
 
 def _at_edge(value: float, tried: Sequence[float]) -> bool:
@@ -147,14 +152,16 @@ def _validate(task: ForgetTask, trial: Trained) -> dict[str, float]:
     index, scores = task.validation, task.log_odds(task.validation, trial.edit)
     kept = macro_auroc(task.targets[index][:, task.retained], scores[:, task.retained])
     said = decided(scores, task.outputs)
-    aurocs, f1s = [], []
+    aurocs, f1s, times = [], [], []
     for one in task.each or (task,):
         truth = one.is_forget[index]
         aurocs.append(float(roc_auc_score(truth, scores[:, one.forget])))
         f1s.append(float(f1_score(truth, said[:, one.forget], zero_division=0)))
+        times.append(float(said[:, one.forget].sum() / truth.sum()))
     forget_auroc = max(aurocs, key=lambda auroc: abs(auroc - 0.5))
     return {
         "forget_f1": max(f1s),
+        "said_per_positive": max(times),
         "forget_auroc": forget_auroc,
         "retain_macro_auroc": kept,
         "criterion": kept - abs(forget_auroc - 0.5),

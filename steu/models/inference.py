@@ -283,6 +283,21 @@ def predict(
     return copy_of_head(model)(features).cpu().numpy()
 
 
+def check_gradients() -> None:
+    """Refuse to train where no gradient is ever recorded.
+
+    Raises
+    ------
+    ValueError
+        Inside `torch.inference_mode`, which unlike `torch.no_grad` nothing can lift.
+    """
+    if torch.is_inference_mode_enabled():
+        raise ValueError(
+            "expected to be called where gradients can be taken; found torch.inference_mode(): "
+            "leave it first (evaluate works inside)"
+        )
+
+
 @contextmanager
 def frozen(model: PreTrainedModel) -> Iterator[None]:
     """While open, no parameter of the model takes a gradient and dropout is off."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -53,12 +54,21 @@ class Origin:
             raise ValueError(
                 f"{name} belongs to the model {self.model[:12]}…; this one is {found[:12]}…: {mend}"
             )
-        own = labels_of(model)
-        shared = set(self.labels) & set(own)  # a model may have been given other names since
-        if any(self.labels.index(name) != own.index(name) for name in shared):
-            raise ValueError(
-                f"{name}: the edit's outputs are {', '.join(self.labels)}; this model's are "
-                f"{', '.join(own)}: attach it to the model it was trained for"
-            )
+        self.check_outputs(labels_of(model), name=name)
         if tokenizer is not None:
             check_tokenizer(self.tokenizer, tokenizer)
+
+    def check_outputs(self, labels: Sequence[str], *, name: str) -> None:
+        """Refuse outputs in another order, of which no weight tells; `name` is the edit's.
+
+        Raises
+        ------
+        ValueError
+            If a label stands elsewhere than among the edit's; other names may have been given.
+        """
+        shared = set(self.labels) & set(labels)
+        if any(self.labels.index(label) != labels.index(label) for label in shared):
+            raise ValueError(
+                f"{name}: the edit's outputs are {', '.join(self.labels)}; this model's are "
+                f"{', '.join(labels)}: take it to the model it was trained for"
+            )

@@ -25,6 +25,7 @@ class Teacher:
         self.features, self.logits = features, logits
 
     @classmethod
+    @torch.inference_mode(False)  # or an edit could not be trained beside what it holds
     @torch.no_grad()
     def of(
         cls, model: PreTrainedModel, notes: EncodedNotes, *, precision: Precision = "auto"

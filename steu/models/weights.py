@@ -56,9 +56,17 @@ def check_tokenizer(
         )
 
 
-def state_of(model: PreTrainedModel) -> tuple[str, float]:
-    """Where a model lives, and a sum that a changed weight changes, or two rows in other places."""
-    return str(model.device), sum(_placed(parameter.detach()) for parameter in model.parameters())
+def state_of(model: PreTrainedModel) -> tuple[str, float, int]:
+    """What tells that a model is another: where it lives, its weights, how many hooks are ours.
+
+    The weights as a sum that a changed one changes, or two rows in other places. Rows that are
+    attached change no weight: they are a hook. Others' are left out, for `transformers` sets some
+    of its own when a model is first read.
+    """
+    weights = sum(_placed(parameter.detach()) for parameter in model.parameters())
+    hooks = [hook for module in model.modules() for hook in module._forward_hooks.values()]
+    ours = sum(getattr(hook, "__module__", "").startswith("steu.") for hook in hooks)
+    return str(model.device), weights, ours
 
 
 def _placed(values: torch.Tensor) -> float:

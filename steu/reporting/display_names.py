@@ -5,6 +5,8 @@ These tables are the vocabulary of the results: what the ledger asks for has to 
 
 from __future__ import annotations
 
+from steu.evaluation.paired import BESIDE
+
 READER = "reader_auroc_head"  # of the strongest reader, where the head reads
 
 METHODS = {
@@ -91,9 +93,6 @@ METRICS = {
     "probe_auroc": "linear-probe AUROC",
     "reader_auroc": "strongest reader, any place",
     READER: "strongest reader, head",
-    "reader_less_than_original": "less than in the original",
-    "reader_less_than_blind_rows": "less than with blind rows",
-    "reader_less_than_random_tokens": "less than with random tokens",
     "reader_auroc_unseen": "strongest reader, unseen notes",
     "reader_auroc_others": "strongest reader, other answers",
     "at_hand_auroc": "a head at hand",
@@ -157,6 +156,9 @@ LAYERS_ONLY = "_layers_only"  # ends the name of a dense rival that leaves the h
 
 def name(key: str) -> str:
     """How a method, metric or label is written for a reader."""
+    metric, pair, other = key.partition(BESIDE)
+    if pair:
+        return f"{name(metric)}, minus that of {name(other)}"
     base = key.removesuffix(LAYERS_ONLY)
     if base != key:
         return f"{name(base)}, layers only"

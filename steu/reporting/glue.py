@@ -107,7 +107,7 @@ def wide(rows: pd.DataFrame, *, index: str, metrics: Iterable[str]) -> pd.DataFr
     chosen = chosen.assign(text=[estimate(row) for _, row in chosen.iterrows()])
     table = chosen.pivot(index=index, columns="metric", values="text")
     order = list(dict.fromkeys(chosen[index]))
-    table = table.reindex(index=order, columns=metrics).fillna("–")
+    table = table.reindex(index=order, columns=metrics).astype(object).fillna("–")
     return table.rename_axis(index=None, columns=None)
 
 

@@ -14,10 +14,12 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from steu.reporting.display_names import READER
-from steu.reporting.statements import AUDITED, LESS, STATEMENTS, Number, Statement
+from steu.evaluation.paired import BESIDE
+from steu.reporting.statements import AUDITED, STATEMENTS, Number, Statement
 
-Verdict = Literal["holds", "does not hold", "undecided", "mixed", "not tested here"]
+Verdict = Literal[
+    "holds", "does not hold", "undecided", "mixed", "fails on some data", "not tested here"
+]
 Values = dict[Number, tuple[float, float]]  # of one seed: value, standard error over patients
 Spreads = Mapping[str, tuple[float, int]]  # by metric: deviation between seeds, and its freedom
 Interval = tuple[float, float, float]  # value, low, high
@@ -128,9 +130,9 @@ def spreads_of(records: pd.DataFrame) -> dict[str, tuple[float, int]]:
     The median over the methods that ran with several seeds and differed; where none did, that of
     the retrained references, of which there are three at least. A metric that has neither is left
     out. Who answers alike with every seed, as one that is always silent has an F1 of 0, says
-    nothing of the seeds of those that do not. What one
-    model holds less than another varies by the root of two of what each does, as if their seeds had
-    nothing to do with each other.
+    nothing of the seeds of those that do not. A difference
+    between two models varies by the root of two of what each does, as if their seeds had nothing to
+    do with each other.
     """
     kinds = ["metric", "method", "n_tokens", "n_rows", "head", "label"]
     by_method = records.groupby(kinds, dropna=False)["value"].agg(["std", "count"])
@@ -144,10 +146,11 @@ def spreads_of(records: pd.DataFrame) -> dict[str, tuple[float, int]]:
         for found in (models, several)
         for metric, part in found
     }
-    if READER in spreads:
-        deviation, freedom = spreads[READER]
-        pairs = {metric for metric in records["metric"] if metric.startswith(LESS)}
-        spreads |= dict.fromkeys(pairs, (np.sqrt(2) * deviation, freedom))
+    for pair in set(records["metric"]):
+        metric, beside, _ = pair.partition(BESIDE)
+        if beside and metric in spreads:
+            deviation, freedom = spreads[metric]
+            spreads[pair] = np.sqrt(2) * deviation, freedom
     return spreads
 
 
@@ -226,9 +229,15 @@ def _outcome(statement: Statement, low: float, high: float) -> Verdict:
 
 
 def _together(outcomes: set[Verdict]) -> Verdict:
-    """What several data say: what all of them say; "mixed" where one bears out and one refutes."""
+    """What several data say: what all of them say.
+
+    Where one refutes, the others do not undo it: "mixed" if one bears out, else "fails on some
+    data". Where none does and one is open, the whole is.
+    """
     if {"holds", "does not hold"} <= outcomes:
         return "mixed"
+    if {"does not hold", "undecided"} <= outcomes:
+        return "fails on some data"
     if "undecided" in outcomes:
         return "undecided"
     return outcomes.pop() if outcomes else "not tested here"
@@ -245,11 +254,12 @@ def interval_of(
     """The statistic's mean over seeds with an interval over other patients and other seeds.
 
     Patients: each number that is needed moves by its standard error from the patient bootstrap, in
-    all seeds together, for their test notes are the same. The numbers move independently of each
-    other, which for a difference of two on the same patients claims too much error, never too
-    little. Seeds: the mean of m statistics moves by s/√m times Student's t with m − 1 degrees of
-    freedom. One seed says nothing of others: there each number moves by how far seeds lie apart
-    elsewhere in its metric (`spreads_of`), unless no seed has a part in it (`SEEDLESS`).
+    all seeds together, for their test notes are the same. Differences are recorded as such,
+    taken in the same resamples; the two numbers of a ratio move independently of each other,
+    which on the same patients claims too much error, never too little. Seeds: the mean of m
+    statistics moves by s/√m times Student's t with m − 1 degrees of freedom. One seed says
+    nothing of others: there each number moves by how far seeds lie apart elsewhere in its
+    metric (`spreads_of`), unless no seed has a part in it (`SEEDLESS`).
 
     A statement whose statistic lies at the limit is called one way or the other with a probability
     of 5 % at most; the tests simulate that.

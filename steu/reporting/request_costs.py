@@ -1,6 +1,8 @@
-"""What each answer to a request costs and leaves: a table of the guide, from one run's numbers."""
+"""What each answer to a request costs and leaves: the guide's tables, from one run's numbers."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import pandas as pd
 
@@ -18,6 +20,7 @@ WAYS = {  # method in the results → what the guide calls it
     "reference_relabelled": "Retrain without the class",
 }
 UNREAD = ("null", "head_only_tuned")  # they leave what the head reads as it was
+CELL = ["dataset", "backbone", "seed", "forget_label"]  # what one table is about
 COLUMNS = {  # metric in the results → head of its column
     "parameters_changed": "parameters changed",
     "seconds": "seconds to make",
@@ -27,30 +30,37 @@ COLUMNS = {  # metric in the results → head of its column
 }
 
 
-def request_costs(results: pd.DataFrame, *, training_seconds: float | None = None) -> str:
-    """MyST text of the table, for the first dataset, backbone and seed of the run.
+def request_costs(
+    results: pd.DataFrame, *, training_seconds: Mapping[str, float] | None = None
+) -> str:
+    """MyST text of a table for each dataset, of the first backbone and seed that the run had of it.
 
     Parameters
     ----------
     results : DataFrame
         As `steu.evaluation.results.collect` makes it; what it lacks is a dash.
-    training_seconds : float, optional
+    training_seconds : dict of dataset to float, optional
         What the page that trained the classifier took: retraining takes that again.
     """
     own = results[results["method"].isin(list(WAYS)) & results["metric"].isin(list(COLUMNS))]
     if own.empty:
         return "This run measured none of them.\n"
-    cell = ["dataset", "backbone", "seed", "forget_label"]
-    _, own = next(iter(own.groupby(cell)))
+    first = [next(iter(of.groupby(CELL)))[1] for _, of in own.groupby("dataset", sort=False)]
+    return "\n".join(_table(one, training_seconds or {}) for one in first)
+
+
+def _table(own: pd.DataFrame, training_seconds: Mapping[str, float]) -> str:
+    """The table of one dataset, backbone, seed and class, and its caption."""
     cells = {(row["method"], row["metric"]): row for _, row in own.iterrows()}
     if ("original", READER) in cells:
         cells = {(unread, READER): cells["original", READER] for unread in UNREAD} | cells
-    dataset, _, seed, label = own.iloc[0][cell]
+    dataset, _, seed, label = own.iloc[0][CELL]
+    seconds = training_seconds.get(dataset)
     lines = [f"| | {' | '.join(COLUMNS.values())} |", f"|---{'|---' * len(COLUMNS)}|"]
     for method, name in WAYS.items():
         told = [_told(metric, cells.get((method, metric))) for metric in COLUMNS]
         if method.startswith("reference"):
-            told[:2] = ["all", "–" if training_seconds is None else f"{training_seconds:.0f}"]
+            told[:2] = ["all", "–" if seconds is None else f"{seconds:.0f}"]
         lines.append(f"| {name} | {' | '.join(told)} |")
     caption = (
         f"\n{dataset}, *{display_names.name(label)}*, seed {seed}: the edits at the settings that "

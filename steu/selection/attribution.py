@@ -14,6 +14,7 @@ import torch
 from steu.data.encoding import EncodedNotes
 from steu.models.heads import head_of
 from steu.models.inference import (
+    check_gradients,
     fast_attention,
     features_from_ids,
     frozen,
@@ -98,6 +99,7 @@ def attributions(
     """
     model, notes = task.model, task.notes
     found: list[np.ndarray] = [np.empty(0)] * len(index)
+    check_gradients()
     with frozen(model):
         for batch in length_batches(np.arange(len(index)), notes.lengths[index], batch_size):
             ids, mask = notes.batch(index[batch])

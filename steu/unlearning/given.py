@@ -9,6 +9,7 @@ import torch
 
 from steu._errors import shown
 from steu.models.heads import head_of, output_layer
+from steu.models.inference import check_gradients
 from steu.task import ForgetTask
 from steu.unlearning.sparse_edit import check_within
 
@@ -48,8 +49,9 @@ def of_both_kinds(task: ForgetTask, train: np.ndarray) -> tuple[np.ndarray, np.n
     Raises
     ------
     ValueError
-        If there are none of one kind.
+        If there are none of one kind, or nothing can be learned from them here.
     """
+    check_gradients()
     with_class = task.is_forget[train]
     forget, retain = train[with_class], train[~with_class]
     if not len(forget) or not len(retain):

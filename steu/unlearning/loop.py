@@ -67,10 +67,12 @@ def descend(
     ------
     Diverged
         If one of them is not finite.
+    ValueError
+        If no batch has a gradient: nothing was trained.
     """
     optimizer = torch.optim.AdamW(groups, weight_decay=0.0)
     seen: History = []
-    kept = []
+    kept, steps = [], 0
     for epoch, (forgotten, retained) in batches:
         loss, loss_forget, loss_utility = losses(forgotten, retained)
         if loss.requires_grad:  # not where rows alone are trained and a batch holds none of them
@@ -79,8 +81,15 @@ def descend(
             for group in optimizer.param_groups:
                 torch.nn.utils.clip_grad_norm_(group["params"], max_grad_norm)
             optimizer.step()
+            steps += 1
         seen.append({"epoch": epoch, "step": len(seen)})
         kept.append(torch.stack([loss_forget, loss_utility]))
+    if not steps:
+        raise ValueError(
+            "expected training notes that hold a selected token; none does, and the head stays as "
+            "it is: nothing was trained; choose tokens that occur, as rank_tokens does, or train "
+            "the head too"
+        )
     values = torch.stack(kept).tolist()
     rates = ", ".join(f"{group['lr']:g}" for group in optimizer.param_groups)
     losses_seen = [sum(pair) for pair in values]
@@ -112,6 +121,7 @@ def forget_and_retain_batches(
     """
     task.check_unchanged()
     check_said(task)
+    task.teacher  # noqa: B018  read before anything is attached to the model
     return _batches(*of_both_kinds(task, notes_to_train(task, train)), config)
 
 

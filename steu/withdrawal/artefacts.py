@@ -166,10 +166,12 @@ def verify(folder: str | Path, *, model: str, edited: str | None = None) -> dict
     edit, other = SparseEdit.of_tensors(tensors), edited or str(place.parent / MODEL)
     for name in (model, other):
         check_tokenizer(facts["tokenizer"], load_tokenizer(name), name=name)
-    known = weights_hash(load_classifier(model)[0])
+    found, _ = load_classifier(model)
+    known = weights_hash(found)
     if known != facts["before"]:
         what = "has the edit in it" if known == facts["after"] else "is another model"
         raise ValueError(f"{model} {what}; name the model that the edit was made for, without it")
+    _check_outputs(found, facts, name=str(place))
     before, after = weights_files(model), weights_files(other)
     _check_configs(*(files[0].with_name("config.json") for files in (before, after)))
     names = {"embedding": facts["embedding"], "head": facts["head"]}
@@ -202,6 +204,7 @@ def apply(folder: str | Path, *, model: str, output: str | Path, kind: str = EDI
     check_tokenizer(facts["tokenizer"], tokenizer, name=model)
     before, after = ("before", "after") if kind == EDIT else ("after", "before")
     _check_model(weights_hash(found), facts[before], facts[after], name=model, kind=kind)
+    _check_outputs(found, facts, name=str(folder))
     names = {"embedding": facts["embedding"], "head": facts["head"]}
     with atomic_path(output) as beside:
         write_edited(weights_files(model), beside, edit, **names)
@@ -220,6 +223,12 @@ def _read(place: Path) -> tuple[dict[str, torch.Tensor], Mapping[str, Any]]:
             "to which model; attach it with steu.SparseEdit.from_pretrained"
         )
     return tensors, facts
+
+
+def _check_outputs(found: PreTrainedModel, facts: Mapping[str, Any], *, name: str) -> None:
+    """Refuse a model with the same weights whose outputs stand in another order."""
+    own = Origin(facts["model"], facts["tokenizer"], tuple(facts["labels"]))
+    own.check_outputs(labels_of(found), name=name)
 
 
 def _check_model(found: str, wanted: str, result: str, *, name: str, kind: str) -> None:

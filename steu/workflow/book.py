@@ -183,13 +183,14 @@ def _stage_guide(chapters: list[Chapter], page: Path) -> None:
     """Put what each answer to a request cost and left in this run into the guide."""
     measured = [chapter.executed.with_name("metrics.json") for chapter in chapters]
     measured = [file for file in measured if file.is_file()]
-    seconds = [
-        read_json(file.with_name("provenance.json"))["seconds"]
-        for file in measured
-        if file.parent.name == "classifier"
-    ]
+    seconds = {}
+    for file in measured:
+        if file.parent.name == "classifier":
+            took = read_json(file.with_name("provenance.json"))["seconds"]
+            for dataset in collect([file])["dataset"].unique():
+                seconds.setdefault(dataset, took)
     results = collect(measured) if measured else pd.DataFrame(columns=list(COLUMNS))
-    table = request_costs.request_costs(results, training_seconds=next(iter(seconds), None))
+    table = request_costs.request_costs(results, training_seconds=seconds)
     text = page.read_text(encoding="utf-8").replace(request_costs.MARK, table)
     page.write_text(text, encoding="utf-8")
 

@@ -1,0 +1,92 @@
+"""What the audits found on each data of a run, beside the retrained references: table and words."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from steu.reporting.display_names import READER
+from steu.reporting.frontier import BY_ROWS
+from steu.reporting.glue import estimate, wide
+from steu.reporting.statements import AUDITED, MARGIN
+
+READERS = {
+    READER: "at the head",
+    "reader_auroc_unseen": "at the head, unseen notes",
+    "reader_auroc_others": "in the other answers",
+}
+KEPT = ("retain_macro_auroc", "retain_macro_f1")
+BESIDE = "beside the references"
+TOLD = {0.0: "not told apart", 1.0: "told apart", 0.5: "left open"}  # codes of `AUDITED`
+
+
+def audited(results: pd.DataFrame) -> pd.DataFrame:
+    """A line a model of one dataset and backbone: the strongest reader's AUROCs, and the verdict.
+
+    Empty where no audit ran.
+    """
+    told = results[results["metric"] == AUDITED].set_index("method")["value"].map(TOLD)
+    looked = results[results["metric"] == "reader_auroc_unseen"]["method"]
+    rows = results[results["method"].isin(looked)]
+    table = wide(rows, index="method", metrics=READERS).rename(columns=READERS)
+    table[BESIDE] = told.reindex(table.index).astype(object).fillna("–")
+    return table
+
+
+def in_words(results: pd.DataFrame) -> str:
+    """What the reader at the head finds in one dataset and backbone: methods, then references."""
+    read = _read(results)
+    said = {"original": "in the original", "steu_tuned": "after STEU", "steu_e": "after STEU-E"}
+    rows = {row["method"]: row for _, row in read.iterrows()}
+    parts = [f"{estimate(rows[m])} {where}" for m, where in said.items() if m in rows]
+    clean = _references(read)
+    if len(clean):
+        parts.append(f"{clean.min():.3f} to {clean.max():.3f} in the references")
+    return ", ".join(parts) or "no audit ran"
+
+
+def aim(results: pd.DataFrame) -> str:
+    """Whether STEU-E met its aim on one dataset and backbone, and what on the frontier does.
+
+    The aim: the strongest reader finds no more at the head than in the reference that tells least,
+    and the others' macro-F1 and macro-AUROC stay within `MARGIN` of the original's. Points, not
+    intervals.
+    """
+    clean, points = _references(_read(results)), _points(results)
+    if not len(clean) or not {"original", "steu_e"} <= set(points["method"]):
+        return "not asked here"
+    start = points[points["method"] == "original"].iloc[0]
+    meets = points[READER] <= clean.min()
+    for kept in KEPT:
+        meets &= points[kept] >= start[kept] - MARGIN
+    met = points[meets]
+    if (met["method"] == "steu_e").any():
+        return "met"
+    others = met[met["method"] == BY_ROWS].sort_values(READER)
+    if others.empty:
+        return "not met, nor by another number of tokens or rows that was tried"
+    best = others.iloc[0]
+    return (
+        f"not met, but by {best['n_tokens']:,} tokens that share {best['n_rows']:,} row(s): the "
+        f"reader {best[READER]:.3f}, the others' macro-AUROC {best[KEPT[0]]:.3f} (original "
+        f"{start[KEPT[0]]:.3f}), a choice that these test notes made"
+    )
+
+
+def _points(results: pd.DataFrame) -> pd.DataFrame:
+    """A row an edit that was read at the head: the reader's AUROC there, and what was kept."""
+    rows = results[results["split"].eq("test") & results["metric"].isin([READER, *KEPT])].copy()
+    keys = ["method", "n_tokens", "n_rows"]
+    for column in keys[1:]:  # what is not varied has one setting, which not every page writes
+        rows[column] = rows[column].where(rows["method"] == BY_ROWS).fillna(0).astype(int)
+    table = rows.pivot_table(index=keys, columns="metric", values="value", aggfunc="first")
+    return table.reindex(columns=[READER, *KEPT]).reset_index().dropna()
+
+
+def _read(results: pd.DataFrame) -> pd.DataFrame:
+    """The reader at the head of every model but those of a sweep, by method."""
+    rows = results[(results["metric"] == READER) & (results["split"] == "test")]
+    return rows.drop_duplicates("method")
+
+
+def _references(read: pd.DataFrame) -> pd.Series:
+    return read.loc[read["method"].str.startswith("reference_", na=False), "value"]

@@ -1,0 +1,65 @@
+"""What the audits found on each data, in a table and in words, from the results alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from steu.evaluation.results import COLUMNS, tagged
+from steu.reporting.erasure import aim, audited, in_words
+
+TAGS = {"dataset": "a", "backbone": "b", "seed": 0, "forget_label": "f", "split": "test"}
+
+
+def rows(values: dict[tuple[str, str], float], **tags: Any) -> pd.DataFrame:
+    records = [
+        {"method": method, "metric": metric, "value": v, "low": v - 0.05, "high": v + 0.05}
+        for (method, metric), v in values.items()
+    ]
+    return pd.DataFrame(tagged(records, **TAGS, **tags), columns=list(COLUMNS))
+
+
+HEAD, KEPT, F1 = "reader_auroc_head", "retain_macro_auroc", "retain_macro_f1"
+READ = {("original", HEAD): 0.9, ("steu_e", HEAD): 0.8, ("original", KEPT): 0.75}
+READ |= {("reference_a", HEAD): 0.7, ("reference_b", HEAD): 0.85, ("steu_e", KEPT): 0.74}
+READ |= {("original", F1): 0.5, ("steu_e", F1): 0.49}
+
+
+def frontier(k: int, n: int, read: float, kept: float) -> pd.DataFrame:
+    values = {("steu_e_by_rows", HEAD): read, ("steu_e_by_rows", KEPT): kept}
+    values["steu_e_by_rows", F1] = 0.5
+    return rows(values, n_tokens=k, n_rows=n)
+
+
+def test_the_aim_is_met_beside_the_reference_that_tells_least() -> None:
+    assert aim(rows(READ | {("steu_e", HEAD): 0.7})) == "met"
+    for lost in ({("steu_e", KEPT): 0.72}, {("steu_e", F1): 0.47}):
+        said = aim(rows(READ | {("steu_e", HEAD): 0.7} | lost))
+        assert said == "not met, nor by another number of tokens or rows that was tried"
+    assert aim(rows({("steu_e", HEAD): 0.7})) == "not asked here"
+
+
+def test_where_it_is_not_met_the_frontier_says_what_would() -> None:
+    tried = [frontier(64, 8, 0.81, 0.75), frontier(1024, 8, 0.70, 0.745)]
+    tried += [frontier(1024, 64, 0.69, 0.738), frontier(1024, 1, 0.5, 0.6)]
+    said = aim(pd.concat([rows(READ), *tried]))
+    assert said.startswith("not met, but by 1,024 tokens that share 64 row(s): the reader 0.690, ")
+    assert "the others' macro-AUROC 0.738 (original 0.750), a choice that these test" in said
+
+
+def test_the_reader_is_told_beside_the_range_of_the_references() -> None:
+    assert in_words(rows(READ)) == (
+        "0.90 [0.85, 0.95] in the original, 0.80 [0.75, 0.85] after STEU-E, 0.700 to 0.850 in the "
+        "references"
+    )
+    assert in_words(rows({("steu", "forget_f1"): 0.0})) == "no audit ran"
+
+
+def test_the_table_has_every_model_that_was_looked_at_and_its_verdict() -> None:
+    unseen = {(m, "reader_auroc_unseen"): 0.8 for m in ("original", "steu_e", "reference_a")}
+    table = audited(rows(READ | unseen | {("steu_e", "told_from_references"): 1.0}))
+    assert list(table.index) == ["original", "steu_e", "reference_a"]
+    assert table["beside the references"].tolist() == ["–", "told apart", "–"]
+    assert table.loc["steu_e", "at the head, unseen notes"] == "0.80 [0.75, 0.85]"
+    assert audited(rows(READ)).empty
