@@ -320,6 +320,29 @@ def test_an_aim_in_several_settings_is_one_line(measure: ModuleType, tmp_path: P
         assert f"aim at least {aim.least:g}: **{verdict}**" in cost_page.page(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("rounds", "verdict"),
+    [
+        ([(1, 2, 3)], "reached"),
+        ([(0.5, 2, 3)], "reached by the median, not in every round"),
+        ([(1, 2, 3), (0.5, 2, 3)], "reached by the medians, in every round in 1 of them"),
+        ([(0.5, 2, 3), (0.5, 2, 3)], "reached by the medians, in every round in none"),
+        ([(0.5, 2, 3), (0, 0.5, 3)], "reached in 1 by the medians, in every round in none"),
+        ([(0, 0.5, 3)], "not reached"),
+    ],
+)
+def test_an_aim_that_some_rounds_miss_is_said_to_be_reached_by_the_median(
+    measure: ModuleType, tmp_path: Path, rounds: list[tuple[float, ...]], verdict: str
+) -> None:
+    rows = [
+        measure.row(list(values), setting=f"{n} notes", variant="ours", quantity="speed")
+        for n, values in enumerate(rounds)
+    ]
+    aim = measure.Goal("ours", "speed", least=1)
+    measure.report("encoding", rows, folder=tmp_path, settings={}, goals=[aim])
+    assert f"aim at least 1: **{verdict}**" in cost_page.page(tmp_path)
+
+
 def test_many_bytes_are_said_in_megabytes(measure: ModuleType, tmp_path: Path) -> None:
     peaks = measure.row([5e5, 259_547_136, 1.2e9], setting="a", variant="ours", quantity="bytes")
     goal = measure.Goal("ours", "bytes", most=2e9)
