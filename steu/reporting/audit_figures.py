@@ -63,7 +63,7 @@ def relearning_panels(
                     color=COLOURS[:-1][i % (len(COLOURS) - 1)],  # grey is for the references
                     marker=MARKERS[i // (len(COLOURS) - 1) % len(MARKERS)],
                     markersize=4,
-                    label=name(method),
+                    label=name(str(method)),
                 )
         ax.set_xticks(range(len(steps)), [f"{step:g}" for step in steps])
         ax.set(xlabel="steps", title=lesson)

@@ -118,20 +118,19 @@ def _line(
     ax.errorbar(kept, value, bars, fmt="o-", ms=4, linewidth=1, color=colour, label=label)
     ax.plot(kept[~seen], value[~seen], "<", ms=8, color=colour)
     if len(written):
-        _write(points.assign(drawn=kept, written=written), ax, look=look, edge=edge)
+        _write(points.assign(drawn=kept, written=written, inside=seen), ax, look=look)
 
 
-def _write(points: pd.DataFrame, ax: Axes, *, look: Look, edge: float) -> None:
+def _write(points: pd.DataFrame, ax: Axes, *, look: Look) -> None:
     """The number of each point beside it; where it lies outside, what it kept as well."""
     colour, corner = look
     for point in points.itertuples():
-        inside = point.kept >= edge
         ax.annotate(
-            f"{point.written:,}" if inside else f"{point.written:,} (kept {point.kept:.2f})",
+            f"{point.written:,}" if point.inside else f"{point.written:,} (kept {point.kept:.2f})",
             (point.drawn, point.value),
-            xytext=corner if inside else CORNERS[0],
+            xytext=corner if point.inside else CORNERS[0],
             textcoords="offset points",
-            ha="right" if inside and corner[0] < 0 else "left",
+            ha="right" if point.inside and corner[0] < 0 else "left",
             fontsize=8,
             color=colour,
         )
