@@ -14,8 +14,9 @@ def test_a_panel_has_the_limits_of_its_intervals_and_a_band_of_its_references():
         for method, at in zip(("steu", "reference_a", "reference_b"), values, strict=True)
     ]
     seen = pd.DataFrame(rows, columns=["method", "place", "value", "low", "high"])
-    axes = Figure().subplots(1, 2, sharey=True)
-    place_panels(seen, axes, ["layer", "head"])
+    *axes, empty = Figure().subplots(1, 3, sharey=True)
+    place_panels(seen, [*axes, empty], ["layer", "head"])
+    assert not empty.get_visible()
     for ax, (low, high), band in zip(
         axes, ((0.78, 0.92), (0.48, 0.72)), ((0.8, 0.85), (0.5, 0.6)), strict=True
     ):

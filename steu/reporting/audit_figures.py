@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from textwrap import fill
 
 import numpy as np
@@ -16,15 +16,18 @@ CLEAN = "#009E73"  # the band of models that never learned the class
 GREY = "#888888"
 
 
-def place_panels(seen: pd.DataFrame, axes: Iterable[Axes], places: Iterable[str]) -> None:
+def place_panels(seen: pd.DataFrame, axes: Iterable[Axes], places: Sequence[str]) -> None:
     """A panel for each place of a model: how well the class is read there, a line for each model.
 
     `seen` has columns method, place, value, low and high. A panel has the limits of its own
     intervals, for what counts is a dot beside the band, which spans the estimates of the models
-    whose name says reference.
+    whose name says reference. Axes beyond the last place stay empty.
     """
+    axes = list(axes)
+    for ax in axes[len(places) :]:
+        ax.set_visible(False)
     levels = list(dict.fromkeys(seen["method"]))
-    for ax, place in zip(axes, places, strict=True):
+    for ax, place in zip(axes, places, strict=False):
         part = seen[seen["place"] == place]
         clean = part.loc[part["method"].str.startswith("reference"), "value"]
         if len(clean):
@@ -36,7 +39,7 @@ def place_panels(seen: pd.DataFrame, axes: Iterable[Axes], places: Iterable[str]
         if low - room < 0.5 < high + room:
             ax.axvline(0.5, color=GREY, linewidth=1, linestyle=":")
         ax.set_xlim(low - room, high + room)
-        ax.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
+        ax.xaxis.set_major_locator(MaxNLocator(2, steps=[1, 2, 5, 10]))
         ax.tick_params(axis="x", labelsize=8)
         ax.set_title(fill(place, 13), fontsize=9)
 
