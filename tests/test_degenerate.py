@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from steu.evaluation.degenerate import degenerate, in_words
+from steu.evaluation.degenerate import degenerate, degenerate_table, in_words
 
 TRUTH = np.array([1, 1, 0, 0, 0, 0])[:, None]
 
@@ -39,3 +39,10 @@ def test_it_is_said_in_words() -> None:
         "constant: stroke; never predicted: sepsis; worse than its prevalence: stroke"
     )
     assert in_words({}) == "nothing"
+
+
+def test_a_table_has_a_line_for_each_method_that_differs_from_the_first() -> None:
+    found = {"original": {"constant": ["sepsis"]}, "same": {"constant": ["sepsis"]}, "none": {}}
+    table = degenerate_table(found | {"more": {"never predicted": ["sepsis", "stroke"]}})
+    assert table.loc["more"].tolist() == ["–", "sepsis, stroke", "–", "–"]
+    assert list(table.index) == ["original", "none", "more"]

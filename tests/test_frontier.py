@@ -66,3 +66,13 @@ def test_a_line_for_each_number_of_tokens_and_a_band_of_references(results: pd.D
 def test_a_run_in_which_nothing_was_read_says_so(results: pd.DataFrame) -> None:
     ax = frontier(results[results["metric"] == "retain_macro_auroc"], Figure().subplots())
     assert [text.get_text() for text in ax.texts] == ["not run"]
+
+
+def test_a_point_that_kept_far_less_stands_at_the_edge_with_its_number(
+    results: pd.DataFrame,
+) -> None:
+    lost = results["n_rows"].eq(1) & results["metric"].eq("retain_macro_auroc")
+    far = results.assign(value=results["value"].where(~lost, 0.3))
+    ax = frontier(far, Figure().subplots())
+    assert [text.get_text() for text in ax.texts] == ["1 (kept 0.30)", "8", "1 (kept 0.30)", "8"]
+    assert ax.get_xlim()[0] > 0.7

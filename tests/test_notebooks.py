@@ -56,6 +56,17 @@ def test_nothing_is_installed_and_no_path_is_absolute(path: Path) -> None:
         )
 
 
+def test_every_figure_says_in_words_what_is_drawn(path: Path) -> None:
+    text = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
+    heads = re.findall(r"(?m)^```\{glue:figure\} (\w+)\n((?::.*\n)*)", text)
+    for name, options in heads:
+        said = re.search(r"(?m)^:alt: (.+)$", options)
+        assert said and len(said[1]) > 40, name
+        assert said[1].endswith(".") and not re.search(r"\d", said[1].replace("F1", "")), name
+    drawn = re.findall(r'(?m)^figure\("(\w+)", ', text)
+    assert drawn == [name for name, _ in heads]  # each is shown once, with a caption
+
+
 def solutions(path: Path) -> list[str]:
     """Code of every solution on a page, in order."""
     text = "\n".join(

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 from scipy.special import xlogy
+
+KINDS = ("constant", "never predicted", "always predicted", "worse than its prevalence")
 
 
 def degenerate(
@@ -41,3 +44,16 @@ def degenerate(
 def in_words(found: Mapping[str, Sequence[str]]) -> str:
     """`degenerate` in words; "nothing" where nothing is."""
     return "; ".join(f"{what}: {', '.join(names)}" for what, names in found.items()) or "nothing"
+
+
+def degenerate_table(found: Mapping[str, Mapping[str, Sequence[str]]]) -> pd.DataFrame:
+    """`degenerate` of several methods: a line each, the labels of each kind, "–" for none.
+
+    The first is what the others are held against; those that are as it is are left out.
+    """
+    first = next(iter(found.values()))
+    shown = {n: what for n, what in found.items() if what is first or what != first}
+    rows = {
+        n: [", ".join(what.get(kind, ())) or "–" for kind in KINDS] for n, what in shown.items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index", columns=list(KINDS))

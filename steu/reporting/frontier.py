@@ -13,6 +13,10 @@ from steu.reporting.figures import COLOURS, empty_panel
 KEPT = "retain_macro_auroc"
 ESTIMATE = ["value", "low", "high", "defined"]
 BY_ROWS, BY_TOKENS = "steu_e_by_rows", "steu_by_k"
+FAR = 3  # times as far below the original as its own interval reaches: drawn at the edge
+# Where the numbers of a line stand beside its points, so that those of another do not hide them.
+CORNERS = ((5, 3), (5, -10), (-5, 3), (-5, -10))
+Look = tuple[str, tuple[int, int]]  # the colour of a line, and the corner of its numbers
 
 
 def frontier_points(results: pd.DataFrame) -> pd.DataFrame:
@@ -42,7 +46,8 @@ def frontier(results: pd.DataFrame, ax: Axes) -> Axes:
     STEU-E is a line for each number of tokens, from few different rows to many, which are written
     beside the points; STEU is one by its numbers of tokens. The original is a point, retrained
     models are a grey band from the least to the most that a reader finds in them. Better is lower
-    and further right. Bars are intervals, thin ones those of what was kept.
+    and further right. Bars are intervals, thin ones those of what was kept. A point that kept far
+    less than the others stands as an arrow at the left edge, with what it kept.
     """
     points = frontier_points(results)
     if points.empty:
@@ -51,27 +56,81 @@ def frontier(results: pd.DataFrame, ax: Axes) -> Axes:
     told = read.loc[read["method"].str.startswith("reference_", na=False), "value"]
     if len(told):
         ax.axhspan(told.min(), told.max(), color="#888888", alpha=0.25, label="retrained")
-    colours = cycle(COLOURS)
+    edge = _edge(points)
+    looks = zip(cycle(COLOURS), cycle(CORNERS), strict=False)
     for k, line in points[points["method"] == BY_ROWS].groupby("n_tokens"):
-        _line(line, ax, colour=next(colours), label=f"STEU-E, k = {k:,}", written=line["n_rows"])
+        called = f"STEU-E, k = {k:,}"
+        _line(line, ax, look=next(looks), label=called, written=line["n_rows"], edge=edge)
     line = points[points["method"] == BY_TOKENS]
     if len(line):
-        _line(line, ax, colour=next(colours), label="STEU, by k", written=line["n_tokens"])
+        _line(line, ax, look=next(looks), label="STEU, by k", written=line["n_tokens"], edge=edge)
     start = points[points["method"] == "original"]
-    _line(start, ax, colour="black", label=name("original"), written=start["n_rows"].iloc[:0])
-    ax.axhline(0.5, color="#888888", linewidth=1, linestyle=":")
+    none = start["n_rows"].iloc[:0]
+    _line(start, ax, look=("black", (0, 0)), label=name("original"), written=none, edge=edge)
+    _limits(points, ax, edge=edge)
     ax.set(xlabel=name(KEPT), ylabel="strongest reader, the head")
-    ax.legend(frameon=False, fontsize=8)
+    ax.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1.07), ncols=3)
     return ax
 
 
-def _line(points: pd.DataFrame, ax: Axes, *, colour: str, label: str, written: pd.Series) -> None:
-    value = points["value"]
+def _edge(points: pd.DataFrame) -> float:
+    """The least that is drawn where it lies on the axis of what was kept."""
+    start = points[points["method"] == "original"]
+    reach = (start["kept"] - FAR * (start["kept"] - start["kept_low"])).min()
+    near = points.loc[~(points["kept"] < reach), "kept"]
+    far = len(near) < len(points)
+    return near.min() - 0.1 * (near.max() - near.min()) if far else points["kept"].min()
+
+
+def _limits(points: pd.DataFrame, ax: Axes, *, edge: float) -> None:
+    """Limits that hold all points and the bars of the reader; those of what was kept may be cut."""
+    most = points["kept"].max()
+    room = max(0.12 * (most - edge), 0.002)
+    ax.set_xlim(edge - room, most + room)
+    low, high = ax.get_ylim()
+    if low < 0.55:
+        ax.axhline(0.5, color="#888888", linewidth=1, linestyle=":")
+    ax.set_ylim(low, high)
+
+
+def _line(
+    points: pd.DataFrame,
+    ax: Axes,
+    *,
+    look: Look,
+    label: str,
+    written: pd.Series,
+    edge: float,
+) -> None:
+    colour, _ = look
+    value, kept = points["value"], points["kept"].clip(lower=edge)
     bars = [value - points["low"], points["high"] - value]
     around = [points["kept"] - points["kept_low"], points["kept_high"] - points["kept"]]
-    ax.errorbar(points["kept"], value, xerr=around, fmt="none", linewidth=0.4, color=colour)
-    ax.errorbar(points["kept"], value, bars, fmt="o-", ms=4, linewidth=1, color=colour, label=label)
-    for at, told in zip(zip(points["kept"], value, strict=True), written, strict=False):
+    seen = points["kept"] >= edge
+    ax.errorbar(
+        points["kept"][seen],
+        value[seen],
+        xerr=[side[seen] for side in around],
+        fmt="none",
+        linewidth=0.4,
+        color=colour,
+    )
+    ax.errorbar(kept, value, bars, fmt="o-", ms=4, linewidth=1, color=colour, label=label)
+    ax.plot(kept[~seen], value[~seen], "<", ms=8, color=colour)
+    if len(written):
+        _write(points.assign(drawn=kept, written=written, inside=seen), ax, look=look)
+
+
+def _write(points: pd.DataFrame, ax: Axes, *, look: Look) -> None:
+    """The number of each point beside it; where it lies outside, what it kept as well."""
+    colour, corner = look
+    for point in points.itertuples():
         ax.annotate(
-            f"{told:,}", at, xytext=(5, 4), textcoords="offset points", fontsize=8, color=colour
+            f"{point.written:,}" if point.inside else f"{point.written:,} (kept {point.kept:.2f})",
+            (point.drawn, point.value),
+            xytext=corner if point.inside else CORNERS[0],
+            textcoords="offset points",
+            ha="right" if point.inside and corner[0] < 0 else "left",
+            fontsize=8,
+            color=colour,
         )
