@@ -211,7 +211,9 @@ def _goals(result: dict[str, Any]) -> list[str]:
     """
     lines = []
     rows = {_about(row): row for row in result["rows"]}
-    for about, part in groupby(result["goals"], key=lambda goal: (goal["variant"], goal["quantity"])):
+    for about, part in groupby(
+        result["goals"], key=lambda goal: (goal["variant"], goal["quantity"])
+    ):
         settings = list(part)
         first, met = settings[0], sum(goal["met"] for goal in settings)
         which, value = ("most", first["most"]) if "most" in first else ("least", first["least"])
