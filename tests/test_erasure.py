@@ -40,6 +40,13 @@ def test_the_aim_is_met_beside_the_reference_that_tells_least() -> None:
     assert aim(rows({("steu_e", HEAD): 0.7})) == "not asked here"
 
 
+def test_where_nothing_met_it_the_words_that_are_left_are_the_reason() -> None:
+    left = rows({("selector_pmi", "lexical_remainder_auroc"): 0.92}, n_tokens=256)
+    assert aim(pd.concat([rows(READ), left])).endswith(
+        "that was tried (words that PMI did not select tell it with AUROC 0.92 [0.87, 0.97])"
+    )
+
+
 def test_where_it_is_not_met_the_frontier_says_what_would() -> None:
     tried = [frontier(64, 8, 0.81, 0.75), frontier(1024, 8, 0.70, 0.745)]
     tried += [frontier(1024, 64, 0.69, 0.738), frontier(1024, 1, 0.5, 0.6)]

@@ -92,7 +92,7 @@ def test_a_stage_of_the_first_seed_only_is_judged_by_that_seed():
     }
     claim = ledger(results(first))["pmi_beats_random"]
     assert claim.verdict == "holds"
-    assert claim.measured == "a, b, f: -0.100 [-0.100, -0.100] (one seed)"
+    assert claim.measured == "a, b, f: -0.100 (one seed)"
 
 
 @pytest.mark.parametrize(
@@ -268,6 +268,13 @@ def test_what_one_dataset_refutes_is_not_undone_by_one_that_leaves_it_open():
     assert ledger(pd.concat([results(GOOD), open_]))["silent"].verdict == "undecided"
 
 
+def test_a_number_is_written_as_what_it_is() -> None:
+    few = {("steu", "parameters_share"): [0.00193], ("steu", "forget_f1"): [-0.0001, -0.0003]}
+    claims = ledger(results(few, error=0.0001))
+    assert claims["small_share"].measured == "a, b, f: 0.19% [0.17%, 0.21%] (one seed)"
+    assert claims["silent"].measured.startswith("a, b, f: 0.000 [-0.0")
+
+
 def test_a_loss_beyond_the_margin_is_a_loss():
     worse = {**GOOD, ("steu", "retain_macro_f1_beside_original"): [-0.07, -0.07]}
     assert ledger(results(worse))["others_keep_f1"].verdict == "does not hold"
@@ -276,7 +283,7 @@ def test_a_loss_beyond_the_margin_is_a_loss():
 def test_ratios_are_taken_within_a_seed():
     seeds = {("steu_e", "seconds"): [1.0, 30.0], ("steu_tuned", "seconds"): [2.0, 60.0]}
     claim = ledger(results(seeds))["steu_e_is_quick"]
-    assert claim.measured == "a, b, f: 0.500 [0.500, 0.500]"
+    assert claim.measured == "a, b, f: 0.500"
 
 
 def test_the_papers_parameter_counts_are_its_arithmetic():
@@ -324,7 +331,7 @@ def test_a_name_that_no_page_writes_is_refused(need, match):
 def test_a_number_that_is_not_known_counts_as_absent():
     unknown = {**GOOD, ("steu", "forget_f1"): [np.nan, 0.02]}
     measured = ledger(results(unknown))["silent"].measured
-    assert measured == "a, b, f: 0.020 [0.020, 0.020] (one seed)"
+    assert measured == "a, b, f: 0.020 (one seed)"
 
 
 def test_two_statements_with_one_key_are_refused():

@@ -185,7 +185,8 @@ def _in_words(statement: Statement, outcome: Verdict, found: Interval) -> str:
     if any(metric == AUDITED for _, metric in statement.needs):
         told = {"holds": "not told apart", "does not hold": "told apart"}
         return told.get(outcome, "the audits leave it open")
-    return "{:.3f} [{:.3f}, {:.3f}]".format(*found)
+    value, low, high = (f"{number:z{statement.written}}" for number in found)
+    return f"{value} [{low}, {high}]" if low != high else value
 
 
 def _of_cell(

@@ -51,6 +51,7 @@ class Statement:
     above: float = -inf
     statistic: Callable[..., Any] = np.asarray  # of what is needed, in this order: numbers, arrays
     against: tuple[Number, ...] = ()  # it holds only if it does beside each, which comes last then
+    written: str = ".3f"  # how its number is written
 
     def __post_init__(self) -> None:
         if (self.below == inf) == (self.above == -inf):
@@ -104,6 +105,7 @@ STATEMENTS = (
         page="notebooks/04_unlearning",
         needs=(("steu", "parameters_share"),),
         below=0.01,
+        written=".2%",
     ),
     Statement(
         key="rows_do_not_suffice",
