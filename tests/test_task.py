@@ -34,8 +34,9 @@ QUICK = steu.UnlearnConfig(epochs=1)
 def make(**changes: Any) -> Any:
     config = BertConfig(
         vocab_size=len(TOKENIZER), hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
-        intermediate_size=16, pad_token_id=0, num_labels=3, id2label=dict(enumerate(LABELS)),
-        **{"problem_type": "multi_label_classification", **changes},
+        intermediate_size=16, pad_token_id=0,
+        **{"id2label": dict(enumerate(LABELS)), "problem_type": "multi_label_classification",
+           **changes},
     )  # fmt: skip
     with torch.random.fork_rng():
         torch.manual_seed(0)

@@ -143,9 +143,9 @@ def refuse_alike(names: Sequence[str], others: Sequence[str]) -> None:
     That is another case, other blanks, dashes, quotes or marks at its end, other bytes for the
     same letters, or 3.0 or 03 for 3.
     """
-    known = {_spelling(name): name for name in reversed(names)}
+    known = {spelling(name): name for name in reversed(names)}
     for other in others:
-        name = known.get(_spelling(other), other)
+        name = known.get(spelling(other), other)
         if name != other or (names is others and names.count(other) > 1):
             same = _visible(name) == _visible(other)
             show = ascii if same and len(name) <= LONGEST else shown
@@ -155,7 +155,7 @@ def refuse_alike(names: Sequence[str], others: Sequence[str]) -> None:
             )
 
 
-def _spelling(name: str) -> str:
+def spelling(name: str) -> str:
     """What spellings of one name have in common."""
     plain = " ".join(_visible(name).translate(_ALIKE).casefold().split()).strip("\"' .;,")
     return re.sub(r"^0*(\d+)(\.0*)?$", r"\1", plain) or name
