@@ -366,6 +366,17 @@ def test_groups_are_whole() -> None:
     assert pd.Series(task.splits).groupby(task.groups).nunique().max() == 1
 
 
+@pytest.mark.parametrize("nobody", ["", " ", "nan", "None", "NA", "-1", -1, -1.0, "Unknown"])
+def test_whoever_has_no_name_is_not_one_patient(nobody: object) -> None:
+    refused("groups hold '.*' in row 3, which names nobody", groups=[0, 1, 2, nobody, *range(56)])
+
+
+@pytest.mark.parametrize("other", ["P1 ", "\u00a0P1", "P1\u200b", "P1\n"])
+def test_blanks_make_no_other_patient(other: str) -> None:
+    task = make_task(groups=["P1", other] * 10 + list(range(40)))
+    assert len(set(task.splits[:20])) == 1 and set(task.groups[:20]) == {"P1"}
+
+
 def test_a_label_that_a_split_lacks_has_no_say_in_the_mean() -> None:
     splits = np.where(TARGETS[:, 2] == 1, "train", np.resize(["train", "validation", "test"], 60))
     table = steu.evaluate(make_task(splits=splits)).set_index(["metric", "method"])["value"]

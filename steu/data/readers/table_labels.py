@@ -11,7 +11,7 @@ import duckdb
 
 from steu._errors import shown
 from steu.data.labels import check_names, label_index, refuse_alike
-from steu.data.readers.mending import MISSING
+from steu.data.missing import MISSING
 from steu.data.readers.sql import bare, identifier, literal, stripped
 from steu.data.readers.table_files import ITEM, is_list
 from steu.data.readers.tables import kind_of
