@@ -105,9 +105,10 @@ def check_labels(labels: Mapping[str, Sequence[str]]) -> dict[str, list[tuple[Sy
     """
     if not labels:
         raise ValueError("no labels were given; expected a mapping such as {'sepsis': ['038']}")
-    check_names(list(labels))
+    names = [name.strip() for name in labels]
+    check_names(names)
     parsed = {}
-    for name, prefixes in labels.items():
+    for name, prefixes in zip(names, labels.values(), strict=True):
         if isinstance(prefixes, str) or not prefixes:
             raise ValueError(f"label {name!r} needs a list of ICD prefixes; found {prefixes!r}")
         try:
