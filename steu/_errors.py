@@ -30,8 +30,9 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 
 
 def in_one_line(name: object) -> str:
-    """A name as it is; one that would break the line, in quotes and escaped."""
-    return str(name) if str(name).isprintable() else repr(name)
+    """A name as it is; in quotes, and escaped, one that would break the line or ends in blanks."""
+    text = str(name)
+    return text if text.isprintable() and text == text.strip() else repr(name)
 
 
 def check_choice(value: str, known: Iterable[str], *, what: str, where: str = "") -> None:

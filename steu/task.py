@@ -21,7 +21,7 @@ from steu.data.encoding import (
     encode_in_memory,
     window_of,
 )
-from steu.data.given import check_length, listed
+from steu.data.given import check_aligned, check_length, listed
 from steu.data.splits import FRACTIONS, SPLITS, read_groups, splits_of
 from steu.evaluation.metrics import check_answers, group_weights, retained, tune_thresholds
 from steu.models.checks import (
@@ -35,7 +35,8 @@ from steu.models.hardware import Precision
 from steu.models.heads import copy_of_head, head_of
 from steu.models.inference import check_head, extract_features
 from steu.models.origin import Origin
-from steu.models.outputs import in_order, log_odds, name_outputs, read_targets
+from steu.models.outputs import log_odds, name_outputs
+from steu.models.targets import in_order, read_targets
 from steu.models.teacher import Teacher
 from steu.models.weights import check_tokenizer, state_of, tokenizer_hash, weights_hash
 
@@ -115,6 +116,7 @@ class ForgetTask:
         check_whole("seed", seed)
         self.model, self.tokenizer = model, tokenizer
         self.labels = name_outputs(model, labels)
+        check_aligned(texts=texts, targets=targets, groups=groups, splits=splits)
         ordered = in_order(targets, self.labels)
         self.targets, self.outputs = read_targets(ordered, model)  # (N, C) float32
         check_choice(forget, self.labels, what="label")

@@ -30,8 +30,8 @@ from toys import make_toy
 
 from steu.data.cohort import Cohort
 from steu.data.labels import DEFAULT_LABELS
+from steu.data.missing import MISSING
 from steu.data.readers.cohort_tables import build_cohort
-from steu.data.readers.mending import MISSING
 from steu.data.texts import BLANK
 from steu.models.origin import Origin
 from steu.models.serialisation import FACTS, TENSORS

@@ -161,6 +161,10 @@ def test_label_sets_are_checked(labels: dict, message: str) -> None:
         check_labels(labels)
 
 
+def test_blanks_around_a_name_are_not_of_it() -> None:
+    assert list(check_labels({" sepsis ": ["038"], "b": ["I50"]})) == ["sepsis", "b"]
+
+
 def test_names_are_checked() -> None:
     with pytest.raises(ValueError, match="may not be called ''"):
         check_names([""])

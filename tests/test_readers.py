@@ -696,3 +696,15 @@ def test_what_stands_before_the_header_is_named(tmp_path: Path, content: bytes, 
     (tmp_path / "t.csv").write_bytes(content)
     with pytest.raises(ValueError, match=said):
         plain(tmp_path / "t.csv", {"column": "id"}, text="body")
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(
+    "start", ['{"id": 1}', '{ "id": 1}', '\ufeff{"id": 1}', '[\n  {\n    "id": 1}]', '{\n "id": 1}']
+)
+def test_json_is_called_so_however_it_is_laid_out(tmp_path: Path, start: str, packed: bool) -> None:
+    written = (start + "\n").encode()
+    path = tmp_path / "t.jsonl"
+    path.write_bytes(gzip.compress(written) if packed else written)
+    with pytest.raises(ValueError, match=r"t\.jsonl is JSON: save it as CSV in UTF-8"):
+        plain(path, {"column": "id"}, text="body")

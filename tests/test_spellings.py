@@ -171,18 +171,17 @@ def test_an_eicu_stay_without_a_patient_is_nobodys(tmp_path: Path, blank: str) -
 
 def test_the_wrong_column_as_labels_shows_no_note(tmp_path: Path) -> None:
     long = [f"report {i}, and then {'more ' * 60}" for i in range(60)]
-    path = reports(tmp_path / "t.csv", body=long)
+    path = reports(tmp_path / "t.csv", notes=long)
     for chosen in ({}, {"keep": ["Urology"]}, {"top_n": 3}):
-        refused(path, "column body holds values of up to 3", labels={"column": "body"} | chosen)
-    many = pd.DataFrame({"id": range(1500), "patient": range(1500), "kind": "x"})
-    many["body"] = [f"report {i}" for i in range(1500)]
-    many.to_csv(tmp_path / "many.csv", index=False)
-    told = refused(
-        tmp_path / "many.csv", "column body names 1,500 labels", labels={"column": "body"}
-    )
-    assert len(told) < 400
-    told = refused(tmp_path / "many.csv", "no label", labels={"column": "body", "keep": ["zzz"]})
-    assert len(told) < 4000
+        refused(path, "column notes holds values of up to 3", labels={"column": "notes"} | chosen)
+        refused(path, "body is the column of the texts", labels={"column": "body"} | chosen)
+    many = pd.DataFrame({"id": range(1500), "patient": range(1500), "kind": "x", "body": "y"})
+    many["notes"] = [f"report {i}" for i in range(1500)]
+    path = tmp_path / "many.csv"
+    many.to_csv(path, index=False)
+    for chosen, said in (({}, "names 1,500 labels"), ({"keep": ["zzz"]}, "holds no label")):
+        told = refused(path, f"column notes {said}", labels={"column": "notes"} | chosen)
+        assert len(told) < 400 and "report" not in told
 
 
 @pytest.mark.parametrize("column", ["body", "kind"])

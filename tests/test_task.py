@@ -34,8 +34,9 @@ QUICK = steu.UnlearnConfig(epochs=1)
 def make(**changes: Any) -> Any:
     config = BertConfig(
         vocab_size=len(TOKENIZER), hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
-        intermediate_size=16, pad_token_id=0, num_labels=3, id2label=dict(enumerate(LABELS)),
-        **{"problem_type": "multi_label_classification", **changes},
+        intermediate_size=16, pad_token_id=0,
+        **{"id2label": dict(enumerate(LABELS)), "problem_type": "multi_label_classification",
+           **changes},
     )  # fmt: skip
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -428,6 +429,17 @@ def test_groups_are_whole() -> None:
     assert make_task(groups=mixed).groups[:3].tolist() == ["1", "a", "2.5"]
     task = make_task(groups=np.arange(60) // 3)
     assert pd.Series(task.splits).groupby(task.groups).nunique().max() == 1
+
+
+@pytest.mark.parametrize("nobody", ["", " ", "nan", "None", "NA", "-1", -1, -1.0, "Unknown"])
+def test_whoever_has_no_name_is_not_one_patient(nobody: object) -> None:
+    refused("groups hold '.*' in row 3, which names nobody", groups=[0, 1, 2, nobody, *range(56)])
+
+
+@pytest.mark.parametrize("other", ["P1 ", "\u00a0P1", "P1\u200b", "P1\n"])
+def test_blanks_make_no_other_patient(other: str) -> None:
+    task = make_task(groups=["P1", other] * 10 + list(range(40)))
+    assert len(set(task.splits[:20])) == 1 and set(task.groups[:20]) == {"P1"}
 
 
 def test_a_label_that_a_split_lacks_has_no_say_in_the_mean() -> None:

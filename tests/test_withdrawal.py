@@ -508,6 +508,51 @@ def test_what_cannot_be_answered_is_said_before_anything_is_made(
     assert not any((tmp_path / str(i) / "out").exists() for i in range(1, 12))
 
 
+def renamed(place: Path, folder: Path, *names: str) -> str:
+    """A copy of the model whose outputs are called so."""
+    config = json.loads((place / "model/config.json").read_text())
+    config["id2label"] = {str(c): name for c, name in enumerate(names)}
+    config["label2id"] = {name: c for c, name in enumerate(names)}
+    shutil.copytree(place / "model", folder)
+    (folder / "config.json").write_text(json.dumps(config))
+    return str(folder)
+
+
+def test_a_model_that_only_numbers_its_outputs_is_asked_for_names(
+    place: Path, tmp_path: Path
+) -> None:
+    model = renamed(place, tmp_path / "model", "LABEL_0", "LABEL_1", "LABEL_2")
+    told = bad(place, tmp_path / "1", model=model)
+    assert "numbers its outputs, LABEL_0 to LABEL_2, and names none: set id2label" in told
+    told = bad(place, tmp_path / "2", model=model, labels=("LABEL_0",))
+    assert "answers about LABEL_0, LABEL_1, LABEL_2; the documents are labelled diabetes" in told
+    table = pd.read_csv(place / "reports.csv")
+    table["kind"] = table[list(LABELS)].idxmax(axis=1)
+    table.to_csv(tmp_path / "kinds.csv", index=False)
+    given = {"path": str(tmp_path / "kinds.csv"), "columns": {"column": "kind"}, "model": model}
+    told = bad(place, tmp_path / "3", labels=("LABEL_0",), **given)
+    assert "no label 'LABEL_0'; known are" in told and "set id2label in its config" in told
+
+
+@pytest.mark.parametrize("columns", [COLUMNS, {"column": "kind"}])
+def test_a_blank_behind_a_name_of_the_model_is_no_other_name(
+    place: Path, tmp_path: Path, columns: dict
+) -> None:
+    model = renamed(place, tmp_path / "model", "diabetes ", "kidney", "lung")
+    told = bad(place, tmp_path / "1", model=model)
+    assert "no label 'diabetes'; did you mean 'diabetes '?" in told
+    table = pd.read_csv(place / "reports.csv")
+    table["kind"] = table[list(LABELS)].idxmax(axis=1)
+    table.to_csv(tmp_path / "kinds.csv", index=False)
+    given = {"path": str(tmp_path / "kinds.csv"), "columns": columns, "model": model}
+    asked = request_of(place, tmp_path / "out", labels=("diabetes ",), **given)
+    with claimed(asked) as work:
+        study = open_study(asked, work)
+    assert study.labels[study.forget] == "diabetes "
+    wanted = table["kind"] == "diabetes" if "column" in columns else table["diabetes"]
+    assert study.is_forget.sum() == wanted.sum()
+
+
 def test_a_folder_in_use_is_left_alone(place: Path, tmp_path: Path) -> None:
     asked = request_of(place, tmp_path / "out")
     with claimed(asked):

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 
 def listed(what: str, given: Any) -> list[Any]:
     """What is given for each document, read once; a text or a table is no list of them.
@@ -12,7 +15,7 @@ def listed(what: str, given: Any) -> list[Any]:
     Raises
     ------
     ValueError
-        Saying `what` it was to be and what was found.
+        Saying `what` it was to be and what was found, or that some of it is masked.
     """
     one = isinstance(given, (str, bytes, Mapping, Set)) or not isinstance(given, Iterable)
     if one or getattr(given, "ndim", 1) != 1:
@@ -20,7 +23,27 @@ def listed(what: str, given: Any) -> list[Any]:
             f"{what} must be a list or a column, an entry a document; found one "
             f"{type(given).__name__}"
         )
+    if np.ma.is_masked(given):
+        raise ValueError(f"{what} are masked in places: leave those documents out")
     return list(given)
+
+
+def check_aligned(**given: Any) -> None:
+    """Refuse pandas objects of one length whose indexes differ: they would be joined by position.
+
+    Raises
+    ------
+    ValueError
+        Naming the first two that differ.
+    """
+    indexed = [(n, v) for n, v in given.items() if isinstance(v, (pd.Series, pd.DataFrame))]
+    for what, other in indexed[1:]:
+        first, one = indexed[0]
+        if len(one) == len(other) and not one.index.equals(other.index):
+            raise ValueError(
+                f"{first} and {what} have different indexes: align them first, by .loc or merge, "
+                "or give both without, as .to_numpy(), if they stand in one order"
+            )
 
 
 def check_length(what: str, found: int, expected: int) -> None:

@@ -105,9 +105,10 @@ def check_labels(labels: Mapping[str, Sequence[str]]) -> dict[str, list[tuple[Sy
     """
     if not labels:
         raise ValueError("no labels were given; expected a mapping such as {'sepsis': ['038']}")
-    check_names(list(labels))
+    names = [name.strip() for name in labels]
+    check_names(names)
     parsed = {}
-    for name, prefixes in labels.items():
+    for name, prefixes in zip(names, labels.values(), strict=True):
         if isinstance(prefixes, str) or not prefixes:
             raise ValueError(f"label {name!r} needs a list of ICD prefixes; found {prefixes!r}")
         try:
@@ -143,9 +144,9 @@ def refuse_alike(names: Sequence[str], others: Sequence[str]) -> None:
     That is another case, other blanks, dashes, quotes or marks at its end, other bytes for the
     same letters, or 3.0 or 03 for 3.
     """
-    known = {_spelling(name): name for name in reversed(names)}
+    known = {spelling(name): name for name in reversed(names)}
     for other in others:
-        name = known.get(_spelling(other), other)
+        name = known.get(spelling(other), other)
         if name != other or (names is others and names.count(other) > 1):
             same = _visible(name) == _visible(other)
             show = ascii if same and len(name) <= LONGEST else shown
@@ -155,7 +156,7 @@ def refuse_alike(names: Sequence[str], others: Sequence[str]) -> None:
             )
 
 
-def _spelling(name: str) -> str:
+def spelling(name: str) -> str:
     """What spellings of one name have in common."""
     plain = " ".join(_visible(name).translate(_ALIKE).casefold().split()).strip("\"' .;,")
     return re.sub(r"^0*(\d+)(\.0*)?$", r"\1", plain) or name

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
+from unicodedata import category, normalize
 
 import numpy as np
 import pandas as pd
 
-from steu._errors import check_choice
+from steu._errors import check_choice, shown
+from steu.data.missing import MISSING, NOBODY
 
 SPLITS = ("train", "validation", "test")
 FRACTIONS = (0.6, 0.15, 0.25)  # of the patients, for each of them
@@ -88,16 +91,27 @@ def read_groups(
 ) -> np.ndarray:
     """Whose each document is, as text (N,): ids may be numbers, words, or both.
 
+    Blanks around an id, and characters that show nothing, make no other group of it.
+
     Raises
     ------
     ValueError
-        Naming the first document that is nobody's, or the first group that the splits part.
+        Naming the first document that is nobody's, also where software wrote so, as "nan" or -1:
+        all those would be one patient; or the first group that the splits part.
     """
     whose = pd.Series(list(given), dtype=object)
     missing = np.flatnonzero(whose.isna())
     if len(missing):
         raise ValueError(f"groups hold no value in row {missing[0]}: say whose each document is")
-    groups = whose.astype(str).to_numpy(dtype=str)
+    names = {one: _plain(one) for one in whose.astype(str).unique()}
+    groups = whose.astype(str).map(names).to_numpy(dtype=str)
+    nobody = [one for one, name in names.items() if _is_nobody(name)]
+    if nobody:
+        row = int(np.flatnonzero(whose.astype(str) == nobody[0])[0])
+        raise ValueError(
+            f"groups hold {shown(nobody[0])} in row {row}, which names nobody: say whose each "
+            "document is, or give those without a name one each of their own"
+        )
     if splits is not None:
         parts = pd.Series(np.asarray(splits, dtype=str)).groupby(groups).nunique()
         parted = parts.index[parts > 1].tolist()
@@ -107,6 +121,16 @@ def read_groups(
                 "group belong to one split"
             )
     return groups
+
+
+def _plain(name: str) -> str:
+    """An id without blanks around it, and none but single ones that show within."""
+    words = " ".join(normalize("NFC", name).split())
+    return "".join(c for c in words if category(c) not in ("Cc", "Cf")).strip()
+
+
+def _is_nobody(name: str) -> bool:
+    return name.lower() in MISSING or re.fullmatch(NOBODY, name.lower()) is not None
 
 
 def splits_of(

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
-from numbers import Real
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
-from scipy.sparse import issparse
 from scipy.special import logsumexp
 from transformers import PreTrainedModel
 
-from steu._errors import shown, suggestion
+from steu._errors import shown
+from steu.data.labels import spelling
 
 Outputs = Literal["sigmoid", "softmax"]
-
-_BY_PROBLEM: dict[str, Outputs] = {
-    "multi_label_classification": "sigmoid",
-    "single_label_classification": "softmax",
-}
 
 
 def n_labels_of(model: PreTrainedModel) -> int:
@@ -46,7 +38,7 @@ def name_outputs(model: PreTrainedModel, labels: Sequence[str] | None) -> tuple[
     Raises
     ------
     ValueError
-        If they are more or fewer, one comes twice, or they are the model's in another order.
+        If they are more or fewer, one comes twice, or one is the model's name of another output.
     """
     if labels is None:
         return _distinct(labels_of(model), where=f"id2label of {type(model).__name__}")
@@ -62,7 +54,26 @@ def name_outputs(model: PreTrainedModel, labels: Sequence[str] | None) -> tuple[
             f"labels are {', '.join(labels)}; the model's outputs are {', '.join(own)}: name each "
             "once, in that order"
         )
+    _refuse_moved(labels, own)
     return tuple(labels)
+
+
+def _refuse_moved(labels: Sequence[str], own: Sequence[str]) -> None:
+    """Refuse a name that the model has for another output: one of the two is wrong."""
+    places = {} if are_numbered(own) else {spelling(name): c for c, name in enumerate(own)}
+    for c, name in enumerate(labels):
+        at = places.get(spelling(name), c)
+        if at != c and spelling(own[c]) != spelling(name):
+            raise ValueError(
+                f"labels call output {c} {name!r}, which is the model's name of output {at}; its "
+                f"outputs are {', '.join(own)}: keep that order, or set id2label in its config if "
+                "that is wrong"
+            )
+
+
+def are_numbered(names: Sequence[str]) -> bool:
+    """Whether outputs bear their number alone, as `transformers` calls those that nobody named."""
+    return all(name in (f"LABEL_{c}", str(c)) for c, name in enumerate(names))
 
 
 def _distinct(names: tuple[str, ...], *, where: str) -> tuple[str, ...]:
@@ -79,136 +90,18 @@ def _names(labels: object) -> list[str]:
     """Names as a caller gives them, read once."""
     if isinstance(labels, str) or not isinstance(labels, Iterable):
         raise ValueError(f"labels must be a list of names, one an output; found {shown(labels)}")
+    if isinstance(labels, (set, frozenset)) or (
+        isinstance(labels, Mapping) and list(labels.values()) != list(range(len(labels)))
+    ):
+        raise ValueError(
+            f"labels must be a list of names, in the order of the outputs; found one "
+            f"{type(labels).__name__}"
+        )
     names = list(labels)
     odd = [c for c, name in enumerate(names) if not isinstance(name, str)]
     if odd:
         raise ValueError(f"labels must be text; found {shown(names[odd[0]])} for output {odd[0]}")
     return names
-
-
-def in_order(targets: Any, labels: tuple[str, ...]) -> Any:
-    """Targets with the columns of a frame in the order of the labels.
-
-    Columns that bear numbers, and labels that are only numbered ("LABEL_0"), are taken as they
-    stand.
-
-    Raises
-    ------
-    ValueError
-        If the columns bear other names than the labels.
-    """
-    columns = list(getattr(targets, "columns", ()))
-    if set(columns) == set(labels):
-        return targets[list(labels)]
-    numbered = all(re.fullmatch(r"LABEL_\d+", label) for label in labels)
-    unknown = [] if numbered else [c for c in columns if isinstance(c, str) and c not in labels]
-    if unknown:
-        raise ValueError(
-            f"targets have a column {unknown[0]!r}, which is no label of the model; its labels are "
-            f"{', '.join(labels)}: name the columns alike, or give an array in their order"
-        )
-    return targets
-
-
-def read_targets(targets: object, model: PreTrainedModel) -> tuple[np.ndarray, Outputs]:
-    """True labels as float32 (N, C), and how the model's logits are to be read.
-
-    Parameters
-    ----------
-    targets
-        Zeros and ones of shape (N, C), or the number of each note's class, shape (N,), for a
-        softmax. What the model's ``config.problem_type`` says has to agree; where it says nothing,
-        a matrix means sigmoids.
-
-    Raises
-    ------
-    ValueError
-        If they are anything else, or contradict the model, or its problem_type is unknown.
-    """
-    kind, n_labels = type(model).__name__, n_labels_of(model)
-    values = _numbers(targets)
-    problem = model.config.problem_type
-    if problem == "regression" or (n_labels == 1 and problem is None):
-        raise ValueError(
-            f"{kind} has problem_type {problem!r} and {n_labels} outputs; expected a classifier "
-            "with 'multi_label_classification' or 'single_label_classification'"
-        )
-    if problem is not None and problem not in [*_BY_PROBLEM]:
-        raise ValueError(
-            f"{kind} has problem_type {problem!r} ({suggestion(problem, _BY_PROBLEM)}); set "
-            "model.config.problem_type to 'single_label_classification' if its outputs exclude "
-            "each other, else to 'multi_label_classification'"
-        )
-    outputs = _BY_PROBLEM.get(problem or "", "softmax" if values.ndim == 1 else "sigmoid")
-    if values.ndim == 1:
-        values = _one_hot(values, outputs, n_labels)
-    if values.ndim != 2 or values.shape[1] != n_labels:
-        raise ValueError(
-            f"targets have shape {values.shape}; {kind} has {n_labels} outputs: expected "
-            f"(notes, {n_labels})"
-        )
-    values = values.astype(np.float32)
-    odd = ~np.isin(values, (0.0, 1.0))
-    if odd.any():
-        row, column = np.argwhere(odd)[0]
-        raise ValueError(
-            f"targets must be 0 or 1; found {values[row, column]:g} in row {row}, column {column}: "
-            "leave out notes whose label is not known"
-        )
-    if problem is None and outputs == "sigmoid" and (values.sum(axis=1) <= 1).all():
-        raise ValueError(
-            f"no note has more than one label and {kind} does not say whether its outputs exclude "
-            "each other; set model.config.problem_type to 'single_label_classification' or "
-            "'multi_label_classification'"
-        )
-    if outputs == "softmax" and (values.sum(axis=1) != 1).any():
-        row = int(np.flatnonzero(values.sum(axis=1) != 1)[0])
-        raise ValueError(
-            f"problem_type 'single_label_classification' wants one label a note; row {row} has "
-            f"{int(values[row].sum())}: set model.config.problem_type to "
-            "'multi_label_classification' if the outputs are independent"
-        )
-    return values, outputs
-
-
-def _numbers(targets: object) -> np.ndarray:
-    if issparse(targets):
-        raise ValueError("targets are a sparse matrix; expected an array: give targets.toarray()")
-    try:
-        return np.asarray(targets).astype(float)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"targets must be numbers, a column a label; {_odd(targets)}") from error
-
-
-def _odd(targets: Any) -> str:
-    """What keeps targets from being numbers, and the mend."""
-    given = targets.to_numpy() if hasattr(targets, "to_numpy") else targets
-    for row, cells in enumerate(given if isinstance(given, Iterable) else [given]):
-        many = isinstance(cells, Iterable) and not isinstance(cells, str)
-        for cell in cells if many else [cells]:
-            if cell is None or cell is pd.NA or cell is pd.NaT:
-                return f"row {row} holds no value: leave out notes whose label is not known"
-            if not isinstance(cell, (Real, np.bool_)):
-                return (
-                    f"found {shown(cell)} in row {row}: turn lists of names into them with "
-                    "sklearn.preprocessing.MultiLabelBinarizer"
-                )
-    return "found rows of several lengths: give each note a 0 or 1 for every label"
-
-
-def _one_hot(classes: np.ndarray, outputs: Outputs, n_labels: int) -> np.ndarray:
-    if outputs == "sigmoid":
-        raise ValueError(
-            f"targets have shape {classes.shape}; problem_type 'multi_label_classification' wants "
-            f"zeros and ones of shape (notes, {n_labels})"
-        )
-    inside = np.isin(classes, np.arange(n_labels))
-    if not inside.all():
-        row = int(np.flatnonzero(~inside)[0])
-        raise ValueError(
-            f"targets must be classes 0 to {n_labels - 1}; found {classes[row]:g} in row {row}"
-        )
-    return np.eye(n_labels, dtype=np.float32)[classes.astype(int)]
 
 
 def decided(log_odds: np.ndarray, outputs: Outputs) -> np.ndarray:

@@ -15,7 +15,7 @@ from steu.data.cohort import Cohort
 from steu.data.privacy import SMALLEST_CELL
 from steu.models.heads import head_of, output_layer
 from steu.models.loading import load_tokenizer, read_config
-from steu.models.outputs import labels_of, n_labels_of
+from steu.models.outputs import are_numbered, labels_of, n_labels_of
 from steu.models.serialisation import FACTS
 from steu.models.sources import weights_files
 from steu.models.weights import weights_hash
@@ -44,6 +44,11 @@ def check_fits(model: str) -> None:
 def check_outputs(model: PreTrainedModel, request: Request) -> None:
     """Refuse a label that the model does not have or that it never says, and too few to keep."""
     names = labels_of(model)
+    if are_numbered(names) and not set(names).issuperset(request.labels):
+        raise ValueError(
+            f"{request.model} numbers its outputs, {names[0]} to {names[-1]}, and names none: set "
+            "id2label in its config.json to what the documents call them, in their order"
+        )
     for label in request.labels:
         check_choice(label, names, what="label", where=request.model)
     bias = output_layer(head_of(model)).bias
@@ -143,7 +148,8 @@ def check_labelled(cohort: Cohort, model: PreTrainedModel, request: Request) -> 
 def check_counts(cohort: Cohort, request: Request) -> None:
     """Refuse documents that are too few of a kind to learn from and to be judged by."""
     for label in request.labels:
-        with_class = int(cohort.frame[label].sum())
+        column = label.strip()  # as tables are read
+        with_class = int(cohort.frame[column].sum())
         without = len(cohort.frame) - with_class
         for found, kind in ((with_class, "with"), (without, "without")):
             if found < FEWEST_DOCUMENTS:
@@ -151,7 +157,7 @@ def check_counts(cohort: Cohort, request: Request) -> None:
                     f"{request.path}: fewer than {FEWEST_DOCUMENTS} documents {kind} {label!r}; an "
                     "edit needs them to learn from and to be judged by: add documents"
                 )
-        truth = cohort.frame.groupby("split", observed=True)[label].agg(["sum", "count"])
+        truth = cohort.frame.groupby("split", observed=True)[column].agg(["sum", "count"])
         for split, (found, total) in truth.iterrows():
             if not 2 <= found <= total - 2:
                 raise ValueError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,7 +24,7 @@ from steu.models.loading import (
     load_classifier,
     to_device,
 )
-from steu.models.outputs import labels_of
+from steu.models.outputs import are_numbered, labels_of
 from steu.withdrawal.refusing import (
     check_base,
     check_counts,
@@ -165,7 +165,7 @@ def open_study(request: Request, work: Path) -> Study:
         model,
         tokenizer,
         notes,
-        cohort.frame[list(names)].to_numpy(dtype="float32"),
+        cohort.frame[_as_read(names)].to_numpy(dtype="float32"),
         labels=names,
         forget=request.labels[0],
         groups=cohort.patients,
@@ -183,28 +183,53 @@ def _cohort_of(request: Request, names: tuple[str, ...], folder: Path) -> Cohort
     """The request's documents, read into `folder` unless they lie there already."""
     read = folder.with_name("documents.json")
     documents = documents_of(request) | {"labels": json.dumps(names)}
+    _check_same(names, _of_the_model(request, names))
     if not read.is_file() or read_json(read) != documents:  # they may have been corrected since
-        write_cohort(
-            folder,
-            request.layout,
-            request.path,
-            labels=_of_the_model(request, names),
-            name=Path(request.path).name,
-            restricted=True,  # whoever asks need not think of it: no text is ever shown
-            seed=request.seed,
-            needed=request.labels,  # what is rare among the others is not asked about
-            **request.options,
-        )
+        with _saying_that_numbers_are_no_names(names):
+            write_cohort(
+                folder,
+                request.layout,
+                request.path,
+                labels=_of_the_model(request, names),
+                name=Path(request.path).name,
+                restricted=True,  # whoever asks need not think of it: no text is ever shown
+                seed=request.seed,
+                needed=_as_read(request.labels),  # what is rare among others is not asked about
+                **request.options,
+            )
         write_json(read, documents)
     cohort = Cohort.read(folder, text=False)
-    if set(cohort.labels) != set(names):
-        raise ValueError(
-            f"the model answers about {', '.join(names)}; the documents are labelled "
-            f"{', '.join(cohort.labels)}: name the same, or set id2label in the model's config"
-        )
     check_counts(cohort, request)
     cohort.check_for_unlearning()
     return cohort
+
+
+def _check_same(names: tuple[str, ...], labels: Mapping[str, Any]) -> None:
+    """Refuse labels, as they will be read, that are not those of the model's outputs."""
+    found = _as_read(labels.get("columns") or labels.get("keep") or [*labels])
+    if {*found} != {*_as_read(names)}:
+        raise ValueError(
+            f"the model answers about {', '.join(names)}; the documents are labelled "
+            f"{', '.join(found)}: name the same, or set id2label in the model's config"
+        )
+
+
+def _as_read(names: Iterable[str]) -> list[str]:
+    """Names without the blanks around them, which no table has."""
+    return [name.strip() for name in names]
+
+
+@contextmanager
+def _saying_that_numbers_are_no_names(names: tuple[str, ...]) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        if not (are_numbered(names) and any(name in str(error) for name in names)):
+            raise
+        raise ValueError(
+            f"{error}; the model only numbers its outputs: set id2label in its config to what the "
+            "documents call them"
+        ) from error
 
 
 def documents_of(request: Request) -> dict[str, str]:

@@ -122,9 +122,10 @@ class Dataset(Record):
     @property
     def label_names(self) -> list[str] | None:
         """What its labels are called; None where only the table says it."""
-        if self.layout != "table":
-            return list(self.labels)
-        return self.labels.get("columns") or self.labels.get("keep")
+        named = self.labels
+        if self.layout == "table":
+            named = self.labels.get("columns") or self.labels.get("keep")
+        return [name.strip() for name in named] if named else None
 
     @model_validator(mode="after")
     def _only_a_synthetic_one_has_stays(self) -> Self:

@@ -178,7 +178,7 @@ def _assign_splits(
     if "given" in tables_of(connection):
         connection.execute("CREATE TABLE splits AS SELECT subject_id, split FROM given")
         return
-    columns = ", ".join(f"bool_or({identifier(label)})" for label in labels)
+    columns = ", ".join(f"bool_or(indicators.{identifier(label)})" for label in labels)
     patients = connection.execute(
         f"""SELECT subject_id, {columns} FROM written JOIN indicators USING (stay_id)
         WHERE subject_id IS NOT NULL GROUP BY subject_id ORDER BY subject_id"""

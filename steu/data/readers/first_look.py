@@ -8,9 +8,9 @@ from typing import Any
 
 import duckdb
 
-from steu._errors import check_choice
 from steu.data.readers.eicu import Eicu
 from steu.data.readers.finding import require_table
+from steu.data.readers.label_values import check_named, refuse_flags
 from steu.data.readers.mimic import LAYOUTS, Mimic, notes_table
 from steu.data.readers.sql import bare, literal
 from steu.data.readers.table import columns_of, only_table
@@ -71,8 +71,11 @@ def _look_at_table(path: Path, labels: Mapping[str, Any], *, forget: str, **opti
         load(connection, path, {"label0": column}, into="entries")
         parts = f"unnest(string_split(label0, {literal(labels.get('delimiter') or ITEM)}))"
         found = connection.execute(
-            f"""SELECT {bare("label")} AS name FROM (SELECT {parts} AS label FROM entries)
+            f"""SELECT {bare("label")} AS name, count(*) FROM (SELECT {parts} AS label FROM entries)
             WHERE trim(label) <> '' GROUP BY name ORDER BY count(*) DESC, name"""
         ).fetchall()
-    for name in [*(one.strip() for one in labels.get("keep") or ()), *([forget] if forget else [])]:
-        check_choice(name, [n for (n,) in found], what="label", where=f"{path}: column {column}")
+    where = f"{path}: column {column}"
+    kept = [one.strip() for one in labels.get("keep") or ()]
+    refuse_flags([name for name, _ in found], kept, column=where)
+    for name in [*kept, *([forget] if forget else [])]:
+        check_named(name, dict(found), column=where)

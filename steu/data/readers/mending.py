@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 
 from steu._errors import shown
+from steu.data.missing import MISSING, NO_VALUE, NOBODY
 from steu.data.readers.sql import bare, identifier, literal, stripped
 
 # How a value is written, in small letters → what is meant. A blank flag means no.
@@ -16,13 +17,6 @@ FLAGS |= dict.fromkeys(("1", "true", "t", "yes", "y"), "1")
 VERSIONS = dict.fromkeys(("9", "icd9", "icd-9"), "9")
 VERSIONS |= dict.fromkeys(("10", "icd10", "icd-10"), "10")
 
-
-# How software writes that a value is missing, in small letters; pandas and R when they made text of
-# it, a spreadsheet where it found none, Stata and SAS. "None" may be what a publisher's pick list
-# offers.
-NO_VALUE = ("na", "n/a", "#n/a", "nan", "nat", "null", "<na>", "\\n", ".")
-MISSING = ("", "none", "-", *NO_VALUE)
-_NOBODY = "-1([.,]0*)?|unknown|unk"  # what an id is where software knew none
 # What a spreadsheet shows instead of a value that it could not compute, or that was too wide.
 _SPREADSHEET = r"#(NAME\?|REF!|VALUE!|NUM!|NULL!|DIV/0!|#+)"
 # DuckDB reads 09:00 PM as 9 in the morning, and passes over what else follows.
@@ -97,7 +91,7 @@ def mend_ids(connection: duckdb.DuckDBPyConnection, table: str, *columns: str, p
         connection.execute(
             f"UPDATE {identifier(table)} SET {name} = NULL "
             f"WHERE {name} IS NOT NULL AND (({known(column)}) IS NULL "
-            f"OR regexp_full_match(lower({name}), '{_NOBODY}'))"
+            f"OR regexp_full_match(lower({name}), '{NOBODY}'))"
         )
         _refuse_alike(connection, table, name, path=path)
 

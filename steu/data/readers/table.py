@@ -13,7 +13,7 @@ from steu.data.readers.finding import SUFFIXES
 from steu.data.readers.mending import known, mend_ids, refuse_errors
 from steu.data.readers.sql import bare, identifier, literal, stripped
 from steu.data.readers.table_labels import indicator_columns, listed_labels
-from steu.data.readers.tables import load, refuse_duplicates
+from steu.data.readers.tables import folded, load, refuse_duplicates
 from steu.data.splits import SPLITS
 
 _LABEL_KEYS = ("columns", "column", "delimiter", "top_n", "keep")
@@ -72,11 +72,11 @@ def read_plain(
         raise ValueError("labels: delimiter is ''; expected what stands between them, or none")
     path = only_table(path)
     columns = columns_of(labels, text=text, id=id, subject=subject, group_by=group_by, split=split)
-    by_text = columns["key"].lower() == text.lower()  # columns are found in any case
+    by_text = folded(columns["key"]) == folded(text)
     connection.execute(f"SET preserve_insertion_order = {bool(group_by) and not by_text}")
     load(connection, path, columns, into="entries")
     _refuse_second_header(connection, path, columns)
-    names = [ids for ids in ("id", "key", "subject") if columns[ids].lower() != text.lower()]
+    names = [ids for ids in ("id", "key", "subject") if folded(columns[ids]) != folded(text)]
     for name in ("text", *names):
         refuse_errors(connection, "entries", name, path=path, name=columns[name])
     mend_ids(connection, "entries", *names, path=path)
@@ -114,10 +114,18 @@ def columns_of(
     group_by: str | None = None,
     split: str | None = None,
 ) -> dict[str, str]:
-    """Columns of the file that `read_plain` reads, by what they are for."""
+    """Columns of the file that `read_plain` reads, by what they are for.
+
+    Raises
+    ------
+    ValueError
+        If the labels are to be read from the texts, whose values no message may show.
+    """
     columns = {"text": text, "id": id or text, "subject": subject or id or text}
     columns |= {"key": group_by or id or text}
     named = labels.get("columns") or [labels["column"]]
+    if folded(text) in map(folded, named):
+        raise ValueError(f"labels: {text} is the column of the texts; name that of the labels")
     columns |= {f"label{i}": name for i, name in enumerate(named)}
     return columns | ({"split": split} if split else {})
 
@@ -160,7 +168,7 @@ def _refuse_second_header(
 ) -> None:
     """Two files that were joined as text: the header of the second would be a document."""
     same = " AND ".join(
-        f"lower({stripped(identifier(alias))}) = {literal(name.strip().lower())}"
+        f"lower(nfc_normalize({stripped(identifier(alias))})) = {literal(folded(name))}"
         for alias, name in columns.items()
     )
     if connection.execute(f"SELECT EXISTS (FROM entries WHERE {same})").fetchall()[0][0]:

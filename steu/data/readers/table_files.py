@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,12 @@ _OTHERS = {
     b"\xd0\xcf\x11\xe0": "a spreadsheet of an old kind",
     b"\xff\xfe": "in UTF-16",
     b"\xfe\xff": "in UTF-16",
-    b'{"': "JSON",
-    b'[{"': "JSON",
     b"BZh": "compressed by bzip2",
     b"\xfd7zXZ": "compressed by xz",
     b"\x28\xb5\x2f\xfd": "compressed by Zstandard",
 }
+_JSON = re.compile(r'[\s\ufeff]*(\[\s*)?\{\s*"')  # a list, a line each, indented or not
+_MEND = "save it as CSV in UTF-8, as it is or as .csv.gz"
 OPEN_QUOTE = "the header does not end with its line; a quotation mark in it has no partner"
 BROKEN_GZIP = (
     "the gzip stream is truncated or damaged; download the file again and compare its SHA-256 "
@@ -45,6 +46,9 @@ def header(path: Path) -> list[str]:
             raise ValueError(f"{path} cannot be read as Parquet: {first_line(error)}") from error
     _refuse_others(path)
     try:
+        with _open_text(path) as stream:
+            if _JSON.match(stream.read(1024)):
+                raise ValueError(f"{path} is JSON: {_MEND}")
         with _open_text(path) as stream:
             rows = csv.reader(stream, delimiter=delimiter_of(path))
             names = next((row for row in rows if row), [])
@@ -101,7 +105,7 @@ def _refuse_others(path: Path) -> None:
     """Refuse what is no table as text, and say what it is."""
     for start, what in _OTHERS.items():
         if _start(path).startswith(start):
-            raise ValueError(f"{path} is {what}: save it as CSV in UTF-8, as it is or as .csv.gz")
+            raise ValueError(f"{path} is {what}: {_MEND}")
 
 
 def delimiter_of(path: Path) -> str:

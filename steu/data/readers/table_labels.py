@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,14 +9,13 @@ from typing import Any
 import duckdb
 
 from steu._errors import shown
-from steu.data.labels import check_names, label_index, refuse_alike
-from steu.data.readers.mending import MISSING
+from steu.data.labels import check_names, refuse_alike
+from steu.data.readers.label_values import check_named, refuse_values, refuse_written_out
 from steu.data.readers.sql import bare, identifier, literal, stripped
 from steu.data.readers.table_files import ITEM, is_list
 from steu.data.readers.tables import kind_of
 
-MOST_LABELS, LONGEST_LABEL = 1000, 200  # of a column that names them, and characters of one
-_YES_NO = {"0", "1", "true", "false"}  # of a column that is one label
+MOST_LABELS = 1000  # of a column that names them
 
 
 def indicator_columns(
@@ -61,6 +59,11 @@ def listed_labels(
     of_lists = is_list(kind_of(path, column))
     if of_lists and delimiter:
         raise ValueError(f"{path}: column {column} holds lists already: leave delimiter out")
+    where = f"{path}: column {column}"
+    if delimiter:
+        has = f"SELECT coalesce(bool_or(contains(label0, {literal(delimiter)})), false) FROM keyed"
+        (there,) = connection.execute(has).fetchone()
+        refuse_written_out(delimiter, column=where, there=there)
     # A column of lists comes with its items apart; a delimiter is for what is one text.
     parts = f"unnest(string_split(label0, {literal(delimiter or ITEM)}))"
     connection.execute(
@@ -69,24 +72,24 @@ def listed_labels(
         WHERE trim(label) <> ''"""
     )
     counted = connection.execute(
-        "SELECT label FROM listed JOIN documents ON key = stay_id WHERE text <> '' "
+        "SELECT label, count(*) FROM listed JOIN documents ON key = stay_id WHERE text <> '' "
         "GROUP BY label ORDER BY count(*) DESC, label"
     ).fetchall()
-    found = [label for (label,) in counted]
+    found = [label for label, _ in counted]
     kept = [name.strip() for name in labels.get("keep", ())]
-    _refuse_values(found, kept, column=f"{path}: column {column}")
+    refuse_values(found, kept, column=where, delimiter=delimiter)
     names = (kept if "keep" in labels else found)[: labels.get("top_n")]
     if not names:
-        raise ValueError(f"{path}: column {column} names no label")
+        raise ValueError(f"{where} names no label")
     if "top_n" not in labels and len(names) > MOST_LABELS:
         raise ValueError(
-            f"{path}: column {column} names {len(names):,} labels; expected a column of "
+            f"{where} names {len(names):,} labels; expected a column of "
             f"classes, or of more than {MOST_LABELS:,} the most frequent ones (top_n)"
         )
     check_names(names)
     refuse_alike(names, found)  # it would count among those without the label
     for name in kept:
-        label_index(found, name)
+        check_named(name, dict(counted), column=where)
     picked = ", ".join(f"bool_or(label = {literal(n)}) AS {identifier(n)}" for n in names)
     # A blank cell says neither yes nor no, but where a cell lists labels: there it lists none.
     told = "label0 IS NOT NULL" if of_lists else f"{stripped('label0')} <> ''"
@@ -110,39 +113,3 @@ def _refuse_odd_choice(labels: Mapping[str, Any]) -> None:
         )
     if isinstance(keep, str):
         raise ValueError(f"labels: keep is {keep!r}; expected a list, such as [{keep!r}]")
-
-
-def _refuse_values(found: Sequence[str], kept: Sequence[str], *, column: str) -> None:
-    """Refuse values that are no names of labels: texts, and missing ones that nobody asked for."""
-    longest = max(map(len, found), default=0)
-    if longest > LONGEST_LABEL:
-        raise ValueError(
-            f"{column} holds values of up to {longest:,} characters; expected names of labels, of "
-            f"at most {LONGEST_LABEL}: name the column of the labels, or its delimiter"
-        )
-    known_ones = set(found)
-    for value in found:
-        parts = [part.strip() for part in re.split(r"[;|,\n]", value)]
-        if value.startswith("[") and value.endswith("]"):
-            raise ValueError(
-                f"{column} holds {shown(value)}, a list that was written as text: write its items "
-                "with one character between them, and name that as delimiter"
-            )
-        sure = re.split(r"\s*[;|\n]\s*", value)  # a comma may stand within a name
-        listed = known_ones.issuperset(parts) or (len(sure) > 1 and known_ones.intersection(sure))
-        if len(parts) > 1 and value not in kept and listed:
-            raise ValueError(
-                f"{column} holds {shown(value)}, of which a part is a label too: name what stands "
-                "between them as delimiter, or keep it by name if it is one label"
-            )
-    if found and not kept and {value.lower() for value in found} <= _YES_NO:
-        raise ValueError(
-            f"{column} holds {' and '.join(found)}, which say whether a label is there, not "
-            "which one: name a column of them for each label, two or more, or a column of names"
-        )
-    missing = next((v for v in found if v.lower() in MISSING and v not in kept), None)
-    if missing is not None:
-        raise ValueError(
-            f"{column} holds {missing!r}: leave such cells blank if the label is not known, or "
-            "name it in keep if it is a label"
-        )

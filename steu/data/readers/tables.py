@@ -104,17 +104,17 @@ def load(
 def names_in(path: Path, columns: Mapping[str, str]) -> dict[str, str]:
     """Columns as the file's header writes them, each once and of a type that it can have."""
     names = header(path)
-    by_name = {_folded(name): name for name in names}
+    by_name = {folded(name): name for name in names}
     for column in dict.fromkeys(columns.values()):
-        times = [_folded(name) for name in names].count(_folded(column))
+        times = [folded(name) for name in names].count(folded(column))
         if times > 1:
             raise ValueError(
                 f"{path}: {times} columns are called {column} (any case); rename all but one"
             )
-    missing = [c for c in dict.fromkeys(columns.values()) if _folded(c) not in by_name]
+    missing = [c for c in dict.fromkeys(columns.values()) if folded(c) not in by_name]
     if missing:
         raise ValueError(_missing_columns(path, missing, names))
-    wanted = {alias: by_name[_folded(column)] for alias, column in columns.items()}
+    wanted = {alias: by_name[folded(column)] for alias, column in columns.items()}
     _refuse_kinds(path, wanted)
     return wanted
 
@@ -139,8 +139,8 @@ def load_published(
 
 def kind_of(path: Path, column: str) -> pa.DataType:
     """Type of a Parquet file's column, found as `load` finds it; null of a CSV file's."""
-    kinds = {_folded(name): kind for name, kind in kinds_of(path).items()}
-    return kinds.get(_folded(column), pa.null())
+    kinds = {folded(name): kind for name, kind in kinds_of(path).items()}
+    return kinds.get(folded(column), pa.null())
 
 
 def _refuse_kinds(path: Path, columns: Mapping[str, str]) -> None:
@@ -164,7 +164,8 @@ def _refuse_kinds(path: Path, columns: Mapping[str, str]) -> None:
             )
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
+    """A column's name as it is looked for: in any case, whatever its blanks and letters are."""
     return normalize("NFC", name).strip().lower()
 
 

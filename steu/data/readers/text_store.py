@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from steu.data.blank import blank
+from steu.data.missing import NO_VALUE
 from steu.data.readers.background import behind
-from steu.data.readers.mending import NO_VALUE
 from steu.data.texts import BLANK
 
 SLICE = 2**20  # bytes of a write; larger ones were measured to be slower
