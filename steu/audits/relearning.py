@@ -75,11 +75,11 @@ class Relearned:
         if np.isnan(found[0]):
             return "–"
         told = found[1:][~np.isnan(found[1:])]
-        low, high = np.percentile(told, [2.5, 97.5], method="nearest")  # some may be infinite
-        words = [
-            f"{s:g}" if np.isfinite(s) else f"> {self.steps[-1]}" for s in (found[0], low, high)
-        ]
-        return "{} [{}, {}]".format(*words)
+        ends = np.percentile(told, [2.5, 97.5], method="nearest") if len(told) else []
+        value, *around = (  # some may be infinite
+            f"{s:g}" if np.isfinite(s) else f"> {self.steps[-1]}" for s in (found[0], *ends)
+        )
+        return f"{value} [{', '.join(around)}]" if around else value
 
     def table(self) -> pd.DataFrame:
         """A tidy row a step and metric: step, examples, metric, value, low, high."""

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from steu.reporting.display_names import READER, name
-from steu.reporting.figures import COLOURS, empty_panel
+from steu.reporting.figures import COLOURS, empty_panel, lengths_around
 
 KEPT = "retain_macro_auroc"
 ESTIMATE = ["value", "low", "high", "defined"]
@@ -66,12 +66,12 @@ def frontier(results: pd.DataFrame, ax: Axes) -> Axes:
 
 
 def _line(points: pd.DataFrame, ax: Axes, *, colour: str, label: str, written: pd.Series) -> None:
-    value = points["value"]
-    bars = [value - points["low"], points["high"] - value]
-    around = [points["kept"] - points["kept_low"], points["kept_high"] - points["kept"]]
-    ax.errorbar(points["kept"], value, xerr=around, fmt="none", linewidth=0.4, color=colour)
-    ax.errorbar(points["kept"], value, bars, fmt="o-", ms=4, linewidth=1, color=colour, label=label)
-    for at, told in zip(zip(points["kept"], value, strict=True), written, strict=False):
+    value, kept = points["value"], points["kept"]
+    bars = lengths_around(value, points["low"], points["high"])
+    around = lengths_around(kept, points["kept_low"], points["kept_high"])
+    ax.errorbar(kept, value, xerr=around, fmt="none", linewidth=0.4, color=colour)
+    ax.errorbar(kept, value, bars, fmt="o-", ms=4, linewidth=1, color=colour, label=label)
+    for at, told in zip(zip(kept, value, strict=True), written, strict=False):
         ax.annotate(
             f"{told:,}", at, xytext=(5, 4), textcoords="offset points", fontsize=8, color=colour
         )

@@ -10,7 +10,7 @@ from steu._errors import check_choice
 from steu.workflow.parameters import check_parameters
 from steu.workflow.profiles import SYNTHETIC
 from steu.workflow.stages import STAGES, Stage, check_declared
-from steu.workflow.together import AUDITS, mismatch
+from steu.workflow.together import COMPARING, mismatch
 
 if TYPE_CHECKING:
     from steu.workflow.jobs import Grid
@@ -41,7 +41,7 @@ def check_grid(grid: Grid) -> None:
                 stage.path, grid.parameters(stage, grid.first_cell(stage, seed))
             )
             for stage in grid.stages  # a page that others read runs for their seeds, too
-            if stage.notebook not in AUDITS or seed in profile.seeds_of(stage.name)
+            if stage.notebook not in COMPARING or seed in profile.seeds_of(stage.name)
         }
         if told := mismatch(given):
             raise ValueError(f"the profile {profile.name}, seed {seed}: {told}")
