@@ -47,7 +47,7 @@ class Origin:
             one is given, cuts text otherwise.
         """
         if self.model != (found := weights_hash(model)):
-            mend = "load the classifier it was trained on, without any edit merged"
+            mend = "load the classifier it was made for, without any edit merged since"
             if model.dtype != torch.float32:
                 mend = f"this one is in {model.dtype}; call model.float() first, or {mend}"
             raise ValueError(

@@ -20,6 +20,7 @@ from steu.data.encoding import EncodedNotes
 from steu.models.checks import embedding_of
 from steu.models.edits import Edit
 from steu.models.heads import copy_of_head, head_of, replaced_head
+from steu.models.origin import Origin
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +109,9 @@ class SparseEdit(Edit):
     def merge(self, model: PreTrainedModel) -> SparseEdit:
         """Write the edit into the model; the returned edit, merged, undoes it bit for bit.
 
+        What is returned belongs to the model as it is now, and to no other: later edits are undone
+        first, the last one first.
+
         Raises
         ------
         ValueError
@@ -121,7 +125,8 @@ class SparseEdit(Edit):
         _load_head(head_of(model), self.head)
         table.weight[own.token_ids] = self.rows.to(table.weight)
         head = {name: own.head[name] for name in self.head}
-        return replace(self, rows=own.rows, head=head, origin=None, history=())
+        origin = replace(Origin.of(model), tokenizer=self.origin and self.origin.tokenizer)
+        return replace(self, rows=own.rows, head=head, origin=origin, history=())
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Ids, rows and head values."""
