@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from steu.models.checks import check_model
 from steu.models.outputs import labels_of
 from steu.models.weights import check_tokenizer, tokenizer_hash, weights_hash
 
@@ -32,6 +33,7 @@ class Origin:
     @classmethod
     def of(cls, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase | None = None) -> Origin:
         """What is to be said of a classifier."""
+        check_model(model)
         own = None if tokenizer is None else tokenizer_hash(tokenizer)
         return cls(weights_hash(model), own, labels_of(model))
 
@@ -46,6 +48,7 @@ class Origin:
             If the weights are others, the outputs stand in another order, or the tokenizer, where
             one is given, cuts text otherwise.
         """
+        check_model(model)
         if self.model != (found := weights_hash(model)):
             mend = "load the classifier it was made for, without any edit merged since"
             if model.dtype != torch.float32:

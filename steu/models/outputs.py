@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+import torch
 from scipy.sparse import issparse
 from scipy.special import logsumexp
 from transformers import PreTrainedModel
@@ -174,6 +175,8 @@ def read_targets(targets: object, model: PreTrainedModel) -> tuple[np.ndarray, O
 def _numbers(targets: object) -> np.ndarray:
     if issparse(targets):
         raise ValueError("targets are a sparse matrix; expected an array: give targets.toarray()")
+    if isinstance(targets, torch.Tensor):  # NumPy takes none of a GPU, in bf16, or with a gradient
+        targets = targets.detach().cpu().double()
     try:
         return np.asarray(targets).astype(float)
     except (TypeError, ValueError) as error:
