@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 
 # Names that a message lists, and characters of each: what is longer may be of a note, and messages
 # go into log files.
@@ -27,6 +28,26 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     told = [in_one_line(one) for one in known if len(str(one)) <= LONGEST][:MOST]
     more = f" and {len(known) - len(told):,} more" if len(known) > len(told) else ""
     return f"known are {', '.join(told) or ('too long to show' if known else 'none')}{more}"
+
+
+def is_path(name: str) -> bool:
+    """Whether a name can be that of a folder alone: an id on a hub has one slash at most."""
+    return name.startswith((".", "/", "~")) or name.count("/") > 1 or name.endswith("/")
+
+
+def nearest_folder(name: str) -> str:
+    """The folder that a path which leads nowhere is nearest to, part by part; "" if none is."""
+    asked = Path(name)
+    at = Path(asked.anchor)
+    for part in asked.relative_to(asked.anchor).parts:
+        if not (at / part).is_dir():
+            beside = {p.name.casefold(): p.name for p in at.glob("*/")}
+            near = get_close_matches(part.casefold(), beside, n=1, cutoff=0.7)
+            part = beside[near[0]] if near else ""
+        if not part:
+            return ""
+        at /= part
+    return str(at)
 
 
 def in_one_line(name: object) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
-from functools import cached_property
-from typing import Any, get_args
+from collections.abc import Callable, Sequence
+from functools import cached_property, wraps
+from typing import Any, TypeVar, cast, get_args
 
 import numpy as np
 import torch
@@ -31,7 +31,8 @@ from steu.models.checks import (
     check_weights,
 )
 from steu.models.edits import Edit as Edit  # named here by whoever takes a task and an edit
-from steu.models.hardware import Precision
+from steu.models.edits import check_edit
+from steu.models.hardware import Precision, without_autocast
 from steu.models.heads import copy_of_head, head_of
 from steu.models.inference import check_head, extract_features
 from steu.models.origin import Origin
@@ -40,6 +41,7 @@ from steu.models.targets import in_order, read_targets
 from steu.models.teacher import Teacher
 from steu.models.weights import check_tokenizer, state_of, tokenizer_hash, weights_hash
 
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 MOST_KEPT = 256 * 2**20  # bytes of features under edits that a task holds; one edit's in any case
 
 
@@ -269,6 +271,7 @@ class ForgetTask:
         """
         if edit is None:
             return self.teacher.features[index]
+        check_edit(edit)
         features, known = self._known(edit)
         fresh = index[~known[index]]
         if len(fresh):
@@ -311,6 +314,7 @@ class ForgetTask:
         check_tokenizer(edit.origin.tokenizer, self.tokenizer)
 
     @torch.no_grad()
+    @without_autocast()
     def logits(self, index: np.ndarray, edit: Edit | None = None) -> np.ndarray:
         """Logits of the notes at `index` under the edit, (n, C)."""
         self.check_unchanged()
@@ -318,7 +322,10 @@ class ForgetTask:
 
     def head(self, edit: Edit | None = None) -> nn.Module:
         """The head under the edit, a copy that is the caller's."""
-        return copy_of_head(self.model) if edit is None else edit.edited_head(self.model)
+        if edit is None:
+            return copy_of_head(self.model)
+        check_edit(edit)
+        return edit.edited_head(self.model)
 
     def log_odds(self, index: np.ndarray, edit: Edit | None = None) -> np.ndarray:
         """Log-odds of every label for the notes at `index`, (n, C); for sigmoids the logits.
@@ -331,3 +338,26 @@ class ForgetTask:
         said = log_odds(self.logits(index, edit), self.outputs)
         check_answers(said)
         return said
+
+
+def about_task(function: _Function) -> _Function:
+    """Let a public function of a task refuse anything else, and compute outside of any autocast.
+
+    Raises
+    ------
+    ValueError
+        If the first thing that it is given is no task.
+    """
+
+    @wraps(function)
+    def asked(*given: Any, **settings: Any) -> Any:
+        task = settings.get("task", given[0] if given else None)
+        if (given or "task" in settings) and not isinstance(task, ForgetTask):
+            raise ValueError(
+                f"{function.__name__} expects a task; found {type(task).__name__}: make one with "
+                "steu.ForgetTask(model, tokenizer, texts, targets, forget=…)"
+            )
+        with without_autocast():
+            return function(*given, **settings)
+
+    return cast(_Function, asked)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -229,6 +230,12 @@ def test_the_head_alone_learns_again_at_once_what_only_the_head_forgot(
     assert found.reached(2.0) == "> 32 [> 32, > 32]" and found.reached(0.0) == "0 [0, 0]"
     assert found.steps_to(found.auroc[0, 0], metric="auroc")[0] == 0
     assert found.reached(np.full(found.f1.shape[1], np.nan)) == "–"
+    alone = replace(found, f1=found.f1[:, :1])
+    assert (
+        alone.reached(0.0) == "0" and alone.reached(2.0) == "> 32"
+    )  # of no resamples, no interval
+    one = np.array([0.0, np.nan])
+    assert replace(found, f1=found.f1[:, :2]).reached(one) == "0"
     table = found.table()
     assert set(table["metric"]) == {"forget_f1", "forget_auroc"}
     assert list(table["examples"].unique()) == [0, 64, 512]

@@ -20,6 +20,7 @@ from steu.data.readers.tables import scratch_database
 from steu.synthetic.corpus import write_corpus
 from steu.workflow.jobs import Grid
 from steu.workflow.launch import snakemake_command
+from steu.workflow.parameters import read_notebook
 from steu.workflow.runner import run_notebook
 
 TABLE = [
@@ -43,7 +44,7 @@ OPEN = {
     "backbones": {"tiny": {"model": "random-bert"}},
     "seeds": [0, 1],
     "max_length": 64,
-    "stages": ["unlearning", "baselines", "every_class", "audit", "recovery"],
+    "stages": ["unlearning", "baselines", "references", "every_class", "audit", "recovery"],
 }
 
 
@@ -144,6 +145,7 @@ SOUND = {
     "08_audit": {"methods": ["steu_e", "random_tokens_2", "ssd_layers_only"]},
     "08b_recovery": {"readings": ["dropped"], "other_seeds": [7], "methods": ["scrub"]},
 }
+ONE, FEW = {"readings": ["relabelled"]}, {"other_seeds": [7]}
 MADE = {"05_baselines": {"random_draws": 2, "more_rivals": ["ssd_layers_only", "scrub"]}}
 
 
@@ -158,6 +160,28 @@ MADE = {"05_baselines": {"random_draws": 2, "more_rivals": ["ssd_layers_only", "
         ({"08_audit": {"other_seeds": [100]}}, {}, [], "08_audit: other_seeds must be 2 or more"),
         ({"08b_recovery": {"other_seeds": [100]}}, {}, [], "08b_recovery: other_seeds must be 2 "),
         ({"08_audit": {"other_seeds": [100, 1]}}, {}, [], "other_seeds hold 1, the seed of the cl"),
+        (
+            {"08b_recovery": {"readings": ["masked"]}},
+            {},
+            [],
+            "08b_recovery: readings must hold 'dr",
+        ),
+        ({"05b_references": FEW}, {}, [], "05b_references: other_seeds must be 2 or more, one for"),
+        (
+            {"05b_references": {"other_seeds": [7, 8, 1]}},
+            {},
+            [],
+            "seed 1: 05b_references: other_se",
+        ),
+        ({"05b_references": {"other_seeds": [7, 8, 1]}}, {}, ["references"], ""),  # of seed 0
+        ({"05b_references": ONE | {"other_seeds": [0, 7]}}, {}, [], ""),  # the first is not used
+        (
+            {"05b_references": ONE | {"other_seeds": [7, 0]}},
+            {},
+            [],
+            "seed 0: 05b_references: other",
+        ),
+        ({}, {"05b_references": {"shards": 1}}, [], "parameter shards: expected 0, which leaves"),
         ({"08_audit": {"methods": ["null"]}}, {}, [], "expected a known name, found 'null'"),
         ({"07_head_size": {"mlp_width": [1]}}, {}, [], "no parameter 'mlp_width'; did you mean"),
         ({}, {"07_head_size": {"epochs": 0}}, [], "parameter epochs: expected more than 0"),
@@ -197,3 +221,15 @@ def test_a_page_that_another_process_writes_is_left_to_it(tmp_path: Path) -> Non
     with FileLock(output / ".lock"), pytest.raises(ValueError, match=told):
         run_notebook(page, parameters={"output": "runs/cohort"})
     assert (output / "metrics.json").is_file()  # which the other may just have written
+
+
+@pytest.mark.parametrize(
+    ("page", "asked"),
+    [("05b_references", "shards_of(study"), ("08b_recovery", "check_shots(study")],
+)
+def test_what_only_the_data_decide_is_asked_before_a_model_is_trained(
+    page: str, asked: str
+) -> None:
+    cells = read_notebook(ROOT / "notebooks" / f"{page}.ipynb").cells
+    code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+    assert 0 < code.index(asked) < code.index("references_of(study")

@@ -6,10 +6,19 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import PreTrainedTokenizerFast
+from toys import word_tokenizer
+from transformers import PreTrainedTokenizerFast, XLNetConfig
 
 from steu.data import encoding
-from steu.data.encoding import encode_notes, encode_window, model_window, window_tokenizer
+from steu.data.encoding import (
+    check_window,
+    encode_notes,
+    encode_window,
+    model_window,
+    positions_of,
+    window_of,
+    window_tokenizer,
+)
 from steu.data.texts import digest_of
 from steu.models.loading import build_classifier, load_tokenizer
 
@@ -120,6 +129,17 @@ def test_a_window_beyond_the_position_embeddings_is_refused(tmp_path):
         encode_notes(["a"], tokenizer, max_length=65, folder=tmp_path / "encoded")
     assert not (tmp_path / "encoded").exists()
     assert len(encode_notes(["a " * 99], tokenizer, max_length=64, folder=tmp_path).ids) == 64
+
+
+def test_a_model_without_a_limit_leaves_the_window_to_its_tokenizer():
+    config, tokenizer = XLNetConfig(), word_tokenizer()
+    assert config.max_position_embeddings == -1
+    assert positions_of(config) is None and window_of(tokenizer, config) == 64
+    tokenizer.model_max_length = int(1e30)
+    window = window_of(tokenizer, config)
+    check_window(2048, window)
+    with pytest.raises(ValueError, match="says how many tokens they take: give max_length$"):
+        check_window(window, window)
 
 
 def test_a_tokenizer_without_a_model_answers_for_itself(tmp_path):

@@ -63,6 +63,12 @@ def test_a_line_for_each_number_of_tokens_and_a_band_of_references(results: pd.D
     )
 
 
+def test_an_estimate_beyond_its_interval_is_drawn(results: pd.DataFrame) -> None:
+    """As where few resamples were drawn, and all of them say more."""
+    results["low"] += 0.15
+    frontier(results, Figure().subplots())
+
+
 def test_a_run_in_which_nothing_was_read_says_so(results: pd.DataFrame) -> None:
     ax = frontier(results[results["metric"] == "retain_macro_auroc"], Figure().subplots())
     assert [text.get_text() for text in ax.texts] == ["not run"]

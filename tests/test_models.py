@@ -167,6 +167,25 @@ def test_an_unknown_model_offline_is_named(monkeypatch):
         load_tokenizer("nobody/nothing")
 
 
+@pytest.mark.parametrize("opened", [load_classifier, weights_files])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("./modles/bert", "no folder ./modles/bert; did you mean models/Bert?"),
+        ("a/b/c", "no folder a/b/c; give the folder of a downloaded model instead"),
+        ("modles/bert", "no model 'modles/bert': it is neither .* here; did you mean models/Bert?"),
+        ("nobody/nothing", "no model 'nobody/nothing': it is neither .*; give the folder of a"),
+        ("", "expected the folder of a model or its id on the hub; found ''"),
+    ],
+)
+def test_a_mistyped_folder_is_said_to_be_none(tmp_path, monkeypatch, opened, name, message):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models" / "Bert").mkdir(parents=True)
+    with pytest.raises(ValueError, match=f"^{message.replace('?', '[?]')}"):
+        opened(name)
+
+
 def test_bad_settings_are_named():
     with pytest.raises(ValueError, match="no precision 'fp8'; did you mean fp32"):
         autocast(torch.device("cpu"), "fp8")

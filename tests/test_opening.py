@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from stubs import PROFILE, steu, write_project
 
 from steu._io import write_json
 from steu.models.checks import out_of_reach
 from steu.models.loading import build_classifier, load_tokenizer, save_classifier
 from steu.workflow.launch import kernels
-from steu.workflow.opening import open_all
-from steu.workflow.profiles import Backbone
+from steu.workflow.opening import check_backbones, open_all
+from steu.workflow.profiles import Backbone, Profile
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +62,39 @@ def test_more_layers_than_the_encoder_has_are_refused(bert: Path) -> None:
     open_all(encoder, [64], 2)
     with pytest.raises(ValueError, match="last layers: expected 1 to 2, which the .*; found 3"):
         open_all(encoder, [64], 3)
+
+
+@pytest.mark.parametrize("stage", ["baselines", "every_class"])
+def test_layers_are_looked_for_where_some_page_edits_one(
+    monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    asked: list[int] = []
+
+    class Here:
+        def __init__(self, *_: object) -> None: ...
+        def __enter__(self) -> Here:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+        def submit(self, _: object, __: object, ___: object, dense: int) -> Here:
+            asked.append(dense)
+            return self
+
+        def result(self) -> None: ...
+
+    monkeypatch.setattr("steu.workflow.opening.ProcessPoolExecutor", Here)
+    profile = Profile.model_validate({"name": "x", **yaml.safe_load(PROFILE)})
+    check_backbones(profile.model_copy(update={"stages": ["unlearning", stage]}))
+    assert asked == [1 if stage == "baselines" else 0]
+
+
+def test_an_encoder_without_a_list_of_layers_is_refused_for_dense_edits_alone(
+    bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("steu.models.layers.LAYER_LISTS", ("blocks",))
+    open_all([Backbone(model=str(bert))], [64])
+    with pytest.raises(ValueError, match="BertModel keeps its layers in no module list called"):
+        open_all([Backbone(model=str(bert))], [64], 1)
 
 
 def test_it_is_the_last_line_and_nothing_has_run(tmp_path: Path, bert: Path) -> None:

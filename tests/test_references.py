@@ -12,7 +12,7 @@ from steu.evaluation.divergences import all_right, bernoulli_js, tug_of_war
 from steu.evaluation.metrics import weighted_mean
 from steu.experiments import references, retraining
 from steu.experiments.kept import making
-from steu.experiments.references import distances, reference, sisa, without_class
+from steu.experiments.references import distances, reference, shards_of, sisa, without_class
 from steu.experiments.retraining import retrain
 from steu.models.heads import head_of, head_width
 from steu.unlearning.sparse import UnlearnConfig, unlearn
@@ -170,6 +170,8 @@ def test_nothing_is_trained_by_two_at_once(study_folder, tmp_path, monkeypatch):
 
 def test_shards_answer_by_their_mean_and_a_class_is_in_all_of_them(study_folder, tmp_path):
     study = open_study(study_folder, trained=tmp_path)
+    with pytest.raises(ValueError, match=r"shards must be 2 to \d+, of ten .*; found 999"):
+        shards_of(study, 999)
     log_odds, retrained = sisa(study, 2)
     assert log_odds.shape == study.targets.shape and retrained == 2
     said = log_odds[study.test]

@@ -237,9 +237,9 @@ def test_both_attributions_put_the_cue_of_the_class_first(toy):
 def test_what_cannot_be_attributed_is_refused(toy):
     with pytest.raises(ValueError, match="no training note carries the class"):
         gradient_scores(toy.task(), np.array([], dtype=int))
-    with pytest.raises(ValueError, match="n_notes must be at least 1; found 0"):
+    with pytest.raises(ValueError, match="n_notes must be positive; found 0"):
         gradient_scores(toy.task(), carriers(toy), n_notes=0)
-    with pytest.raises(ValueError, match="n_steps must be at least 1; found 0"):
+    with pytest.raises(ValueError, match="n_steps must be positive; found 0"):
         integrated_gradient_scores(toy.task(), carriers(toy), n_steps=0)
 
 

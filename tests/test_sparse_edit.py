@@ -1,6 +1,7 @@
 """The promises of an edit, bit for bit."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import peft
@@ -10,6 +11,7 @@ from safetensors.torch import load_file
 from torch.utils._python_dispatch import TorchDispatchMode
 from toys import make_toy
 
+import steu
 from steu.models.heads import head_name, head_of
 from steu.models.inference import predict
 from steu.unlearning.null_edit import null_edit
@@ -105,6 +107,23 @@ def test_a_merge_changes_exactly_k_rows_and_the_head_and_its_inverse_undoes_it(t
     rows = changed[embedding].any(dim=1).nonzero().flatten()
     assert sorted(rows.tolist()) == sorted(edit.token_ids.tolist())
     assert same(before, state(toy.model))
+
+
+def test_what_undoes_an_edit_belongs_to_the_merged_model_alone(toy, edit, tmp_path):
+    first = replace(edit, origin=steu.Origin.of(toy.model, toy.tokenizer))
+    inverse = first.merge(toy.model)
+    assert inverse.origin == steu.Origin.of(toy.model, toy.tokenizer)
+    then = SparseEdit.identity(toy.model, torch.tensor([6]))
+    last = replace(then, rows=then.rows + 1).merge(toy.model)
+    before = state(toy.model)
+    for asked in (lambda: inverse.merge(toy.model), lambda: toy.task().log_odds(toy.test, inverse)):
+        with pytest.raises(ValueError, match=r"belongs to the model \w+…; this .* any edit merged"):
+            asked()
+    assert same(before, state(toy.model))
+    last.merge(toy.model)
+    inverse.save_pretrained(tmp_path / "inverse")
+    back = SparseEdit.from_pretrained(tmp_path / "inverse", model=toy.model)
+    assert back.merge(toy.model).origin == first.origin == steu.Origin.of(toy.model, toy.tokenizer)
 
 
 def test_parameters_and_bytes_are_those_of_rows_and_head(toy, edit):

@@ -403,7 +403,7 @@ def test_an_edit_of_another_model_is_not_taken_for_this_ones() -> None:
         and task.aimed_at("lung").log_odds(task.test, steu.null_edit(task)).any()
     )  # one class's edit may be judged by another's
     edit.merge(other)
-    with pytest.raises(ValueError, match=f"{said}load the classifier .* without any edit merged"):
+    with pytest.raises(ValueError, match=f"{said}load the classifier .* any edit merged since"):
         edit.merge(other)
 
 

@@ -30,7 +30,7 @@ from typer.testing import CliRunner
 from steu._io import read_json
 from steu.data.quotations import note_text_in
 from steu.models.loading import load_classifier
-from steu.models.serialisation import read_tensors
+from steu.models.serialisation import read_tensors, write_tensors
 from steu.models.sources import weights_files
 from steu.unlearning.sparse_edit import SparseEdit
 from steu.withdrawal import answering, artefacts
@@ -601,6 +601,35 @@ def test_an_edit_is_looked_for_where_it_was_said_to_be(
     SparseEdit.from_pretrained(done / "edit", model=model).save_pretrained(tmp_path / "edit")
     with pytest.raises(ValueError, match="edit was saved in Python, and not by steu withdraw: it"):
         artefacts.show(tmp_path / "edit")
+
+
+def test_an_edit_is_known_whatever_its_folder_is_called(
+    done: Path, place: Path, tmp_path: Path
+) -> None:
+    moved = Path(shutil.copytree(done / "edit", tmp_path / "of-2026"))
+    assert artefacts.show(moved) == artefacts.show(done)
+    model, edited = str(place / "model"), str(done / "model")
+    assert artefacts.verify(moved, model=model, edited=edited)["rows"] == 3
+    told = refused(lambda: artefacts.verify(moved, model=model))
+    assert "no edited model lies in" in told and told.endswith("name it with --edited")
+    told = refused(
+        lambda: artefacts.apply(moved, model=edited, output=tmp_path / "a", kind="inverse")
+    )
+    assert "of-2026 holds no inverse; give the folder" in told
+    swapped = Path(shutil.copytree(done / "edit", tmp_path / "inverse"))
+    assert artefacts.show(swapped) == artefacts.show(done)
+
+
+@pytest.mark.parametrize("lacking", ["base", "embedding", "rows"])
+def test_an_edit_that_does_not_say_all_is_one_line(
+    done: Path, tmp_path: Path, lacking: str
+) -> None:
+    tensors, facts = read_tensors(done / "edit")
+    del facts["tensors"]
+    facts.pop(lacking, None), tensors.pop(lacking, None)
+    write_tensors(tmp_path / "edit", tensors, facts)
+    what = "holds no rows" if lacking == "rows" else f"does not say its '{lacking}'"
+    assert f"{what}, so it is not, or not all" in refused(lambda: artefacts.show(tmp_path))
 
 
 def counts_in(value: Any) -> list[int]:

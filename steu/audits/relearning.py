@@ -19,7 +19,7 @@ from steu.evaluation.metrics import auroc, f1, interval
 from steu.models.heads import head_of
 from steu.models.inference import features_of
 from steu.task import Edit, ForgetTask
-from steu.unlearning.given import check_sigmoids, of_both_kinds
+from steu.unlearning.given import check_sigmoids, of_both_kinds, settings_of
 
 Part = Literal["head", "all"]
 Lesson = Literal["with the class", "without the class"]
@@ -75,11 +75,11 @@ class Relearned:
         if np.isnan(found[0]):
             return "–"
         told = found[1:][~np.isnan(found[1:])]
-        low, high = np.percentile(told, [2.5, 97.5], method="nearest")  # some may be infinite
-        words = [
-            f"{s:g}" if np.isfinite(s) else f"> {self.steps[-1]}" for s in (found[0], low, high)
-        ]
-        return "{} [{}, {}]".format(*words)
+        ends = np.percentile(told, [2.5, 97.5], method="nearest") if len(told) else []
+        value, *around = (  # some may be infinite
+            f"{s:g}" if np.isfinite(s) else f"> {self.steps[-1]}" for s in (found[0], *ends)
+        )
+        return f"{value} [{', '.join(around)}]" if around else value
 
     def table(self) -> pd.DataFrame:
         """A tidy row a step and metric: step, examples, metric, value, low, high."""
@@ -124,7 +124,7 @@ def relearn(
     check_choice(part, get_args(Part), what="part")
     check_choice(lesson, get_args(Lesson), what="lesson")
     check_sigmoids(task, "relearning")
-    config = config or RelearnConfig()
+    config = settings_of(config, RelearnConfig)
     columns = [task.forget] if lesson == "with the class" else task.retained
     answers, groups = _learner(task, edit, part, config)
     truth, weights, seen = task.is_forget[task.test], task.weights(), []

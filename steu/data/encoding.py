@@ -21,6 +21,7 @@ from steu.data.texts import TextDigest, digest_of
 
 CHUNK = 256  # notes a tokenizer call: enough to keep its threads busy; 100 MB for a window of 512
 PAD_MULTIPLE = 16
+NO_WINDOW = 2**31  # tokens: a larger window is how a tokenizer says that it knows of none
 CHARACTERS_PER_TOKEN = 12  # a first guess of the text that fills the window; checked, never trusted
 
 
@@ -155,8 +156,10 @@ def window_of(tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig) -> i
 def positions_of(config: PreTrainedConfig) -> int | None:
     """Tokens that the model of a config can take; None where it sets no limit."""
     positions = getattr(config, "max_position_embeddings", None)
+    if positions is None or positions < 0:  # XLNet says −1
+        return None
     # Positions of RoBERTa and its kin are counted from behind the padding token's.
-    if positions is not None and any(
+    if any(
         kin in config.model_type
         for kin in ("roberta", "camembert", "mpnet", "longformer", "ibert", "data2vec")
     ):
@@ -209,6 +212,10 @@ def check_encoded(
 def check_window(max_length: int, longest: int) -> None:
     """Refuse a window that leaves no room for text or exceeds what the model can take."""
     check_whole("max_length", max_length)
+    if max_length == longest and longest > NO_WINDOW:
+        raise ValueError(
+            "neither the model nor its tokenizer says how many tokens they take: give max_length"
+        )
     if not 3 <= max_length <= longest:
         raise ValueError(
             f"max_length must lie between 3 and the model's window of {longest} tokens; "

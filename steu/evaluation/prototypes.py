@@ -33,9 +33,7 @@ def few_shot_auroc(
     ValueError
         If there are fewer notes of a kind than shots.
     """
-    fewest = int(min(targets.sum(), (~targets).sum()))
-    if shots > fewest:
-        raise ValueError(f"shots must be {fewest} at most, the notes of a kind; found {shots}")
+    check_shots(targets, shots)
     generator = np.random.default_rng(seed)
     mean, spread = train.mean(axis=0), train.std(axis=0)
     scale = np.where(spread > 0, spread, 1)
@@ -47,3 +45,21 @@ def few_shot_auroc(
         # −|x − a|² + |x − b|² = 2 x·(a − b) + what is the same for all notes
         found.append(auroc(test_targets, asked @ (shown[0] - shown[1]), once)[0])
     return np.array(found)
+
+
+def check_shots(targets: np.ndarray, shots: int) -> None:
+    """Refuse to show more notes of a kind than there are.
+
+    Parameters
+    ----------
+    targets : array of shape (N,), bool
+        Of the notes that may be shown.
+
+    Raises
+    ------
+    ValueError
+        With the most that can be.
+    """
+    fewest = int(min(targets.sum(), (~targets).sum()))
+    if shots > fewest:
+        raise ValueError(f"shots must be {fewest} at most, the notes of a kind; found {shots}")

@@ -22,10 +22,11 @@ from steu.evaluation.paired import beside
 from steu.evaluation.probes import linear_probe
 from steu.models.outputs import decided
 from steu.models.outputs import log_odds as log_odds_of
-from steu.task import Edit, ForgetTask
+from steu.task import Edit, ForgetTask, about_task
 from steu.unlearning.null_edit import null_logits
 
 
+@about_task
 def evaluate(task: ForgetTask, edit: Edit | None = None, *, split: str = "test") -> pd.DataFrame:
     """Every metric of the original model, the null edit and an edit, with 95 % intervals.
 

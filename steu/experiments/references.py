@@ -111,6 +111,24 @@ def sisa(study: Study, n_shards: int, *, seed: int = 0) -> tuple[np.ndarray, int
     Raises
     ------
     ValueError
+        As `shards_of` does.
+    """
+    shard = shards_of(study, n_shards, seed=seed)
+    targets, kept = without_class(study.targets, study.forget, "dropped")
+    said, retrained = [], 0
+    for own in range(n_shards):
+        one = retrain(study, targets=targets, kept=kept & (shard == own))
+        said.append(expit(one.log_odds(np.arange(len(study.notes))).astype(np.float64)))
+        retrained += bool((study.is_forget & (shard == own))[study.train].any())
+    return logit(np.clip(np.mean(said, axis=0), 1e-9, 1 - 1e-9)), retrained
+
+
+def shards_of(study: Study, n_shards: int, *, seed: int = 0) -> np.ndarray:
+    """Which shard of the patients each note is in, int (N,), for `sisa`.
+
+    Raises
+    ------
+    ValueError
         If there are fewer than two shards, or one lacks notes of the training or the validation
         split, or validation notes that tell a label.
     """
@@ -136,12 +154,7 @@ def sisa(study: Study, n_shards: int, *, seed: int = 0) -> tuple[np.ndarray, int
                 f"shard {own + 1} of {n_shards} has no label that some validation notes have and "
                 "others lack, and so nothing to stop by: ask for fewer shards"
             )
-    said, retrained = [], 0
-    for own in range(n_shards):
-        one = retrain(study, targets=targets, kept=kept & (shard == own))
-        said.append(expit(one.log_odds(np.arange(len(study.notes))).astype(np.float64)))
-        retrained += bool((study.is_forget & (shard == own))[study.train].any())
-    return logit(np.clip(np.mean(said, axis=0), 1e-9, 1 - 1e-9)), retrained
+    return shard
 
 
 def without_class(

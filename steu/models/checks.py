@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from transformers import CONFIG_MAPPING, PreTrainedModel, PreTrainedTokenizerBase
 
+from steu._errors import shown
 from steu._io import read_json
 
 _LAYER = re.compile(r"\blayers?\.(\d+)\.")
@@ -80,6 +81,7 @@ def check_embedding(model: PreTrainedModel) -> nn.Embedding:
     ValueError
         If there is none, or its weights also serve as another parameter of the model.
     """
+    check_model(model)
     kind = type(model).__name__
     try:
         table = model.get_input_embeddings()
@@ -147,17 +149,39 @@ def check_weights(model: PreTrainedModel) -> None:
 
 def embedding_of(model: PreTrainedModel) -> nn.Embedding:
     """The model's token embedding, (V, H), as `check_embedding` found it to be."""
+    check_model(model)
     return cast(nn.Embedding, model.get_input_embeddings())
 
 
+def check_model(given: object) -> None:
+    """Refuse what is no model, such as the folder of one.
+
+    Raises
+    ------
+    ValueError
+        With how a model is opened.
+    """
+    if not isinstance(given, nn.Module):
+        found = shown(given) if isinstance(given, (str, Path)) else type(given).__name__
+        raise ValueError(
+            f"expected a model; found {found}: open it with "
+            "AutoModelForSequenceClassification.from_pretrained"
+        )
+
+
 def check_vocabulary(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Refuse a tokenizer of more tokens than the embedding has rows, or of many fewer.
+    """Refuse a tokenizer of more tokens than the embedding has rows, of many fewer, or none.
 
     Raises
     ------
     ValueError
         Naming both sizes.
     """
+    if not isinstance(tokenizer, PreTrainedTokenizerBase):
+        raise ValueError(
+            f"tokenizer must be one of transformers; found {type(tokenizer).__name__}: take "
+            "AutoTokenizer.from_pretrained of the folder or hub id of the model"
+        )
     rows = check_embedding(model).num_embeddings
     if len(tokenizer) > rows:
         raise ValueError(

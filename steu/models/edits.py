@@ -20,6 +20,22 @@ from steu.models.origin import Origin
 from steu.models.serialisation import FILES, read_tensors, write_tensors
 
 
+def check_edit(given: object) -> None:
+    """Refuse what is no edit, such as the folder that one was saved in.
+
+    Raises
+    ------
+    ValueError
+        With how an edit is read.
+    """
+    if not isinstance(given, Edit):
+        found = shown(given) if isinstance(given, (str, Path)) else type(given).__name__
+        raise ValueError(
+            f"expected an edit, as steu.unlearn makes it; found {found}: read a saved one with "
+            "steu.SparseEdit.from_pretrained(folder, model=task.model)"
+        )
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Edit(ABC):
     """What changes a classifier: rows of its embedding, or whole layers, and its head.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, Literal, get_args
 
 import torch
@@ -20,6 +21,16 @@ def autocast(device: torch.device, precision: Precision) -> AbstractContextManag
     check_choice(precision, get_args(Precision), what="precision")
     enabled = precision == "bf16" or (precision == "auto" and has_fast_bf16(device))
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
+
+
+@contextmanager
+def without_autocast() -> Iterator[None]:
+    """While open, a caller's autocast rounds nothing; a task's own precision decides."""
+    with ExitStack() as left:
+        for device in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(device):
+                left.enter_context(torch.autocast(device, enabled=False))
+        yield
 
 
 def has_fast_bf16(device: torch.device) -> bool:

@@ -11,7 +11,7 @@ import torch
 from transformers import PreTrainedModel
 
 from steu.data.encoding import EncodedNotes
-from steu.models.hardware import Precision, autocast
+from steu.models.hardware import Precision, autocast, without_autocast
 from steu.models.heads import copy_of_head, head_name, head_of
 
 # Bytes of one layer's attention scores in a group of notes on a CPU. The C library hands larger
@@ -100,6 +100,7 @@ def features_from_ids(
 
 
 @torch.no_grad()
+@without_autocast()
 def check_head(model: PreTrainedModel, notes: EncodedNotes) -> None:
     """Refuse a model whose answer to a note is not what its head makes of what it takes.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from steu.models.checks import check_model
 from steu.models.outputs import labels_of
 from steu.models.weights import check_tokenizer, tokenizer_hash, weights_hash
 
@@ -33,6 +34,7 @@ class Origin:
     @classmethod
     def of(cls, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase | None = None) -> Origin:
         """What is to be said of a classifier."""
+        check_model(model)
         own = None if tokenizer is None else tokenizer_hash(tokenizer)
         return cls(weights_hash(model), own, labels_of(model))
 
@@ -47,8 +49,9 @@ class Origin:
             If the weights are others, the outputs stand in another order, or the tokenizer, where
             one is given, cuts text otherwise.
         """
+        check_model(model)
         if self.model != (found := weights_hash(model)):
-            mend = "load the classifier it was trained on, without any edit merged"
+            mend = "load the classifier it was made for, without any edit merged since"
             if model.dtype != torch.float32:
                 mend = f"this one is in {model.dtype}; call model.float() first, or {mend}"
             raise ValueError(

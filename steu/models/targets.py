@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from scipy.sparse import issparse
 from transformers import PreTrainedModel
 
@@ -133,6 +134,8 @@ def read_targets(targets: object, model: PreTrainedModel) -> tuple[np.ndarray, O
 def _numbers(targets: object) -> np.ndarray:
     if issparse(targets):
         raise ValueError("targets are a sparse matrix; expected an array: give targets.toarray()")
+    if isinstance(targets, torch.Tensor):  # NumPy takes none of a GPU, in bf16, or with a gradient
+        targets = targets.detach().cpu().double()
     rows = targets if isinstance(targets, (list, tuple)) else [targets]
     if any(np.ma.is_masked(row) for row in rows):
         raise ValueError(

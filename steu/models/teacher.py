@@ -7,7 +7,7 @@ import torch
 from transformers import PreTrainedModel
 
 from steu.data.encoding import EncodedNotes
-from steu.models.hardware import Precision
+from steu.models.hardware import Precision, without_autocast
 from steu.models.heads import copy_of_head
 from steu.models.inference import extract_features
 
@@ -27,6 +27,7 @@ class Teacher:
     @classmethod
     @torch.inference_mode(False)  # or an edit could not be trained beside what it holds
     @torch.no_grad()
+    @without_autocast()
     def of(
         cls, model: PreTrainedModel, notes: EncodedNotes, *, precision: Precision = "auto"
     ) -> Teacher:

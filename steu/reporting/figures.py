@@ -62,11 +62,10 @@ def intervals(
     for i, (label, group) in enumerate(groups):
         shift = (i - (len(groups) - 1) / 2) * 0.7 / max(len(groups), 2)
         position = np.array([levels.index(level) for level in group[y]]) + shift
-        around = [group["value"] - group["low"], group["high"] - group["value"]]
         ax.errorbar(
             group["value"],
             position,
-            xerr=np.nan_to_num(np.clip(around, 0, None)),
+            xerr=lengths_around(group["value"], group["low"], group["high"]),
             fmt=MARKERS[i // len(COLOURS) % len(MARKERS)],
             color=COLOURS[i % len(COLOURS)],
             label=None if label is None else name(str(label)),
@@ -77,6 +76,14 @@ def intervals(
     ax.set_ylim(len(levels) - 0.5, -0.5)
     ax.grid(axis="y", visible=False)
     return ax
+
+
+def lengths_around(value: pd.Series, low: pd.Series, high: pd.Series) -> np.ndarray:
+    """Lengths of the bars on both sides of estimates, (2, n).
+
+    0 where an estimate has no interval, or lies beyond its end, as few resamples may leave it.
+    """
+    return np.nan_to_num(np.clip([value - low, high - value], 0, None))
 
 
 def metric_panels(
@@ -152,11 +159,10 @@ def damage_scatter(frame: pd.DataFrame, ax: Axes) -> Axes:
     forget_label, share (P(forgotten class | label)), value, low and high.
     """
     for i, (label, part) in enumerate(frame.groupby("forget_label", sort=False)):
-        around = [part["value"] - part["low"], part["high"] - part["value"]]
         ax.errorbar(
             part["share"],
             part["value"],
-            yerr=np.nan_to_num(np.clip(around, 0, None)),
+            yerr=lengths_around(part["value"], part["low"], part["high"]),
             fmt=MARKERS[i % len(MARKERS)],
             color=COLOURS[i % len(COLOURS)],
             label=name(str(label)),

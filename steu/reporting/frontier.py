@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from steu.reporting.display_names import READER, name
-from steu.reporting.figures import COLOURS, empty_panel
+from steu.reporting.figures import COLOURS, empty_panel, lengths_around
 
 KEPT = "retain_macro_auroc"
 ESTIMATE = ["value", "low", "high", "defined"]
@@ -104,8 +104,8 @@ def _line(
 ) -> None:
     colour, _ = look
     value, kept = points["value"], points["kept"].clip(lower=edge)
-    bars = [value - points["low"], points["high"] - value]
-    around = [points["kept"] - points["kept_low"], points["kept_high"] - points["kept"]]
+    bars = lengths_around(value, points["low"], points["high"])
+    around = lengths_around(points["kept"], points["kept_low"], points["kept_high"])
     seen = points["kept"] >= edge
     ax.errorbar(
         points["kept"][seen],

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from steu._numbers import check_whole
 from steu.data.encoding import EncodedNotes
 from steu.models.heads import head_of
 from steu.models.inference import (
@@ -73,8 +74,7 @@ def integrated_gradient_scores(
 
 def midpoints(n_steps: int) -> np.ndarray:
     """Middles of `n_steps` equal pieces of the path from 0 to 1, shape (n_steps,)."""
-    if n_steps < 1:
-        raise ValueError(f"n_steps must be at least 1; found {n_steps}")
+    check_whole("n_steps", n_steps, least=1)
     return (np.arange(n_steps) + 0.5) / n_steps
 
 
@@ -138,8 +138,8 @@ def _slope(
 def _subset(index: np.ndarray, n_notes: int | None, seed: int) -> np.ndarray:
     if not len(index):
         raise ValueError("no training note carries the class to forget: choose another label")
-    if n_notes is not None and n_notes < 1:
-        raise ValueError(f"n_notes must be at least 1; found {n_notes}")
+    if n_notes is not None:
+        check_whole("n_notes", n_notes, least=1)
     if n_notes is None or n_notes >= len(index):
         return index
     return np.sort(np.random.default_rng(seed).choice(index, n_notes, replace=False))

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy import sparse
 
 from steu._errors import check_choice, suggestion
+from steu._numbers import check_number, check_whole
 from steu.selection.attribution import gradient_scores, integrated_gradient_scores
 from steu.selection.counts import count_tokens
 from steu.selection.scores import (
@@ -20,7 +21,7 @@ from steu.selection.scores import (
     tfidf_scores,
     two_sided_scores,
 )
-from steu.task import ForgetTask
+from steu.task import ForgetTask, about_task
 
 # A new selector takes a line here: (counts (N, V), which notes carry the class (N,)) → scores (V,).
 BY_COUNTS: dict[str, Callable[[sparse.csr_matrix, np.ndarray], np.ndarray]] = {
@@ -38,6 +39,7 @@ BY_MODEL: dict[str, Callable[..., np.ndarray]] = {
 SELECTORS = (*BY_COUNTS, *BY_MODEL, "random")
 
 
+@about_task
 def rank_tokens(
     task: ForgetTask, by: str = "pmi", *, min_count: int = 5, seed: int = 0, **settings: object
 ) -> np.ndarray:
@@ -62,7 +64,8 @@ def rank_tokens(
     Raises
     ------
     ValueError
-        If there is no such selector (the nearest is offered), or no token can be chosen.
+        If there is no such selector (the nearest is offered), a setting is no number that it can
+        be, or no token can be chosen.
 
     Examples
     --------
@@ -71,6 +74,7 @@ def rank_tokens(
     >>> sorted(tokenizer.convert_ids_to_tokens(token_ids))
     ['fever', 'sepsis']
     """
+    check_number("min_count", min_count)
     counts = count_tokens(task.notes)[task.train]
     scores = score_tokens(task, by, counts=counts, seed=seed, **settings)
     ranked = rank_by_score(scores, counts, min_count=min_count)
@@ -107,6 +111,7 @@ def score_tokens(
         If there is no such selector, or it has no such setting; the nearest is offered.
     """
     check_choice(by, SELECTORS, what="selector")
+    check_whole("seed", seed)
     known = signature(BY_MODEL[by]).parameters if by in BY_MODEL else {}
     for setting in settings:
         check_choice(setting, known, what=f"setting of {by}")

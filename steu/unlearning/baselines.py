@@ -17,7 +17,7 @@ from steu.models.heads import copy_of_head, head_name, trainable_head
 from steu.models.inference import extract_features, features_of, frozen, on_device
 from steu.task import ForgetTask
 from steu.unlearning.dense_edit import LayerEdit, last_layers
-from steu.unlearning.given import check_sigmoids, notes_to_train
+from steu.unlearning.given import check_sigmoids, notes_to_train, settings_of
 from steu.unlearning.gradients import gradients_of, summed
 from steu.unlearning.loop import (
     Batches,
@@ -61,7 +61,7 @@ def edit_layers(
     """
     check_choice(rival, list(RIVALS), what="rival")
     check_sigmoids(task, rival)
-    config, model, method = config or LayerConfig(), task.model, RIVALS[rival]
+    config, model, method = settings_of(config, LayerConfig), task.model, RIVALS[rival]
     train = notes_to_train(task, train)
     ascents = min(method.ascents, max(config.epochs - 1, 1))  # the last epoch repairs
     batches = in_turns(forget_and_retain_batches(task, train, config), ascents=ascents)

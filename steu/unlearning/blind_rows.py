@@ -12,13 +12,14 @@ import torch
 
 from steu._numbers import check_whole
 from steu.selection.counts import count_tokens
-from steu.task import ForgetTask
+from steu.task import ForgetTask, about_task
 from steu.unlearning.given import of_both_kinds, token_ids_of
 from steu.unlearning.sparse_edit import SparseEdit
 
 RARE = 5  # occurrences in training notes below which a token is not eligible for selection either
 
 
+@about_task
 def blind_rows(task: ForgetTask, token_ids: np.ndarray, *, seed: int = 0) -> SparseEdit:
     """Put into the rows of `token_ids` those of tokens whose PMI with the class is nearest to 0.
 

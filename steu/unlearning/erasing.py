@@ -21,7 +21,7 @@ from steu._numbers import check_number, check_whole
 from steu.models.checks import embedding_of
 from steu.selection.counts import count_tokens
 from steu.selection.scores import log_odds_scores
-from steu.task import ForgetTask
+from steu.task import ForgetTask, about_task
 from steu.unlearning.given import check_said, notes_to_train, of_both_kinds, token_ids_of
 from steu.unlearning.sparse import both_losses
 from steu.unlearning.sparse_edit import SparseEdit
@@ -29,6 +29,7 @@ from steu.unlearning.sparse_edit import SparseEdit
 STEPS = 200  # of L-BFGS at most; a linear head is done sooner
 
 
+@about_task
 def collapse_rows(
     task: ForgetTask,
     token_ids: np.ndarray,
@@ -103,6 +104,7 @@ def _what_is_said(task: ForgetTask, counts: sparse.csr_matrix, train: np.ndarray
     return np.nan_to_num(np.stack(said, axis=1), posinf=0.0, neginf=0.0)
 
 
+@about_task
 def erase(
     task: ForgetTask,
     token_ids: np.ndarray,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -12,6 +12,25 @@ from steu.models.heads import head_of, output_layer
 from steu.models.inference import check_gradients
 from steu.task import ForgetTask
 from steu.unlearning.sparse_edit import check_within
+
+_Config = TypeVar("_Config")
+
+
+def settings_of(given: Any, kind: type[_Config]) -> _Config:
+    """The settings given, or those that a method has by itself.
+
+    Raises
+    ------
+    ValueError
+        If they are of another kind.
+    """
+    if given is None:
+        return kind()
+    if not isinstance(given, kind):
+        called, found = kind.__name__, type(given).__name__
+        mend = f"{called}(**config)" if isinstance(given, dict) else f"{called}(…)"
+        raise ValueError(f"config must be made by {called}; found {found}: give {mend}")
+    return given
 
 
 def token_ids_of(given: Any, n_tokens: int) -> np.ndarray:

@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 
 from steu.models.edits import Edit
 from steu.models.heads import copy_of_head, head_of
-from steu.task import ForgetTask
+from steu.task import ForgetTask, about_task
 from steu.unlearning.given import notes_to_train, of_both_kinds
 
 
@@ -72,6 +72,7 @@ class ErasedFeatures(Edit):
         return cls(tensors["mean"], tensors["left"], tensors["right"], **known)
 
 
+@about_task
 def leace_edit(task: ForgetTask, *, train: np.ndarray | None = None) -> ErasedFeatures:
     """Make what the head reads linearly uninformative of the class, and change it least.
 

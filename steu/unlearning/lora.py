@@ -14,6 +14,7 @@ from steu.models.inference import features_of, frozen
 from steu.task import ForgetTask
 from steu.unlearning.baselines import LayerConfig
 from steu.unlearning.dense_edit import last_layers
+from steu.unlearning.given import settings_of
 from steu.unlearning.loop import Losses, descend, forget_and_retain_batches, head_group
 from steu.unlearning.low_rank_edit import LowRankEdit
 from steu.unlearning.sparse import both_losses
@@ -44,7 +45,7 @@ def lora_edit(
     """
     if rank < 1:
         raise ValueError(f"rank must be 1 or more; found {rank}")
-    config = config or LayerConfig()
+    config = settings_of(config, LayerConfig)
     if config.drift_weight:
         raise ValueError(
             f"adapters know no drift; drift_weight must be 0, found {config.drift_weight}"

@@ -8,10 +8,11 @@ import numpy as np
 import torch
 
 from steu.models.heads import head_of, output_bias
-from steu.task import ForgetTask
+from steu.task import ForgetTask, about_task
 from steu.unlearning.sparse_edit import SparseEdit
 
 
+@about_task
 def null_edit(task: ForgetTask) -> SparseEdit:
     """One parameter: the class's output bias becomes −∞, everything else stays bit for bit.
 

@@ -26,6 +26,8 @@ def save_peft(edit: SparseEdit, folder: str | Path, *, model: PreTrainedModel) -
         If the edit holds no rows or is another model's, PEFT is not installed, or the folder holds
         anything but an adapter, which would be replaced.
     """
+    if not isinstance(edit, SparseEdit):
+        raise ValueError(f"an adapter is made of a SparseEdit; found {type(edit).__name__}")
     if hasattr(model, "peft_config"):
         raise ValueError("model bears adapters already; give the plain model, or merge_and_unload")
     if not len(edit.token_ids):

@@ -12,8 +12,8 @@ from steu._errors import check_choice
 from steu.models.checks import embedding_of
 from steu.models.heads import copy_of_head, trainable_head
 from steu.models.inference import features_of, frozen, on_device
-from steu.task import ForgetTask
-from steu.unlearning.given import token_ids_of
+from steu.task import ForgetTask, about_task
+from steu.unlearning.given import settings_of, token_ids_of
 from steu.unlearning.loop import (
     LoopConfig,
     Losses,
@@ -41,6 +41,7 @@ class UnlearnConfig(LoopConfig):
         check_choice(self.others, get_args(Others), what="target of the others")
 
 
+@about_task
 def unlearn(
     task: ForgetTask,
     token_ids: np.ndarray,
@@ -81,7 +82,7 @@ def unlearn(
     >>> edit.rows.shape
     torch.Size([8, 32])
     """
-    config = config or UnlearnConfig()
+    config = settings_of(config, UnlearnConfig)
     token_ids = token_ids_of(token_ids, embedding_of(task.model).num_embeddings)
     if config.head == "none" and not len(token_ids):
         raise ValueError("nothing to train: no token is selected and head is 'none'")

@@ -20,6 +20,7 @@ from steu.data.encoding import EncodedNotes
 from steu.models.checks import embedding_of
 from steu.models.edits import Edit
 from steu.models.heads import copy_of_head, head_of, replaced_head
+from steu.models.origin import Origin
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +48,9 @@ class SparseEdit(Edit):
 
     def __post_init__(self) -> None:
         _check_type(self.token_ids)
+        values = {"rows": self.rows} | {f"head[{name!r}]": v for name, v in self.head.items()}
+        for name, value in values.items():
+            _check_tensor(name, value)
         if self.token_ids.ndim != 1 or self.rows.shape[:1] != self.token_ids.shape:
             raise ValueError(
                 f"token_ids must be (k,) and rows (k, H) with the same k; found "
@@ -108,6 +112,9 @@ class SparseEdit(Edit):
     def merge(self, model: PreTrainedModel) -> SparseEdit:
         """Write the edit into the model; the returned edit, merged, undoes it bit for bit.
 
+        What is returned belongs to the model as it is now, and to no other: later edits are undone
+        first, the last one first.
+
         Raises
         ------
         ValueError
@@ -121,7 +128,9 @@ class SparseEdit(Edit):
         _load_head(head_of(model), self.head)
         table.weight[own.token_ids] = self.rows.to(table.weight)
         head = {name: own.head[name] for name in self.head}
-        return replace(self, rows=own.rows, head=head, origin=None, history=())
+        tokenizer = None if self.origin is None else self.origin.tokenizer
+        origin = replace(Origin.of(model), tokenizer=tokenizer)
+        return replace(self, rows=own.rows, head=head, origin=origin, history=())
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Ids, rows and head values."""
@@ -199,7 +208,15 @@ def check_within(numbers: torch.Tensor | np.ndarray, size: int, *, what: str) ->
         )
 
 
+def _check_tensor(name: str, value: object) -> None:
+    if not isinstance(value, torch.Tensor):
+        raise ValueError(
+            f"{name} must be a tensor; found {type(value).__name__}: take torch.as_tensor"
+        )
+
+
 def _check_type(token_ids: torch.Tensor) -> None:
+    _check_tensor("token_ids", token_ids)
     if token_ids.dtype != torch.int64:  # others select rows by a mask, or not at all
         raise ValueError(f"token_ids must be int64; found {token_ids.dtype}: take token_ids.long()")
 

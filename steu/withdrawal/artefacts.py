@@ -26,6 +26,7 @@ from steu.unlearning.sparse_edit import SparseEdit
 from steu.withdrawal.weight_files import compare, left_out, write_edited
 
 EDIT, INVERSE, ADAPTER, MODEL = "edit", "inverse", "adapter", "model"
+SHOWN = ("base", "withdrawn", "method", "steu", "before", "after", "tokenizer")
 UNDONE = {"edit": "applied", "inverse": "reverted"}
 
 CARD = """\
@@ -132,11 +133,19 @@ def edit_folder(folder: str | Path, kind: str = EDIT) -> Path:
     whole = Path(folder).resolve()  # "." has no name
     beside = [whole.parent / kind] if whole.is_dir() and whole.name in (EDIT, INVERSE) else []
     for place in (whole / kind, whole, *beside):
-        if place.name == kind and (place / FACTS).is_file():
+        if (place / FACTS).is_file() and _kind_of(place) == kind:
             return place
     raise ValueError(
         f"{folder} holds no {kind}; give the folder that steu withdraw wrote, or the {kind} in it"
     )
+
+
+def _kind_of(place: Path) -> str:
+    """Edit or inverse: what its facts say, for a folder may have been given another name."""
+    facts = read_json(place / FACTS)
+    told = facts.get("kind") if isinstance(facts, dict) else None
+    kinds = [one for one in (told, place.name) if one in (EDIT, INVERSE)]
+    return kinds[0] if kinds else EDIT  # as one that was saved in Python
 
 
 def show(folder: str | Path) -> dict[str, Any]:
@@ -144,8 +153,7 @@ def show(folder: str | Path) -> dict[str, Any]:
     place = edit_folder(folder)
     tensors, facts = _read(place)
     head = {name: list(v.shape) for name, v in tensors.items() if name.startswith("head.")}
-    wanted = ("base", "withdrawn", "method", "steu", "before", "after", "tokenizer")
-    return {name: facts[name] for name in wanted} | {
+    return {name: facts[name] for name in SHOWN} | {
         "rows": list(tensors["rows"].shape),
         "head": head,
         "sha256": sha256(place / TENSORS),
@@ -164,6 +172,8 @@ def verify(folder: str | Path, *, model: str, edited: str | None = None) -> dict
     place = edit_folder(folder)
     tensors, facts = _read(place)
     edit, other = SparseEdit.of_tensors(tensors), edited or str(place.parent / MODEL)
+    if not edited and not Path(other).is_dir():
+        raise ValueError(f"no edited model lies in {other}, beside the edit: name it with --edited")
     for name in (model, other):
         check_tokenizer(facts["tokenizer"], load_tokenizer(name), name=name)
     found, _ = load_classifier(model)
@@ -215,12 +225,25 @@ def apply(folder: str | Path, *, model: str, output: str | Path, kind: str = EDI
 
 
 def _read(place: Path) -> tuple[dict[str, torch.Tensor], Mapping[str, Any]]:
-    """Tensors and facts of an edit that a withdrawal delivered."""
+    """Tensors and facts of an edit that a withdrawal delivered.
+
+    Raises
+    ------
+    ValueError
+        If it was altered or saved in Python, or does not say or hold all that one does.
+    """
     tensors, facts = read_tensors(place)
     if "withdrawn" not in facts:
         raise ValueError(
             f"{place} was saved in Python, and not by steu withdraw: it does not say what it does "
             "to which model; attach it with steu.SparseEdit.from_pretrained"
+        )
+    lacking = [name for name in (*SHOWN, "embedding", "head") if name not in facts]
+    if lacking or not SparseEdit.made_of(tensors):
+        what = f"does not say its {lacking[0]!r}" if lacking else "holds no rows"
+        raise ValueError(
+            f"{place} {what}, so it is not, or not all, of what steu withdraw wrote: take a sound "
+            "copy of that folder"
         )
     return tensors, facts
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from steu._errors import check_choice
+from steu._errors import check_choice, is_path, nearest_folder
 from steu.workflow.parameters import check_parameters
 from steu.workflow.profiles import SYNTHETIC
 from steu.workflow.stages import STAGES, Stage, check_declared
-from steu.workflow.together import AUDITS, mismatch
+from steu.workflow.together import COMPARING, mismatch
 
 if TYPE_CHECKING:
     from steu.workflow.jobs import Grid
@@ -41,7 +41,7 @@ def check_grid(grid: Grid) -> None:
                 stage.path, grid.parameters(stage, grid.first_cell(stage, seed))
             )
             for stage in grid.stages  # a page that others read runs for their seeds, too
-            if stage.notebook not in AUDITS or seed in profile.seeds_of(stage.name)
+            if stage.notebook not in COMPARING or seed in profile.seeds_of(stage.name)
         }
         if told := mismatch(given):
             raise ValueError(f"the profile {profile.name}, seed {seed}: {told}")
@@ -95,9 +95,8 @@ def _check_braces(where: str, paths: Iterable[str]) -> None:
 
 def _check_model(model: str, *, where: str) -> None:
     """Refuse a path of nothing; whether the hub has a model of a name is not known here."""
-    is_path = model.startswith((".", "/", "~")) or model.count("/") > 1
-    if is_path and not Path(model).is_dir():
-        raise ValueError(
-            f"{model}: no such folder, but {where} is read from it; "
-            "name the folder of a downloaded model, or the id that it has on the hub"
-        )
+    if is_path(model) and not Path(model).is_dir():
+        near = nearest_folder(model)
+        mend = "name the folder of a downloaded model, or the id that it has on the hub"
+        mend = f"did you mean {near}?" if near else mend
+        raise ValueError(f"{model}: no such folder, but {where} is read from it; {mend}")

@@ -20,8 +20,8 @@ RIVALS += tuple(name + LAYERS_ONLY for name in _DENSE)
 # Parameters that mean the same in every notebook: of which nothing is not a choice, which list one
 # thing or more, and which list each but once.
 _ABOVE_ZERO = re.compile(
-    "epochs|batch_size|patience|n_(bootstrap|permutations|stays|notes|steps)|note_words|"
-    "layer_rate|learning_rate.*|factors|erased|rows_tried|mlp_widths|shots"
+    "epochs|batch_size|patience|n_(permutations|stays|notes|steps|tokens)|last_layers|"
+    "random_draws|layer_rate|learning_rate.*|factors|erased|rows_tried|mlp_widths|shots"
 )
 _AT_LEAST_ONE = re.compile("factors|erased|rows_tried|readings|other_seeds|shots")
 _EACH_ONCE = re.compile("factors|readings|other_seeds|methods|mlp_widths|more_rivals|grids|shots")
@@ -33,7 +33,7 @@ _MOST_OF = {
     "random_draws": len(DRAWS),
     "note_words": 600,
 }
-_LEAST_OF = {"note_words": 60}
+_LEAST_OF = {"note_words": 60, "n_bootstrap": 20}  # fewer resamples have no 95 % interval
 # The same names stand in the modules that act on them, which need torch; a test compares them.
 CHOICES: dict[str, Sequence[str]] = {
     "counting": ("occurrences", "notes"),
@@ -53,10 +53,10 @@ CHOICES: dict[str, Sequence[str]] = {
 def mistake(name: str, value: Any, default: Any) -> str:
     """What is expected of parameter `name` and found instead; "" if nothing is wrong.
 
-    Refused are whole numbers that are too large, negative numbers where the default holds none (a
-    count, a rate or a seed) and, of epochs, steps and rates, 0; lists of nothing where the page
-    needs something, or that name a thing twice; shares that are not those of a whole; a choice
-    that there is not.
+    Refused are whole numbers that are too large or too small, negative numbers where the default
+    holds none (a count, a rate or a seed) and, of epochs, steps and rates, 0; lists of nothing
+    where the page needs something, or that name a thing twice; shares that are not those of a
+    whole; a choice that there is not.
     """
     return (
         _odd_number(name, value, default)
@@ -70,10 +70,14 @@ def _odd_number(name: str, value: Any, default: Any) -> str:
     least, largest = min(numbers, default=1), max(map(_whole, numbers), default=0)
     if least < 0 <= min(usual, default=-1):
         return f"no negative number, found {least}"
-    if least == 0 < min(usual, default=1) and _ABOVE_ZERO.fullmatch(name):
-        return f"more than 0, found {value}"
     if least < _LEAST_OF.get(name, least):
         return f"at least {_LEAST_OF[name]}, found {least}"
+    if least == 0 < min(usual, default=1) and _ABOVE_ZERO.fullmatch(name):
+        return f"more than 0, found {value}"
+    if name == "shards" and value == 1:
+        return "0, which leaves them out, or at least 2, found 1"
+    if name == "token_dropout" and value >= 1:
+        return f"a share below 1, found {value}"
     most = _MOST_OF.get(name, _MOST)
     return f"at most {most:,}, found {largest:,}" if largest > most else ""
 
@@ -85,6 +89,8 @@ def _odd_list(name: str, value: Any, default: Any) -> str:
         return f"one or more, such as {default}, found []"
     if name == "fractions" and (len(value) != 3 or min(value) <= 0 or abs(sum(value) - 1) > 1e-6):
         return f"three shares above 0 that sum to 1, found {value}"
+    if name == "selectors" and not set(value) - {"pmi"}:
+        return f"one or more beside 'pmi', with which they are compared, found {value}"
     if name == "steps" and value != sorted({0, *value}):
         return f"numbers that rise from 0, found {value}"
     if not _EACH_ONCE.fullmatch(name):

@@ -31,10 +31,10 @@ def check_backbones(profile: Profile) -> None:
     spawned = get_context("spawn")
     with ProcessPoolExecutor(1, spawned, signal.signal, quiet) as beside:
         backbones = list(profile.backbones.values())
-        beside.submit(open_all, backbones, windows, max(dense, default=1)).result()
+        beside.submit(open_all, backbones, windows, max(dense, default=0)).result()
 
 
-def open_all(backbones: Sequence[Backbone], windows: Sequence[int], dense: int = 1) -> None:
+def open_all(backbones: Sequence[Backbone], windows: Sequence[int], dense: int = 0) -> None:
     """Open each encoder, and hold these windows against its own, and the layers of dense edits."""
     from steu.data.encoding import check_window, model_window  # with PyTorch, which takes seconds
     from steu.models.loading import build_classifier
@@ -42,7 +42,7 @@ def open_all(backbones: Sequence[Backbone], windows: Sequence[int], dense: int =
 
     for backbone in backbones:
         model, tokenizer = build_classifier(backbone.model, ["a class"], n_layers=backbone.n_layers)
-        if dense > 1:
+        if dense:
             last_layers(model, dense)
         for window in windows:
             check_window(window, model_window(tokenizer))
