@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -138,3 +139,10 @@ def test_the_texts_are_no_ids_however_their_column_is_written(tmp_path: Path, id
     options = {"text": "body", "name": "t", "restricted": False, "labels": {"column": "what"}}
     cohort = build_cohort("table", path, **options, **ids)
     assert cohort.frame["stay_id"].str.fullmatch("[0-9a-f]{16}").all()
+
+
+def test_tens_of_thousands_of_values_are_looked_through_in_seconds() -> None:
+    found = [f"Disease {i}, of kind {i % 97} and {i % 31} / site {i % 13}" for i in range(60_000)]
+    started = time.process_time()
+    accepted(found)
+    assert time.process_time() - started < 30

@@ -534,7 +534,7 @@ def test_a_model_that_only_numbers_its_outputs_is_asked_for_names(
     assert "no label 'LABEL_0'; known are" in told and "set id2label in its config" in told
 
 
-@pytest.mark.parametrize("columns", [COLUMNS, {"column": "kind"}])
+@pytest.mark.parametrize("columns", [COLUMNS, {"column": "kind"}, {"column": "kind", "top_n": 3}])
 def test_a_blank_behind_a_name_of_the_model_is_no_other_name(
     place: Path, tmp_path: Path, columns: dict
 ) -> None:

@@ -9,8 +9,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from steu.evaluation.metrics import interval
-
-BESIDE = "_beside_"  # in the name of a metric: of a method minus that of the one named after it
+from steu.evaluation.results import BESIDE
 
 
 def beside(metric: str, own: np.ndarray, others: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

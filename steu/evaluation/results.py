@@ -32,6 +32,7 @@ COLUMNS = (
     "n",
     "defined",
 )
+BESIDE = "_beside_"  # in the name of a metric: of a method minus that of the one named after it
 #: The columns that hold what came out; the others say of what.
 MEASURED = ("value", "low", "high", "n", "defined")
 

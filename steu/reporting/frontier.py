@@ -76,7 +76,8 @@ def frontier(results: pd.DataFrame, ax: Axes) -> Axes:
 def _edge(points: pd.DataFrame) -> float:
     """The least that is drawn where it lies on the axis of what was kept."""
     start = points[points["method"] == "original"]
-    reach = (start["kept"] - FAR * (start["kept"] - start["kept_low"])).min()
+    below = (start["kept"] - start["kept_low"]).clip(lower=0)  # of few resamples it may lie above
+    reach = (start["kept"] - FAR * below).min()
     near = points.loc[~(points["kept"] < reach), "kept"]
     far = len(near) < len(points)
     return near.min() - 0.1 * (near.max() - near.min()) if far else points["kept"].min()

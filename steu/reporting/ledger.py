@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from steu.evaluation.paired import BESIDE
+from steu.evaluation.results import BESIDE
 from steu.reporting.statements import AUDITED, STATEMENTS, Number, Statement
 
 Verdict = Literal[

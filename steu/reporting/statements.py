@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from steu._errors import suggestion
-from steu.evaluation.paired import BESIDE
+from steu.evaluation.results import BESIDE
 from steu.evaluation.verdicts import SILENT
 from steu.reporting.display_names import METHODS, METRICS, READER
 

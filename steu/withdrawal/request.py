@@ -255,4 +255,5 @@ def _of_the_model(request: Request, names: tuple[str, ...]) -> Mapping[str, Any]
     columns = dict(request.columns)
     if request.layout != "table" or "column" not in columns:
         return columns
+    columns.pop("top_n", None)  # those are what the model answers about
     return {"keep": list(names)} | columns

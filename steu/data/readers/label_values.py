@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from steu._errors import MOST, check_choice, shown
-from steu.data.labels import spelling
 from steu.data.missing import MISSING
 
 LONGEST_LABEL = 200  # characters
+ENOUGH = 1000  # values, the most frequent ones, that show whether labels come in lists alone
 _YES_NO = {"0", "1", "0.0", "1.0", "true", "false"}  # of a column that is one label
 # What may stand between labels, as a delimiter is named → how it is found. Of the sure ones one
 # label beside another thing is enough; the others stand within many a name, "Obstetrics / Gyn.".
@@ -32,7 +32,7 @@ def refuse_values(
     Parameters
     ----------
     found
-        Distinct values; with a `delimiter` what stands between.
+        Distinct values, the most frequent first; with a `delimiter` what stands between.
     column
         Where they are from.
 
@@ -93,7 +93,7 @@ def refuse_written_out(delimiter: str, *, column: str, there: bool) -> None:
 
 
 def _refuse_lists(found: Sequence[str], others: Sequence[str], *, column: str) -> None:
-    known = {spelling(value) for value in found}
+    known = {_plain(value) for value in found}
     for value in found:
         within = value[1:-1].split(",") if value.startswith("(") and value.endswith(")") else [""]
         items = len(within) > 1 and _all_known(within, known)
@@ -107,10 +107,10 @@ def _refuse_lists(found: Sequence[str], others: Sequence[str], *, column: str) -
 def _refuse_several(
     found: Sequence[str], others: Sequence[str], *, column: str, delimiter: str | None
 ) -> None:
-    known = {spelling(value) for value in found}
+    known = {_plain(value) for value in found}
     for value in others:
         for mark, parts in _cuts(value):
-            known_ones = sum(spelling(part) in known for part in parts)
+            known_ones = sum(_plain(part) in known for part in parts)
             if known_ones == len(parts) or (mark in _SURE and known_ones):
                 between = f"what stands between them, {mark!r}," if mark else "one mark for all"
                 mend = f"name {between} as delimiter"
@@ -123,9 +123,10 @@ def _refuse_several(
 
 def _refuse_combinations(found: Sequence[str], others: Sequence[str], *, column: str) -> None:
     """Refuse values that are lists of labels, most of which never come alone."""
+    found, others = found[:ENOUGH], others[:ENOUGH]
     cuts = {value: dict(_cuts(value)) for value in others}
     for mark in _CUTS:
-        cut = {v: [*map(spelling, by_mark[mark])] for v, by_mark in cuts.items() if mark in by_mark}
+        cut = {v: [*map(_plain, by_mark[mark])] for v, by_mark in cuts.items() if mark in by_mark}
         if 2 * len(cut) > len(found) and _are_lists([*cut.values()], sure=mark in _SURE):
             both = " and ".join(shown(value) for value in list(cut)[:2])
             raise ValueError(
@@ -155,11 +156,18 @@ def _are_lists(cut: Sequence[Sequence[str]], *, sure: bool) -> bool:
 
 def _cuts(value: str) -> Iterator[tuple[str, list[str]]]:
     """What may stand between labels in a value and what it stands between; '' for any of all."""
-    for mark, cut in (*_CUTS.items(), ("", _ANY)):
-        parts = [part.strip() for part in cut.split(value)]
+    small = value.casefold()
+    marks = [mark for mark in _CUTS if mark.strip(" ") in small]
+    for mark in [*marks, ""] if len(marks) > 1 else marks:
+        parts = [part.strip() for part in _CUTS.get(mark, _ANY).split(value)]
         if len(parts) > 1 and (mark in _SURE or sum(map(bool, parts)) > 1):
             yield mark, [part for part in parts if part]
 
 
+def _plain(name: str) -> str:
+    """A name in any case, without quotes and stops around it."""
+    return name.strip("\"' .").casefold()
+
+
 def _all_known(parts: Sequence[str], known: Collection[str]) -> bool:
-    return all(spelling(part) in known for part in parts if part.strip())
+    return all(_plain(part) in known for part in parts if part.strip())
