@@ -23,8 +23,8 @@ from stubs import steu
 
 import steu as package
 from steu import __version__
-from steu._io import write_json
-from steu.data import quotations
+from steu._io import sha256, write_json
+from steu.data import ciphers, columns, quotations, readings
 from steu.data.cohort import Cohort
 from steu.data.quotations import note_text_in
 from steu.evaluation.results import tagged, write_metrics
@@ -532,6 +532,8 @@ def test_what_was_scanned_beside_the_same_notes_is_not_scanned_again(
     assert len(scanned) == 2 and scanned[1] == {"page.html"}  # once a build, and not at all again
     clean = tmp_path / "_build" / "demo" / "clean.json"
     whole = json.loads(clean.read_text())
+    scan = (ciphers, columns, quotations, readings)
+    assert {sha256(str(module.__file__)) for module in scan} < set(whole["beside"])
     for damaged in (
         "{",
         "[]",

@@ -8,6 +8,7 @@ import re
 import textwrap
 import time
 import unicodedata
+from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -15,7 +16,7 @@ import pandas as pd
 import pytest
 
 from steu.data.privacy import suppress_small_cells
-from steu.data.quotations import CHUNK, note_text_in
+from steu.data.quotations import CHUNK, STEPS, note_text_in
 from steu.reporting import figures
 
 NOTE = "Pt is a 67 y/o man, admitted w/ worsening dyspnoea & leg swelling since Tuesday night."
@@ -136,18 +137,25 @@ def test_numbers_alone_are_no_words_of_a_note() -> None:
 def test_many_notes_are_compared_at_a_time_and_nothing_else_is_found() -> None:
     """As one would compare word by word, of words that are all on the page."""
     generator = np.random.default_rng(0)
-    vocabulary = ["".join(generator.choice(list("abcdefgh"), 4)) for _ in range(30)]
+    vocabulary = ["".join(generator.choice(list("abcdefgh"), 4)) for _ in range(50)]
     notes = [" ".join(generator.choice(vocabulary, 20)) for _ in range(3 * CHUNK + 70)]
     pages = {f"page{i}": " ".join(generator.choice(vocabulary, 400)) for i in range(3)}
     planted = CHUNK // 2, 3 * CHUNK + 60
     for page, note in zip(pages, planted, strict=False):
         pages[page] += f" 17 {notes[note]}"
 
-    def runs(text: str) -> set[tuple[str, ...]]:
+    def runs(text: str, steps: Sequence[int] = (1,)) -> set[tuple[str, ...]]:
         words = text.split()
-        return set(zip(*(words[start:] for start in range(4)), strict=False))
+        return {
+            run
+            for step in steps
+            for run in zip(*(words[step * i :] for i in range(4)), strict=False)
+        }
 
-    on_page = {page: runs(text) for page, text in pages.items()}
+    on_page = {
+        page: runs(text, STEPS) | runs(text.replace(" 17 ", " "), STEPS)
+        for page, text in pages.items()
+    }
     expected = {
         (page, number)
         for number, note in enumerate(notes)

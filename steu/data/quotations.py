@@ -3,36 +3,24 @@
 from __future__ import annotations
 
 import html
-import re
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import islice
 from typing import Literal, NamedTuple
-from urllib.parse import unquote
 
 import numpy as np
 
-_MARKUP = re.compile(r"<[^<>]*>|\x1b\[[0-9;:?]*[A-Za-z]")  # tags, and colours of a terminal
-# As JSON, JavaScript and Python write what is not plain ASCII, however often it was quoted.
-_ESCAPE = re.compile(r"\\+(?:[nrt]|u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2}))")
-_BYTES = re.compile(r"(?:\\+x[0-9A-Fa-f]{2})+")  # as Python writes those that are no letters
-_MARKED = str.maketrans("ĠĊ▁", "   ")
-# What is written with letters and stands beside words in tables and lists of them.
-_BESIDE = re.compile(
-    r"\bnp\.\w+\(|\btensor\(|\b(?:NaN|nan|NaT|None|null|[Tt]rue|[Ff]alse)\b|\d[\d.]*e[-+]?\d+"
-)
-# What stands between a word and a piece that goes on with it. Looked for where a word ends alone:
-# from each place of a long row of numbers, as a figure has, it would take their number squared.
-_PIECE = re.compile(r"(?<!\W)\W*##(?=\w)")
-_COUNTED_PIECE = re.compile(r"(?<![\W\d])[\W\d]*##(?=\w)")
+from steu.data.readings import readings
+
 PER_WORD = 2  # letters of a script that sets no spaces that count as a word
 _UNSPACED = (  # Thai to Khmer, Tai scripts, Balinese, kana, Han, Yi, Javanese, Cham
     *((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x1980, 0x19DF), (0x1A20, 0x1AAF)),
     *((0x1B00, 0x1B7F), (0x3040, 0x30FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xA000, 0xA4CF)),
     *((0xA980, 0xA9DF), (0xAA00, 0xAADF), (0xF900, 0xFAFF), (0x20000, 0x3FFFF)),
 )
+STEPS = (1, 2, 3)  # from one word to the next, where words of something else may stand between
 CHUNK = 100  # notes that are compared at a time: a megabyte
 BITS = 24  # of a run's hash, by which all but few of the notes' runs are passed over
 _BASE = 0x9E3779B97F4A7C15  # odd, so that multiplying by it loses nothing modulo 2⁶⁴
@@ -62,8 +50,9 @@ def note_text_in(
 
     Case, punctuation and HTML entities are set aside on both sides, and of the rendered one also
     markup and escapes; then it is looked for once more with what holds digits left out, since
-    tables number their rows and put scores beside words. A run without any letter is none: eight
-    numbers stand on every axis. Where a script sets no spaces,
+    tables number their rows and put scores beside words. It is also looked for in every second and
+    every third word, down columns and in ciphers (see `readings`). A run without any letter is
+    none: eight numbers stand on every axis. Where a script sets no spaces,
     `PER_WORD` of its letters count as a word, whatever stands between them. The runs of the
     rendered side, which is small, are held in memory as hashes of 64 bits; the notes are streamed
     past them.
@@ -98,7 +87,10 @@ def _places(contents: Sequence[str], words: int) -> _Places:
     runs, files, positions = [], [], []
     for file, content in enumerate(contents):
         # Most runs stand in each reading; one place a file is enough.
-        read = [_runs([reading], words) for reading in _readings(content)]
+        read = [
+            _runs([reading], words, steps=STEPS if among else (1,))
+            for reading, among in readings(content).items()
+        ]
         of_all = np.concatenate([run for run, _, _ in read])
         at = np.concatenate([at for _, _, at in read])
         once, where = np.unique(of_all, return_index=True)
@@ -125,47 +117,12 @@ def _hits(notes: Iterable[str], places: _Places, words: int) -> Iterator[tuple[i
         start += len(texts)
 
 
-def _readings(content: str) -> dict[str, None]:
-    """What may be meant by the content of a page, each once."""
-    # A page may hold a page, as the text of a script or as entities; a note may hold a backslash.
-    # A tag is a gap between words or stands within one (bold syllables); a note may hold "<5 … >".
-    told = _unescaped(content)
-    # Tokenizers mark a space before a word, or a piece that goes on with one.
-    pieces = _PIECE.sub("", told.translate(_MARKED))
-    texts = [content, told, html.unescape(told), unquote(told), pieces]
-    if "Ġ" in told or "▁" in told:
-        texts.append(re.sub(r"[^\wĠĊ▁]|\d", "", told).translate(_MARKED))
-    unnamed = re.sub(r"""\\*["']\w+\\*["']\s*:""", " ", told)  # names of a record's fields
-    texts.append(unnamed)
-    bare = _MARKUP.sub(" ", _BESIDE.sub(" ", unnamed.translate(_MARKED)))
-    texts.append(_COUNTED_PIECE.sub("", bare))
-    texts.append(re.sub(r"-\s*\n\s*", "", told))  # words that are cut at the end of a line
-    texts.append(_BYTES.sub(_of_bytes, content))
-    texts.append(
-        " ".join(re.findall(r"<!--(.*?)-->", told, re.S))
-    )  # beside a figure's drawn letters
-    stripped = [_MARKUP.sub(gap, text) for text in texts for gap in (" ", "")]
-    return dict.fromkeys(texts + stripped)
-
-
-def _unescaped(content: str) -> str:
-    """The characters that escapes stand for, and a space for those of lines and tabs."""
-
-    def character(found: re.Match[str]) -> str:
-        return chr(int(found[1] or found[2] or "20", 16))
-
-    # A letter beyond 16 bits is written as two halves.
-    halves = _ESCAPE.sub(character, content).encode("utf-16", "surrogatepass")
-    return halves.decode("utf-16", "replace")
-
-
-def _of_bytes(found: re.Match[str]) -> str:
-    """The text whose bytes are written out."""
-    return bytes.fromhex(re.sub(r"\\+x", "", found[0])).decode("utf-8", "replace")
-
-
-def _runs(texts: Sequence[str], words: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _runs(
+    texts: Sequence[str], words: int, *, steps: Sequence[int] = (1,)
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """All runs of words in some texts: hashes, (R,) uint64, of which text, and at which word.
+
+    A run takes every word, every second, and so on, as the steps say.
 
     A word's hash is Σ cⱼ Bʲ over its characters, modulo 2⁶⁴. With the sums from the first character
     of all on, S, that of the characters from i to j is (S_j − S_i) B⁻ⁱ: no word is ever cut out. A
@@ -191,15 +148,19 @@ def _runs(texts: Sequence[str], words: int) -> tuple[np.ndarray, np.ndarray, np.
             edges = np.flatnonzero(np.diff(inside, prepend=False, append=False))
             start, end = edges[::2], edges[1::2]
         of_text = np.searchsorted(starts_at, start, side="right") - 1
-        words_sums = _sums(_mixed(_between(sums, start, end)))
-        first = np.arange(max(len(start) - length + 1, 0))
-        last = first + length - 1
-        first = first[
-            (of_text[first] == of_text[last])  # not from text to text
-            & (letters[end[last]] > letters[start[first]])
-        ]
-        runs = _mixed(_between(words_sums, first, first + length))
-        found.append((runs, of_text[first], first))
+        hashes = _mixed(_between(sums, start, end))
+        for step in steps:
+            word = np.concatenate([np.arange(o, len(start), step) for o in range(step)])
+            words_sums = _sums(hashes[word])
+            at = np.arange(max(len(word) - length + 1, 0))
+            first, last = word[at], word[at + length - 1]
+            kept = (
+                (of_text[first] == of_text[last])  # not from text to text
+                & (last - first == step * (length - 1))
+                & (letters[end[last]] > letters[start[first]])
+            )
+            runs = _mixed(_between(words_sums, at[kept], at[kept] + length))
+            found.append((runs, of_text[first[kept]], first[kept]))
     hashes, of_text, at = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return hashes, of_text, at
 
@@ -254,5 +215,7 @@ def _plain(text: str) -> str:
         return plain
     # As tokenizers strip accents, whichever way they were written; soft hyphens are not seen.
     plain = unicodedata.normalize("NFKD", plain)
-    unseen = [c for c in set(plain) if unicodedata.category(c) in ("Mn", "Cf")]
-    return unicodedata.normalize("NFC", plain.translate(dict.fromkeys(map(ord, unseen))))
+    for character in set(plain):  # of few of which there is one to take out
+        if unicodedata.category(character) in ("Mn", "Cf"):
+            plain = plain.replace(character, "")
+    return unicodedata.normalize("NFC", plain)

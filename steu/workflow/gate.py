@@ -53,13 +53,15 @@ def check_note_text(*, folders: list[Path], cohorts: list[Path], known: Path | N
     """Raise if a notebook, page or figure below `folders` holds words of a note of the cohorts."""
     if not cohorts:
         return
-    from steu.data import quotations  # a reader of the book needs nothing that reads tables
+    # A reader of the book needs nothing that reads tables.
+    from steu.data import ciphers, columns, quotations, readings
     from steu.data.cohort import iter_texts, stored
 
     shown = dict(_rendered(folders))
     digests = {path: hashlib.sha256(text.encode()).hexdigest() for path, text in shown.items()}
     # Beside other notes, or to another scan, nothing is clean.
-    beside = [sha256(file) for file in (quotations.__file__, *map(stored, cohorts))]
+    scan = [module.__file__ for module in (quotations, readings, columns, ciphers)]
+    beside = [sha256(file) for file in (*scan, *map(stored, cohorts))]
     clean = _clean(known, beside)
     first = {digest: path for path, digest in reversed(digests.items())}  # copies are read once
     new = {path: shown[path] for digest, path in first.items() if digest not in clean}
