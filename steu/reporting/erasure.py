@@ -29,7 +29,7 @@ def audited(results: pd.DataFrame) -> pd.DataFrame:
     looked = results[results["metric"] == "reader_auroc_unseen"]["method"]
     rows = results[results["method"].isin(looked)]
     table = wide(rows, index="method", metrics=READERS).rename(columns=READERS)
-    table[BESIDE] = told.reindex(table.index).astype(object).fillna("–")
+    table.insert(1, BESIDE, told.reindex(table.index).astype(object).fillna("–"))  # in sight
     return table
 
 
