@@ -35,6 +35,7 @@ from steu.models.edits import check_edit
 from steu.models.hardware import Precision, without_autocast
 from steu.models.heads import copy_of_head, head_of
 from steu.models.inference import check_head, extract_features
+from steu.models.kept_features import KeptFeatures, Known
 from steu.models.origin import Origin
 from steu.models.outputs import log_odds, name_outputs
 from steu.models.targets import in_order, read_targets
@@ -42,7 +43,6 @@ from steu.models.teacher import Teacher
 from steu.models.weights import check_tokenizer, state_of, tokenizer_hash, weights_hash
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
-MOST_KEPT = 256 * 2**20  # bytes of features under edits that a task holds; one edit's in any case
 
 
 class ForgetTask:
@@ -147,7 +147,7 @@ class ForgetTask:
         self.splits = splits_of(self.targets, self.groups, splits, fractions=FRACTIONS, seed=seed)
         self.precision, self.n_bootstrap, self.seed = precision, n_bootstrap, seed
         self._weights: dict[str, np.ndarray] = {}
-        self._read: dict[int, tuple[Edit, list[int], torch.Tensor, np.ndarray]] = {}
+        self._read = KeptFeatures()
         check_head(model, self.notes)
         self._seen = state_of(model)
 
@@ -288,18 +288,15 @@ class ForgetTask:
         kept.copy_(features)
         known[:] = True
 
-    def _known(self, edit: Edit) -> tuple[torch.Tensor, np.ndarray]:
+    def _known(self, edit: Edit) -> Known:
         """Features under the edit (N, H), and of which notes they are known (N,) bool."""
-        written = [value._version for value in edit.tensors().values() if not value.is_inference()]
-        if id(edit) not in self._read or self._read[id(edit)][1] != written:
+
+        def begin() -> Known:
             self.check_unchanged()
             self._check_own(edit)
-            features = self.teacher.features.clone()
-            self._read[id(edit)] = edit, written, features, ~edit.touched(self.notes)
-            while len(self._read) > 1 and len(self._read) * features.nbytes > MOST_KEPT:
-                del self._read[next(iter(self._read))]  # the oldest
-        _, _, features, known = self._read[id(edit)]
-        return features, known
+            return self.teacher.features.clone(), ~edit.touched(self.notes)
+
+        return self._read.of(edit, begin)
 
     def _check_own(self, edit: Edit) -> None:
         if edit.origin is None:

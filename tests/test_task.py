@@ -237,7 +237,7 @@ def test_features_under_an_edit_are_read_once_and_the_oldest_let_go(
     read.clear()
     assert all(torch.equal(task.features(index, edit), before[edit]) for edit in before)
     assert not read
-    monkeypatch.setattr("steu.task.MOST_KEPT", 1)
+    monkeypatch.setattr("steu.models.kept_features.MOST_KEPT", 1)
     third = steu.null_edit(task)
     task.features(index, third)
     assert torch.equal(task.features(index, first), before[first]) and sum(read) > 0

@@ -210,8 +210,13 @@ class Study(ForgetTask):
         self, method: str, log_odds: np.ndarray, others: Mapping[str, np.ndarray], **tags: Any
     ) -> list[dict[str, Any]]:
         """Tagged records of `kept_beside`: what a method keeps, less what others do, in pairs."""
-        pairs = kept_beside(self, log_odds, others)
-        records = [metric_record(name, found, len(self.test)) for name, found in pairs.items()]
+        return self.record(method, kept_beside(self, log_odds, others), **tags)
+
+    def record(
+        self, method: str, samples: Mapping[str, np.ndarray], **tags: Any
+    ) -> list[dict[str, Any]]:
+        """Tagged records of metrics of the test notes: of each the estimate, then resamples."""
+        records = [metric_record(name, found, len(self.test)) for name, found in samples.items()]
         return self._tagged(records, method, split="test", **tags)
 
     def probe(self, method: str, samples: np.ndarray, **tags: Any) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from steu.reporting.display_names import READER
-from steu.reporting.frontier import BY_ROWS
+from steu.reporting.frontier import BY_ROWS, SETTING, by_setting
 from steu.reporting.glue import estimate, wide
 from steu.reporting.statements import AUDITED, MARGIN
 
@@ -78,11 +78,8 @@ def aim(results: pd.DataFrame) -> str:
 
 def _points(results: pd.DataFrame) -> pd.DataFrame:
     """A row an edit that was read at the head: the reader's AUROC there, and what was kept."""
-    rows = results[results["split"].eq("test") & results["metric"].isin([READER, *KEPT])].copy()
-    keys = ["method", "n_tokens", "n_rows"]
-    for column in keys[1:]:  # what is not varied has one setting, which not every page writes
-        rows[column] = rows[column].where(rows["method"] == BY_ROWS).fillna(0).astype(int)
-    table = rows.pivot_table(index=keys, columns="metric", values="value", aggfunc="first")
+    rows = by_setting(results)
+    table = rows.pivot_table(index=SETTING, columns="metric", values="value", aggfunc="first")
     return table.reindex(columns=[READER, *KEPT]).reset_index().dropna()
 
 

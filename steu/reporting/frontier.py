@@ -11,6 +11,7 @@ from steu.reporting.display_names import READER, name
 from steu.reporting.figures import COLOURS, empty_panel, lengths_around
 
 KEPT = "retain_macro_auroc"
+SETTING = ["method", "n_tokens", "n_rows"]
 ESTIMATE = ["value", "low", "high", "defined"]
 BY_ROWS, BY_TOKENS = "steu_e_by_rows", "steu_by_k"
 FAR = 3  # times as far below the original as its own interval reaches: drawn at the edge
@@ -29,15 +30,20 @@ def frontier_points(results: pd.DataFrame) -> pd.DataFrame:
         of the reader's AUROC at the head; kept, kept_low and kept_high, the retained macro-AUROC
         with its interval. All on the test notes.
     """
-    rows = results[results["split"] == "test"].copy()
-    varied = rows["method"].isin([BY_ROWS, BY_TOKENS])
-    for column in ("n_tokens", "n_rows"):
-        rows[column] = rows[column].where(varied).fillna(0).astype(int)
-    keys = ["method", "n_tokens", "n_rows"]
+    rows, keys = by_setting(results), SETTING
     kept = rows[rows["metric"] == KEPT].drop_duplicates(keys)[[*keys, "value", "low", "high"]]
     kept = kept.rename(columns={"value": "kept", "low": "kept_low", "high": "kept_high"})
     read = rows[rows["metric"] == READER].drop_duplicates(keys)[[*keys, *ESTIMATE]]
     return read.merge(kept, on=keys).sort_values(keys, ignore_index=True)
+
+
+def by_setting(results: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the test notes; n_tokens and n_rows are 0 where a method does not vary them."""
+    rows = results[results["split"] == "test"].copy()
+    varied = rows["method"].isin([BY_ROWS, BY_TOKENS])
+    for column in SETTING[1:]:  # not every page writes those of what has one setting
+        rows[column] = rows[column].where(varied).fillna(0).astype(int)
+    return rows
 
 
 def frontier(results: pd.DataFrame, ax: Axes) -> Axes:

@@ -1,0 +1,34 @@
+"""Features of notes under the edits that were looked at lately, so that none is read twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from steu.models.edits import Edit
+
+MOST_KEPT = 256 * 2**20  # bytes of features that are kept; one edit's in any case
+
+Known = tuple[torch.Tensor, np.ndarray]  # features (N, H), and of which notes they are known (N,)
+
+
+class KeptFeatures:
+    """What is known under each edit, the oldest let go first."""
+
+    def __init__(self) -> None:
+        self._kept: dict[int, tuple[Edit, list[int], Known]] = {}
+
+    def of(self, edit: Edit, begin: Callable[[], Known]) -> Known:
+        """What is known under an edit, to be written to; `begin` says it of one that is new.
+
+        An edit is another one once its tensors were written to.
+        """
+        written = [value._version for value in edit.tensors().values() if not value.is_inference()]
+        if id(edit) not in self._kept or self._kept[id(edit)][1] != written:
+            self._kept[id(edit)] = edit, written, begin()
+            size = self._kept[id(edit)][2][0].nbytes
+            while len(self._kept) > 1 and len(self._kept) * size > MOST_KEPT:
+                del self._kept[next(iter(self._kept))]
+        return self._kept[id(edit)][2]
