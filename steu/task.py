@@ -21,7 +21,7 @@ from steu.data.encoding import (
     encode_in_memory,
     window_of,
 )
-from steu.data.given import check_aligned, check_length, listed
+from steu.data.given import check_aligned, check_length, listed, positions
 from steu.data.splits import FRACTIONS, SPLITS, read_groups, splits_of
 from steu.evaluation.metrics import check_answers, group_weights, retained, tune_thresholds
 from steu.models.checks import (
@@ -269,6 +269,7 @@ class ForgetTask:
         A note that the edit cannot touch keeps the original's, and none is read twice under an edit
         that was looked at lately.
         """
+        index = positions(index, len(self.notes))
         if edit is None:
             return self.teacher.features[index]
         check_edit(edit)

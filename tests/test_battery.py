@@ -58,7 +58,7 @@ REFERENCES = {
     for i, head in enumerate((0.79, 0.80, 0.81, 0.80))
 }
 ORIGINAL = audit_samples(probed(0.95, hand=0.9, seed=50))
-SILENT = np.zeros(1 + N_BOOTSTRAP)
+SILENT = np.zeros(60, dtype=bool)  # of the test notes, it is said of none
 
 
 def task(patients: int, validation: int = 20) -> SimpleNamespace:
@@ -66,18 +66,19 @@ def task(patients: int, validation: int = 20) -> SimpleNamespace:
     place = np.tile(np.arange(60), 2)
     return SimpleNamespace(
         groups=np.arange(120),
+        weights=lambda: np.ones((1 + N_BOOTSTRAP, 60)),
         index=lambda split: np.arange(60) + 60 * (split == "test"),
         is_forget=place < np.repeat([validation, patients], 60),
     )
 
 
 def decided(
-    original: battery.Samples = ORIGINAL, f1: np.ndarray = SILENT, **methods: battery.Samples
+    original: battery.Samples = ORIGINAL, said: np.ndarray = SILENT, **methods: battery.Samples
 ) -> dict[str, Decision]:
     return battery.verdicts(
         task(20),  # type: ignore[arg-type]
         {"original": original} | methods,
-        dict.fromkeys(methods, f1),
+        dict.fromkeys(methods, said),
         REFERENCES,
     )
 
@@ -234,8 +235,29 @@ def test_a_verdict_as_a_number_is_undecided_unless_an_audit_decides() -> None:
 
 
 def test_who_still_predicts_the_class_is_not_silenced() -> None:
-    loud = samples(0.3, 0)
-    assert verdicts(f1=loud, loud=audit_samples(probed(0.5))) == {"loud": "not silenced"}
+    some = np.arange(60) < 4  # of the twenty who have it
+    assert verdicts(said=some, loud=audit_samples(probed(0.5))) == {"loud": "not silenced"}
+
+
+def test_who_says_a_rare_class_of_everybody_is_not_silenced() -> None:
+    """Such an F1 is below the limit: 40 / 840."""
+    place = np.arange(820)
+    rare = SimpleNamespace(
+        groups=place,
+        index=lambda split: place,
+        is_forget=place < 20,
+        weights=lambda: np.ones((1 + N_BOOTSTRAP, len(place))),
+    )
+    everybody, nobody = np.ones(len(place), dtype=bool), np.zeros(len(place), dtype=bool)
+    found = battery.verdicts(
+        rare,  # type: ignore[arg-type]
+        {"original": ORIGINAL, "always": ORIGINAL, "never": ORIGINAL},
+        {"always": everybody, "never": nobody},
+        REFERENCES,
+    )
+    assert found["never"].verdict == "silenced"
+    always = found["always"]
+    assert (always.verdict, always.value) == ("not silenced", 41.0)
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from toys import Toy
 
 import steu
+from steu.task import Edit
+from steu.unlearning.baselines import LayerConfig, edit_layers
+from steu.unlearning.concept_scrubbing import scrub_layers
+from steu.unlearning.dampening import dampen
+from steu.unlearning.influence import influence_edit
+from steu.unlearning.lora import lora_edit
 
 QUICK = steu.UnlearnConfig(epochs=1)
 
@@ -87,6 +94,21 @@ def test_an_edit_is_made_of_tensors(toy: Toy) -> None:
     refused(lambda: make.identity(toy.model, [5]), "token_ids must be a tensor; found list")
 
 
+@pytest.mark.parametrize(
+    "given",
+    ["test", ["test"], [0.5], [], np.ones(3, dtype=bool), [[1]], 10**6, [10**6], [-(10**6)]],
+)
+def test_notes_are_asked_for_by_their_positions(task: steu.ForgetTask, given: Any) -> None:
+    for asked in (task.features, task.logits, task.log_odds):
+        refused(lambda asked=asked: asked(given), "positions of its", "as task.index('test') gives")
+
+
+def test_positions_may_be_a_list_a_column_or_a_tensor(task: steu.ForgetTask) -> None:
+    told = task.log_odds(np.array([3, 5, 3]))
+    for given in ([3, 5, 3], pd.Series([3, 5, 3]), torch.tensor([3, 5, 3])):
+        assert np.array_equal(task.log_odds(given), told)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
 def test_targets_may_be_a_tensor_of_any_kind(toy: Toy, kind: torch.dtype) -> None:
     given = torch.from_numpy(toy.targets).to(kind).requires_grad_()
@@ -97,9 +119,15 @@ def test_a_callers_autocast_changes_no_number(
     toy: Toy, task: steu.ForgetTask, edit: steu.SparseEdit
 ) -> None:
     ids = edit.token_ids
-    asked: list[Callable[[], steu.SparseEdit]] = [
+    layers = LayerConfig(epochs=1)
+    asked: list[Callable[[], Edit]] = [
         lambda: steu.unlearn(toy.task(), ids, QUICK),
         lambda: steu.erase(task, ids),
+        lambda: edit_layers(task, "bad_teacher", layers, n_layers=1),
+        lambda: lora_edit(task, layers, rank=2, n_layers=1),
+        lambda: influence_edit(task, n_layers=1, n_fisher=8),
+        lambda: dampen(task, selection=1.0, n_layers=1, n_fisher=8),
+        lambda: scrub_layers(task),
     ]
     plain = [one() for one in asked]
     table, ranked = steu.evaluate(task, edit), steu.rank_tokens(task, "gradient")

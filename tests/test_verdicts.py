@@ -22,6 +22,8 @@ from steu.evaluation.verdicts import (
     recall_not_excluded,
 )
 
+SELDOM = (0.1, 0.0, 0.2)  # notes in which the class is said, per note that has it
+
 
 def samples(value: float, spread: float = 0.0, n: int = 4000, seed: int = 0) -> np.ndarray:
     generator = np.random.default_rng(seed)
@@ -162,7 +164,12 @@ def test_a_model_that_still_says_the_class_of_one_in_seven_is_seldom_called_sile
     weights = group_weights(np.arange(7 * patients), n_bootstrap=200, seed=0)
     for _ in range(200):
         said = truth & (generator.random(len(truth)) < UNSAID)
-        found = decide(forget_f1=interval(f1(truth, said, weights)), suppressed={}, audits={})
+        found = decide(
+            forget_f1=interval(f1(truth, said, weights)),
+            said_per_positive=SELDOM,
+            suppressed={},
+            audits={},
+        )
         silent += found.verdict == "silenced"
     # 200 trials at the stated rate give 17 or fewer in 99 of 100 cases
     assert silent <= 17
@@ -185,7 +192,12 @@ def test_few_resamples_suppress_no_more_often_than_many(n_resamples: int) -> Non
 
 def test_an_audit_that_was_not_made_is_not_called_blind() -> None:
     same = Beside(0.0, -0.02, 0.02, 0.5, 0.001)
-    given = {"forget_f1": (0.0, 0.0, 0.0), "suppressed": {}, "audits": {"a": same}}
+    given = {
+        "forget_f1": (0.0, 0.0, 0.0),
+        "said_per_positive": SELDOM,
+        "suppressed": {},
+        "audits": {"a": same},
+    }
     assert decide(**given, needed=["b"]).decided_by == "b, which was not made"
     assert decide(**given, needed=["a"], blind=["a"]).decided_by == "a, which is blind here"
 
@@ -203,7 +215,11 @@ def test_a_blind_audit_excuses_nobody() -> None:
     open_ = Beside(0.07, -0.01, 0.15, 0.07, 0.6)
     for found in (more, open_):
         caught = decide(
-            forget_f1=(0.0, 0.0, 0.0), suppressed={}, audits={"a": same, "b": found}, blind=["b"]
+            forget_f1=(0.0, 0.0, 0.0),
+            said_per_positive=SELDOM,
+            suppressed={},
+            audits={"a": same, "b": found},
+            blind=["b"],
         )
         assert (caught.verdict, caught.decided_by) == ("silenced", "b")
         assert (caught.value, caught.low, caught.high) == (found.value, found.low, found.high)
@@ -239,16 +255,35 @@ def test_verdicts_rise_with_what_the_intervals_bear_out() -> None:
     more = {"probe": Beside(0.2, 0.1, 0.3, 0.001, 0.99)}
     less, not_less = {"head": (-0.1, -0.2, -0.06)}, {"head": (-0.1, -0.2, -0.04)}
     silent, loud = (0.0, 0.0, 0.0), (0.02, 0.0, 0.08)
-    assert decide(forget_f1=loud, suppressed=less, audits=same).verdict == "not silenced"
-    assert decide(forget_f1=silent, suppressed=not_less, audits=more).verdict == "silenced"
-    found = decide(forget_f1=silent, suppressed=less, audits=more)
+    assert (
+        decide(forget_f1=loud, said_per_positive=SELDOM, suppressed=less, audits=same).verdict
+        == "not silenced"
+    )
+    assert (
+        decide(forget_f1=silent, said_per_positive=SELDOM, suppressed=not_less, audits=more).verdict
+        == "silenced"
+    )
+    found = decide(forget_f1=silent, said_per_positive=SELDOM, suppressed=less, audits=more)
     assert (found.verdict, found.decided_by) == ("suppressed in the representation", "head")
-    best = decide(forget_f1=silent, suppressed=less, audits=same)
+    best = decide(forget_f1=silent, said_per_positive=SELDOM, suppressed=less, audits=same)
     assert best.verdict == "indistinguishable from the references under these audits"
     assert best.decided_by == "probe"
-    assert decide(forget_f1=silent, suppressed=not_less, audits={}).verdict == "silenced"
+    assert (
+        decide(forget_f1=silent, said_per_positive=SELDOM, suppressed=not_less, audits={}).verdict
+        == "silenced"
+    )
+    often = decide(
+        forget_f1=silent, said_per_positive=(0.9, 0.7, 1.1), suppressed=less, audits=same
+    )
+    assert (often.verdict, often.value, often.high) == ("not silenced", 0.9, 1.1)
+    assert often.decided_by == "notes it is said of, per note that has it"
     blind = decide(
-        forget_f1=silent, suppressed=not_less, audits=same, blind=["unseen"], needed=["unseen"]
+        forget_f1=silent,
+        said_per_positive=SELDOM,
+        suppressed=not_less,
+        audits=same,
+        blind=["unseen"],
+        needed=["unseen"],
     )
     assert (found.value, found.low, found.high) == less["head"]
     assert (blind.verdict, blind.decided_by) == ("silenced", "unseen, which is blind here")

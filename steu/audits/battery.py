@@ -11,7 +11,7 @@ import pandas as pd
 
 from steu.audits.places import OTHERS
 from steu.audits.probing import Probed
-from steu.evaluation.metrics import interval
+from steu.evaluation.metrics import f1, interval, ratio
 from steu.evaluation.paired import beside
 from steu.evaluation.verdicts import (
     ERROR,
@@ -92,7 +92,7 @@ def head_beside(
 def verdicts(
     task: ForgetTask,
     found: Mapping[str, Samples],
-    forget_f1: Mapping[str, np.ndarray],
+    answers: Mapping[str, np.ndarray],
     references: Mapping[str, Samples],
 ) -> dict[str, Decision]:
     """A verdict on every method of `found` but "original", beside the references.
@@ -106,7 +106,8 @@ def verdicts(
     ----------
     found : dict of method to `audit_samples`
         With "original".
-    forget_f1 : dict of method to array of shape (1 + B,)
+    answers : dict of method to array of shape (N,), bool
+        Whether it says the class of each test note.
     references : dict of name to `audit_samples`
         None, or three models at least, that never learned the class.
 
@@ -122,11 +123,14 @@ def verdicts(
             few = f"fewer than {fewest} patients of the {split} notes have the class"
             return {method: Decision("none", few, {}) for method in methods}
     blind = blind_audits(original, references) if references else []
-    decided = {}
+    decided, truth, weights = {}, task.is_forget[task.index("test")], task.weights()
     for method in methods:
+        said = answers[method]
+        often = ratio(weights @ said, weights @ truth)
         beside = beside_all(found[method], references) if references else {}
         decided[method] = decide(
-            forget_f1=interval(forget_f1[method]),
+            forget_f1=interval(f1(truth, said, weights)),
+            said_per_positive=interval(often),
             suppressed=_suppressed(found[method], original),
             audits=beside,
             blind=blind,

@@ -18,7 +18,7 @@ from steu.audits.merged import merged_model
 from steu.evaluation.metrics import auroc, f1, interval
 from steu.models.heads import head_of
 from steu.models.inference import features_of
-from steu.task import Edit, ForgetTask
+from steu.task import Edit, ForgetTask, about_task
 from steu.unlearning.given import check_sigmoids, of_both_kinds, settings_of
 
 Part = Literal["head", "all"]
@@ -101,6 +101,7 @@ def way_back(known: np.ndarray, nothing: float | np.ndarray, *, share: float) ->
     return np.where(known > nothing, nothing + share * (known - nothing), np.nan)
 
 
+@about_task
 def relearn(
     task: ForgetTask,
     edit: Edit | None = None,

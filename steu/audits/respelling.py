@@ -13,7 +13,7 @@ from steu._errors import check_choice
 from steu.data.encoding import EncodedNotes, encode_in_memory, window_of, window_tokenizer
 from steu.models.inference import extract_features
 from steu.models.outputs import log_odds
-from steu.task import Edit, ForgetTask
+from steu.task import Edit, ForgetTask, about_task
 
 WIDER = 8  # times the window: a word has seldom more letters than that for a token of its own
 Spelling = Literal["hyphen", "letters apart", "letters swapped", "left out"]
@@ -81,6 +81,7 @@ def respelt(
     return encode_in_memory(texts, task.tokenizer, max_length=max(widest, task.notes.max_length))
 
 
+@about_task
 @torch.no_grad()
 def answers_to(task: ForgetTask, notes: EncodedNotes, edit: Edit | None = None) -> np.ndarray:
     """Log-odds (n, C) of notes that are not the task's own, under the edit."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
@@ -52,6 +53,23 @@ def check_length(what: str, found: int, expected: int) -> None:
         raise ValueError(
             f"{what} and targets must be of one length; found {found:,} and {expected:,}"
         )
+
+
+def positions(given: Any, n: int) -> np.ndarray:
+    """Positions among `n` notes, int64 (m,), of whoever asks for some.
+
+    Raises
+    ------
+    ValueError
+        If they are anything else, or lie outside.
+    """
+    found = np.asarray(given)
+    if found.dtype.kind not in "iu" or found.ndim != 1 or (found >= n).any() or (found < 0).any():
+        raise ValueError(
+            f"a task is asked about notes by positions of its {n:,}, as task.index('test') gives "
+            f"them; found {reprlib.repr(given)}"
+        )
+    return found.astype(np.int64)  # a copy: a column may not be writable
 
 
 def check_text(text: object, row: int) -> None:

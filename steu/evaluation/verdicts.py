@@ -168,7 +168,8 @@ def outcomes(audits: Mapping[str, Beside]) -> dict[str, Outcome]:
 class Decision:
     """A verdict on one method, what decides it with its number and interval, and what audits said.
 
-    The number is the forget F1, or an audit's difference to the original or to the references.
+    The number is the forget F1, how often the class is said, or an audit's difference to the
+    original or to the references.
     """
 
     verdict: Verdict
@@ -182,6 +183,7 @@ class Decision:
 def decide(
     *,
     forget_f1: tuple[float, float, float],
+    said_per_positive: tuple[float, float, float],
     suppressed: Mapping[str, tuple[float, float, float]],
     audits: Mapping[str, Beside],
     blind: Sequence[str] = (),
@@ -189,9 +191,11 @@ def decide(
 ) -> Decision:
     """The strongest verdict that the intervals bear out.
 
-    - *not silenced* unless the whole interval of the forget F1 lies below `SILENT`. On `FEWEST`
-      patients or more, of whom each may be hit, a model that says the class of a share `UNSAID` of
-      them, in all of their notes, passes this one time in twenty at most;
+    - *not silenced* unless the whole interval of the forget F1 lies below `SILENT`, and the class
+      is said in no more notes than have it: said in every note, a class that less than one note in
+      forty has reaches no such F1 either. On `FEWEST` patients or more, of whom each may be hit, a
+      model that says the class of a share `UNSAID` of them, in all of their notes, passes this one
+      time in twenty at most;
     - *silenced* if no more is shown;
     - *suppressed in the representation* if the strongest reader finds the class less well than
       in the original in the states of some place: an interval of the difference, widened for the
@@ -203,6 +207,8 @@ def decide(
     Parameters
     ----------
     forget_f1 : (value, low, high)
+    said_per_positive : (value, low, high)
+        Notes in which the class is said, per note that has it.
     suppressed : dict of place to (value, low, high)
         Method minus original.
     audits : dict of name to Beside
@@ -218,6 +224,9 @@ def decide(
 
     if not forget_f1[2] < SILENT:
         return decided("not silenced", "forget F1")
+    if said_per_positive[2] > 1:
+        often = "notes it is said of, per note that has it"
+        return Decision("not silenced", often, said, *said_per_positive)
     clean = bool(audits) and set(said.values()) == {"no more"}
     lacking = [name for name in needed if name not in audits or name in blind]
     if clean and not lacking:

@@ -15,7 +15,7 @@ from torch.nn.functional import softplus
 from steu._errors import check_choice
 from steu.models.heads import copy_of_head, head_name, trainable_head
 from steu.models.inference import extract_features, features_of, frozen, on_device
-from steu.task import ForgetTask
+from steu.task import ForgetTask, about_task
 from steu.unlearning.dense_edit import LayerEdit, last_layers
 from steu.unlearning.given import check_sigmoids, notes_to_train, settings_of
 from steu.unlearning.gradients import gradients_of, summed
@@ -37,6 +37,7 @@ class LayerConfig(LoopConfig):
     learning_rate_layers: float = 1e-4  # of whole layers: many more numbers move than in rows
 
 
+@about_task
 def edit_layers(
     task: ForgetTask,
     rival: str,

@@ -16,7 +16,7 @@ from steu.models.edits import Edit
 from steu.models.heads import copy_of_head
 from steu.models.hidden_states import HEAD, hidden_states
 from steu.models.layers import encoder_layers
-from steu.task import ForgetTask
+from steu.task import ForgetTask, about_task
 from steu.unlearning.given import notes_to_train
 from steu.unlearning.leace import ErasedFeatures, fit_eraser
 
@@ -77,6 +77,7 @@ class ScrubbedLayers(Edit):
         return cls(tuple(ErasedFeatures(*one) for one in vectors), **known)
 
 
+@about_task
 def scrub_layers(task: ForgetTask, *, train: np.ndarray | None = None) -> ScrubbedLayers:
     """Fit LEACE place by place, each on what the maps before it leave (2306.03819, section 6).
 

@@ -7,12 +7,13 @@ from itertools import repeat
 import numpy as np
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from steu.task import ForgetTask
+from steu.task import ForgetTask, about_task
 from steu.unlearning.dense_edit import LayerEdit, head_parameters, last_layers
 from steu.unlearning.given import check_said, check_sigmoids, notes_to_train, of_both_kinds
 from steu.unlearning.gradients import gradients_of, mean_square, summed
 
 
+@about_task
 def influence_edit(
     task: ForgetTask,
     *,

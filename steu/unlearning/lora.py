@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 
 from steu.models.heads import copy_of_head, head_name, trainable_head
 from steu.models.inference import features_of, frozen
-from steu.task import ForgetTask
+from steu.task import ForgetTask, about_task
 from steu.unlearning.baselines import LayerConfig
 from steu.unlearning.dense_edit import last_layers
 from steu.unlearning.given import settings_of
@@ -23,6 +23,7 @@ NAME = "forgetting"  # of the adapter
 RANK = 8  # as is customary
 
 
+@about_task
 def lora_edit(
     task: ForgetTask,
     config: LayerConfig | None = None,

@@ -9,11 +9,12 @@ import torch
 
 from steu.models.checks import embedding_of
 from steu.selection.counts import count_tokens
-from steu.task import ForgetTask
+from steu.task import ForgetTask, about_task
 from steu.unlearning.given import notes_to_train, of_both_kinds, token_ids_of
 from steu.unlearning.sparse_edit import SparseEdit
 
 
+@about_task
 def matched_rows(
     task: ForgetTask,
     token_ids: np.ndarray,

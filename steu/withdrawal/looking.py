@@ -16,7 +16,7 @@ from steu.audits.collateral import collateral
 from steu.audits.places import OTHERS, Places
 from steu.audits.probing import Probed, probe
 from steu.audits.relearning import relearn
-from steu.evaluation.metrics import f1, metric_record, metric_records
+from steu.evaluation.metrics import metric_record, metric_records
 from steu.evaluation.verdicts import Decision
 from steu.experiments.references import Reading, reference
 from steu.experiments.study import Study
@@ -112,7 +112,7 @@ def look(
     if "null" in models:  # every state is as it was, and every ranking too
         probed["null"] = probed["original"]
     told = {n: probe(one, original=study.model) for n, one in references.items()}
-    silent = {n: _silent(study, e) for n, e in models.items()}
+    answers = {n: _answers(study, e)[:, study.forget] for n, e in models.items()}
     again = None
     if study.outputs == "sigmoid" and delivered != "null":  # no step leaves a bias of −∞
         lesson = partial(relearn, study, edits[delivered])
@@ -124,7 +124,7 @@ def look(
         ),
         holds=_holds(study, probed | told),
         paid=collateral(study, edits[delivered], without=withdrawn),
-        verdict=_verdict(study, probed, silent, told, delivered),
+        verdict=_verdict(study, probed, answers, told, delivered),
         again=pd.DataFrame() if again is None else again.table(),
     )
 
@@ -158,9 +158,9 @@ def _at_the_head(study: Study, edit: Edit | None) -> Probed:
     return probe(study, edit, found=found, unseen_at=[HEAD])
 
 
-def _silent(study: Study, edit: Edit | None) -> np.ndarray:
-    said = decided(study.log_odds(study.test, edit), study.outputs)[:, study.forget]
-    return f1(study.is_forget[study.test], said, study.weights())
+def _answers(study: Study, edit: Edit | None) -> np.ndarray:
+    """Which classes it says of each test note, (N, C), bool."""
+    return decided(study.log_odds(study.test, edit), study.outputs)
 
 
 def _says(study: Study, name: str, edit: Edit | None, withdrawn: Sequence[str]) -> pd.DataFrame:
@@ -201,10 +201,10 @@ def _holds(study: Study, probed: Mapping[str, Probed]) -> pd.DataFrame:
 def _verdict(
     study: Study,
     probed: Mapping[str, Probed],
-    silent: Mapping[str, np.ndarray],
+    answers: Mapping[str, np.ndarray],
     told: Mapping[str, Probed],
     delivered: str,
 ) -> Decision:
     both = {name: audit_samples(probed[name]) for name in ("original", delivered)}
     clean = {name: audit_samples(one) for name, one in told.items()}
-    return verdicts(study, both, silent, clean)[delivered]
+    return verdicts(study, both, answers, clean)[delivered]
