@@ -263,6 +263,24 @@ def test_one_changed_float_is_found_and_named(
     assert name in told and "1 such values" in told
 
 
+@pytest.mark.parametrize(
+    "name", ["adapter_model.safetensors", "head.safetensors", "adapter_config.json"]
+)
+def test_a_flipped_bit_of_the_adapter_is_found_and_its_file_named(
+    done: Path, place: Path, tmp_path: Path, name: str
+) -> None:
+    copied = Path(shutil.copytree(done, tmp_path / "copied"))
+    raw = bytearray((copied / "adapter" / name).read_bytes())
+    raw[-1] ^= 1
+    (copied / "adapter" / name).write_bytes(raw)
+    told = refused(lambda: artefacts.verify(copied, model=str(place / "model")))
+    assert f"adapter/{name} is not the file that the edit came with" in told
+    (copied / "adapter" / name).unlink()
+    assert name in refused(lambda: artefacts.verify(copied, model=str(place / "model")))
+    shutil.rmtree(copied / "adapter")  # an edit may travel without it
+    assert artefacts.verify(copied, model=str(place / "model"))["rows"] == 3
+
+
 def test_only_beside_the_model_that_it_was_made_for_is_an_edit_proved(
     done: Path, place: Path, tmp_path: Path
 ) -> None:

@@ -11,7 +11,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 import steu
-from steu._io import atomic_path, read_json, sha256
+from steu._io import atomic_path, files_below, read_json, sha256
 from steu.models.checks import embedding_of
 from steu.models.heads import head_name
 from steu.models.loading import load_classifier, load_tokenizer
@@ -91,6 +91,9 @@ def write_artefacts(
         "after": weights_hash(edited),
         **names,
     }
+    if len(edit.token_ids):
+        save_peft(edit, folder / ADAPTER, model=model)
+        facts["adapter"] = {path.name: sha256(path) for path in files_below(folder / ADAPTER)}
     back = SparseEdit.identity(model, edit.token_ids)
     inverse = replace(back, head={name: back.head[name] for name in edit.head})
     for name, one, where in ((EDIT, edit, "before"), (INVERSE, inverse, "after")):
@@ -107,8 +110,6 @@ def write_artefacts(
         folder=folder,
     )
     (folder / EDIT / "README.md").write_text(card, encoding="utf-8")
-    if len(edit.token_ids):
-        save_peft(edit, folder / ADAPTER, model=model)
     stored = sum(path.stat().st_size for path in (folder / EDIT).iterdir())
     return facts | {
         "rows": len(edit.token_ids),
@@ -163,14 +164,17 @@ def show(folder: str | Path) -> dict[str, Any]:
 def verify(folder: str | Path, *, model: str, edited: str | None = None) -> dict[str, int]:
     """Prove that an edited model differs from `model` in exactly the edit; see `compare`.
 
+    The adapter beside the edit, if it was not taken away, is proven by its files.
+
     Raises
     ------
     ValueError
-        If it does not, the edit's files were altered, `model` is not the one that the edit was made
-        for, or the tokenizers are not the edit's.
+        If it does not, the edit's files or the adapter's were altered, `model` is not the one that
+        the edit was made for, or the tokenizers are not the edit's.
     """
     place = edit_folder(folder)
     tensors, facts = _read(place)
+    _check_adapter(place.parent / ADAPTER, facts)
     edit, other = SparseEdit.of_tensors(tensors), edited or str(place.parent / MODEL)
     if not edited and not Path(other).is_dir():
         raise ValueError(f"no edited model lies in {other}, beside the edit: name it with --edited")
@@ -186,6 +190,15 @@ def verify(folder: str | Path, *, model: str, edited: str | None = None) -> dict
     _check_configs(*(files[0].with_name("config.json") for files in (before, after)))
     names = {"embedding": facts["embedding"], "head": facts["head"]}
     return compare(before, after, edit, **names)
+
+
+def _check_adapter(folder: Path, facts: Mapping[str, Any]) -> None:
+    for name, digest in facts.get("adapter", {}).items() if folder.is_dir() else ():
+        if not (folder / name).is_file() or sha256(folder / name) != digest:
+            raise ValueError(
+                f"{folder / name} is not the file that the edit came with: it was altered; take a "
+                "sound copy, or write the adapter again with steu.save_peft"
+            )
 
 
 def _check_configs(before: Path, after: Path) -> None:
