@@ -88,3 +88,14 @@ def test_blank_texts_count_one_by_one_and_columns_are_found_in_any_case(tmp_path
         cohort = Cohort.read(tmp_path / str(n))
         assert (len(cohort.frame), cohort.excluded["without_text"]) == (9, 3)
         assert cohort.frame["stay_id"].str.fullmatch("[0-9a-f]{16}").all()  # no text is an id
+
+
+def test_a_text_in_two_splits_is_said_to_be_that_where_no_patient_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(OPTIONS, "subject")
+    frame = reports(body=["No finding." if i in (0, 11) else f"report {i}" for i in range(12)])
+    with pytest.raises(ValueError, match="the same text is in test and train, and no column says"):
+        cohort_of(tmp_path, frame)
+    monkeypatch.setitem(OPTIONS, "subject", "id")  # as the message has it
+    assert len(cohort_of(tmp_path, frame).frame) == 12

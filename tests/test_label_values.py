@@ -106,7 +106,9 @@ def test_a_column_of_yes_and_no_names_nothing_also_where_names_are_asked_for(tmp
     path = table(tmp_path / "t.csv")
     said = "column urgent holds .*, which say whether a label is there, not which one: name a col"
     both_refuse(path, {"column": "urgent", "keep": ["Uro", "Neuro"]}, said)
-    path = table(tmp_path / "t.csv", urgent=[0.0, 1.0] * 30)
+    for flags in (["yes", "no"], ["Y", "N"], ["T", "F"], [0.0, 1.0]):
+        path = table(tmp_path / "t.csv", urgent=flags * 30)
+        both_refuse(path, {"column": "urgent"}, said)
     both_refuse(path, {"column": "urgent", "keep": ["Uro", "Neuro"]}, said)
 
 

@@ -343,17 +343,31 @@ def test_what_may_be_one_or_a_thousand_is_refused(odd: str) -> None:
 
 
 def test_a_float_holds_sixteen_digits_and_no_more() -> None:
-    with pytest.raises(ValueError, match=r"an id is '9100000000000002.0', a float that cannot"):
+    with pytest.raises(ValueError, match=r"an id is '9100000000000002.0', and no float"):
         mended("9100000000000002.0", "9100000000000004.0")
+    cut = [f"90000000000000{i}0" for i in range(3)]  # as a spreadsheet shows what it rounded
+    with pytest.raises(ValueError, match=f"an id is '{cut[0]}', and no float or spreadsheet"):
+        mended(*cut, "12")
+    assert mended(*cut, "9000000000000001") == [*cut, "9000000000000001"]
     assert mended("9100000000000001") == ["9100000000000001"]
 
 
-@pytest.mark.parametrize("pair", [("000012", "12"), ("p-1", "P-1"), ("a 1", "a1")])
+@pytest.mark.parametrize(
+    "pair",
+    [
+        ("000012", "12"),
+        ("p-1", "P-1"),
+        ("a 1", "a1"),
+        ("A-1", "A–1"),
+        ("P1", "P１"),
+        ("12", "+12"),
+        ("2150-01-05", "2150-01-05 00:00:00"),
+    ],
+)
 def test_ids_that_may_be_of_one_patient_are_refused(pair: tuple[str, str]) -> None:
-    with pytest.raises(
-        ValueError, match=f"the ids '{pair[0]}' and '{pair[1]}' differ|the ids 'P-1"
-    ):
+    with pytest.raises(ValueError, match="the ids '.*' and '.*' differ in case, blanks") as caught:
         mended(*pair, "other")
+    assert all(repr(one) in str(caught.value) for one in pair)
 
 
 @pytest.mark.parametrize("shown", ["#NAME?", "#REF!", "######", " #DIV/0! "])
@@ -434,3 +448,34 @@ def test_prefixes_that_hardly_any_code_begins_with_are_said(tmp_path: Path) -> N
     cohort = build("mimic_iii", mimic_iii(tmp_path / "a"), labels=labels)
     cohort.write(tmp_path / "cohort")
     assert Cohort.read(tmp_path / "cohort").rare_prefixes == ("I50", "O38", "995.9")
+
+
+def titled(folder: Path, layout: str, titles: dict[str, str] | list[tuple[str, str]]) -> None:
+    pairs = list(titles.items()) if isinstance(titles, dict) else titles
+    frame = pd.DataFrame(pairs, columns=["icd9_code", "long_title"])
+    if layout == "mimic_iv":
+        frame = frame.rename(columns={"icd9_code": "icd_code"}).assign(icd_version="9")
+    frame.to_csv(folder / "d_icd_procedures.csv", index=False)
+
+
+@pytest.mark.parametrize("written", ["0331", "03.31", '="0331"', " 0331 "])
+def test_procedures_bear_their_titles_however_their_codes_are_written(
+    tmp_path: Path, written: str
+) -> None:
+    for make, layout in ((mimic_iii, "mimic_iii"), (mimic_iv, "mimic_iv")):
+        folder = make(tmp_path / layout, procedures_icd={"icd9_code": [written, "9604.0"]})
+        titled(folder, layout, {"0331": "Spinal tap", "9604": "Intubation", "331": "Incision"})
+        told = build(layout, folder, text_source="orders").frame.set_index("stay_id")["text"]
+        assert "Procedures: Spinal tap." in told["100"] and "Intubation" in told["101"]
+
+
+def test_procedures_that_lost_their_zeros_are_refused(tmp_path: Path) -> None:
+    for make, layout in ((mimic_iii, "mimic_iii"), (mimic_iv, "mimic_iv")):
+        folder = make(tmp_path / layout, procedures_icd={"icd9_code": ["331", "744"]})
+        right = {"0331": "Spinal tap", "331": "Incision", "0744": "Repair", "9604": "Intubation"}
+        titled(folder, layout, right)
+        with pytest.raises(ValueError, match="the ICD-9 code '744' has no title and has one with"):
+            build(layout, folder, text_source="orders")
+        titled(folder, layout, [("331", "Spinal tap"), ("331", "Incision"), ("9604", "Intubation")])
+        with pytest.raises(ValueError, match="d_icd_procedures.csv: the ICD-9 code '331' has two"):
+            build(layout, folder, text_source="orders")

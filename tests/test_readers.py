@@ -576,7 +576,7 @@ def test_tables_are_read_as_people_have_them(tmp_path: Path, name: str, lines: l
     [
         (["id,body,urgent", '1,"a,1', "2,b,0"], "it ends between quotation marks|row 2 has 2 col"),
         (["id,body,urgent", "1,a,1", "2,b"], "row 3 has 2 columns and the header 3; is a quot"),
-        (['id,body,"urgent', "1,a secret,1"], "the header does not end with its line; a quotation"),
+        (['id,body,"urgent', "1,a secret,1"], "the header does not end with its line: a quotation"),
         (['id,body,"urgent', "1,a," * 50_000], "the header does not end with its line"),
     ],
 )

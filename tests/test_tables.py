@@ -60,3 +60,66 @@ def test_lists_are_labels_and_no_text(tmp_path: Path, kind: pa.DataType) -> None
     said = "t.parquet: column [Kk]inds holds .*list.*; expected one text or number in each row"
     with duckdb.connect() as connection, pytest.raises(ValueError, match=said):
         read_plain(connection, tmp_path, {"column": "body"}, text="kinds", id="id")
+
+
+def documents(path: Path, frame: pd.DataFrame, **how: object) -> pd.DataFrame:
+    frame.to_csv(path, index=False)
+    given = {"text": "body", "labels": {"columns": ["a", "b"]}, "name": "t", "restricted": False}
+    return build_cohort("table", path, **given | how).frame  # type: ignore[arg-type]
+
+
+def sixty(**columns: object) -> pd.DataFrame:
+    """Sixty reports with two labels."""
+    frame = pd.DataFrame({"id": [f"d{i}" for i in range(60)]})
+    frame = frame.assign(body=[f"report {i}" for i in range(60)], a=[i % 2 for i in range(60)])
+    return frame.assign(b=[i // 3 % 2 for i in range(60)]).assign(**columns)
+
+
+def test_joined_texts_stand_in_the_order_of_a_large_file(tmp_path: Path) -> None:
+    n, n_visits = 400_000, 1000
+    visits = [i % n_visits for i in range(n)]
+    frame = pd.DataFrame({"visit": visits, "lab": [f"L{v % 3}" for v in visits]})
+    frame["body"] = [f"{i:06d}" for i in range(n)]
+    found = documents(
+        tmp_path / "t.csv", frame, labels={"column": "lab"}, group_by="visit"
+    ).set_index("stay_id")["text"]
+    for visit in (0, 7, 999):
+        assert found[str(visit)].split("\n\n") == frame["body"][visit::n_visits].tolist()
+
+
+def test_joined_documents_of_one_text_are_of_one_patient(tmp_path: Path) -> None:
+    frame = sixty(visit=[f"v{i}" for i in range(60)], body=[f"note {i % 30}" for i in range(60)])
+    for how in ({"group_by": "visit"}, {"id": "id"}):
+        found = documents(tmp_path / "t.csv", frame, **how).groupby("text")
+        assert found["split"].nunique().max() == found["subject_id"].nunique().max() == 1
+        assert len(found) == 30
+    told = documents(tmp_path / "t.csv", frame, id="id", subject="visit")
+    assert told["subject_id"].nunique() == 60
+
+
+@pytest.mark.parametrize("blank", ["NA", "nan", "NULL", "\t", "\u200b", "\xa0"])
+def test_a_flag_that_says_nothing_leaves_its_document_out(tmp_path: Path, blank: str) -> None:
+    flags = [blank if i == 3 else f"{i % 2}\xa0" for i in range(60)]
+    found = documents(tmp_path / "t.csv", sixty(a=flags), id="id")
+    assert len(found) == 59 and "d3" not in set(found["stay_id"])
+    assert found.set_index("stay_id")["a"].astype(int)[["d1", "d2"]].tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("end", ["\n", "\t", "\u200b"])
+def test_parts_of_a_cell_that_show_nothing_are_no_labels(tmp_path: Path, end: str) -> None:
+    kinds = ["Uro", "Neuro", "ENT"]
+    cells = [f"{kinds[i % 3]};\n{kinds[(i + 1) % 3]};{end}" for i in range(60)]
+    labels = {"column": "kind", "delimiter": ";"}
+    found = documents(tmp_path / "t.csv", sixty(kind=cells), id="id", labels=labels)
+    assert found[kinds].sum(axis=1).eq(2).all()
+
+
+def test_what_shows_nothing_in_a_header_is_no_part_of_a_name(tmp_path: Path) -> None:
+    frame = sixty().rename(columns={"a": "\ufeffa\u200b", "id": "i\u00add"})
+    assert len(documents(tmp_path / "t.csv", frame, id="id")) == 60
+
+
+def test_a_file_without_columns_is_said_to_have_none(tmp_path: Path) -> None:
+    pq.write_table(pa.table({}), tmp_path / "t.parquet")
+    with pytest.raises(ValueError, match="no column body, id.*found none"):
+        build_cohort("table", tmp_path / "t.parquet", labels={"columns": ["a"]}, **OPTIONS)

@@ -431,6 +431,13 @@ def test_groups_are_whole() -> None:
     assert pd.Series(task.splits).groupby(task.groups).nunique().max() == 1
 
 
+def test_a_patient_is_one_whether_or_not_the_number_went_through_a_float() -> None:
+    twice = [*range(30), *map(float, range(29)), "29.00"]
+    task = make_task(groups=twice)
+    assert task.groups[:30].tolist() == task.groups[30:].tolist() == [str(i) for i in range(30)]
+    assert make_task(groups=["1.5", "1.50", *range(58)]).groups[:2].tolist() == ["1.5", "1.50"]
+
+
 @pytest.mark.parametrize("nobody", ["", " ", "nan", "None", "NA", "-1", -1, -1.0, "Unknown"])
 def test_whoever_has_no_name_is_not_one_patient(nobody: object) -> None:
     refused("groups hold '.*' in row 3, which names nobody", groups=[0, 1, 2, nobody, *range(56)])

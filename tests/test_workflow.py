@@ -455,6 +455,7 @@ def test_each_profile_fits_the_notebooks(profile: str, tmp_path: Path, monkeypat
             "forget_label: b",
             "forget_label 'b' is not among the labels; known are a",
         ),
+        ("forget_label: a", "forget_label: ''", "toy: forget_label: "),
         ("restricted: false, ", "", "datasets: toy: restricted: missing; it is of type bool"),
         ("{model: random-bert}", "random-bert", "tiny: expected a mapping with model, n_layers"),
         ("n_stays: 9, ", "", "n_stays goes with 'path: synthetic'"),

@@ -25,7 +25,7 @@ DEFAULT_LABELS: dict[str, list[str]] = {
 RESERVED = ("subject_id", "stay_id", "text", "split")
 
 WRITTEN = "diagnosis:"
-_ALIKE = str.maketrans("‐‑‒–—−’‘“”", "------''\"\"")  # dashes and quotes that look alike
+ALIKE = str.maketrans("‐‑‒–—−’‘“”", "------''\"\"")  # dashes and quotes that look alike
 _PREFIX = re.compile(r"(?:icd(9|10):)?([A-Z]?\d[0-9A-Z]{0,3})(?:\.([0-9A-Z]{1,4}))?", re.IGNORECASE)
 
 
@@ -158,7 +158,7 @@ def refuse_alike(names: Sequence[str], others: Sequence[str]) -> None:
 
 def spelling(name: str) -> str:
     """What spellings of one name have in common."""
-    plain = " ".join(_visible(name).translate(_ALIKE).casefold().split()).strip("\"' .;,")
+    plain = " ".join(_visible(name).translate(ALIKE).casefold().split()).strip("\"' .;,")
     return re.sub(r"^0*(\d+)(\.0*)?$", r"\1", plain) or name
 
 

@@ -124,9 +124,13 @@ def read_groups(
 
 
 def _plain(name: str) -> str:
-    """An id without blanks around it, and none but single ones that show within."""
+    """An id without blanks around it, and none but single ones that show within.
+
+    A number is one id, whether or not it went through a float.
+    """
     words = " ".join(normalize("NFC", name).split())
-    return "".join(c for c in words if category(c) not in ("Cc", "Cf")).strip()
+    plain = "".join(c for c in words if category(c) not in ("Cc", "Cf")).strip()
+    return plain.partition(".")[0] if re.fullmatch(r"-?\d+\.0*", plain) else plain
 
 
 def _is_nobody(name: str) -> bool:

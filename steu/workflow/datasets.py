@@ -112,7 +112,7 @@ class Dataset(Record):
     layout: Literal["mimic_iv", "mimic_iii", "eicu", "table"]
     path: str  # relative to the data folder; "synthetic" writes a made-up corpus instead
     restricted: bool  # True: credentialed, no text of a note may be rendered
-    forget_label: str
+    forget_label: str = Field(min_length=1)
     labels: dict  # Codes, ColumnOfLabels or ColumnsOfLabels
     n_stays: int | None = Field(default=None, ge=1)  # of a made-up corpus
     options: dict = {}  # of the layout: OPTIONS

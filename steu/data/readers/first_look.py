@@ -72,7 +72,7 @@ def _look_at_table(path: Path, labels: Mapping[str, Any], *, forget: str, **opti
         parts = f"unnest(string_split(label0, {literal(labels.get('delimiter') or ITEM)}))"
         found = connection.execute(
             f"""SELECT {bare("label")} AS name, count(*) FROM (SELECT {parts} AS label FROM entries)
-            WHERE trim(label) <> '' GROUP BY name ORDER BY count(*) DESC, name"""
+            WHERE {bare("label")} <> '' GROUP BY name ORDER BY count(*) DESC, name"""
         ).fetchall()
     where = f"{path}: column {column}"
     kept = [one.strip() for one in labels.get("keep") or ()]

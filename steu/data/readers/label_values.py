@@ -8,10 +8,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from steu._errors import MOST, check_choice, shown
 from steu.data.missing import MISSING
+from steu.data.readers.mending import FLAGS
 
 LONGEST_LABEL = 200  # characters
 ENOUGH = 1000  # values, the most frequent ones, that show whether labels come in lists alone
-_YES_NO = {"0", "1", "0.0", "1.0", "true", "false"}  # of a column that is one label
+_YES_NO = {"0.0", "1.0", *filter(None, FLAGS)}  # of a column that is one label
 # What may stand between labels, as a delimiter is named → how it is found. Of the sure ones one
 # label beside another thing is enough; the others stand within many a name, "Obstetrics / Gyn.".
 _SURE = {mark: re.escape(mark) for mark in (";", "|", "；", "\t", "\n", "\r", "\u2028")}

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from unicodedata import normalize
 
 import duckdb
+import pyarrow as pa
 
 from steu._errors import shown
+from steu.data.labels import ALIKE
 from steu.data.missing import MISSING, NO_VALUE, NOBODY
 from steu.data.readers.sql import bare, identifier, literal, stripped
 
@@ -22,7 +25,9 @@ _SPREADSHEET = r"#(NAME\?|REF!|VALUE!|NUM!|NULL!|DIV/0!|#+)"
 # DuckDB reads 09:00 PM as 9 in the morning, and passes over what else follows.
 _TIME = r"\s*[12]\d{3}-\d{1,2}-\d{1,2}([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]00(:?00)?)?)?\s*"
 MANY_CODES = 300  # distinct ICD-9 codes, of which some begin with 0 in any real table
-_EXPONENT = r"\d[.,]\d+[eE]\+?\d+|\d[eE]\+\d+"  # not 3e12, which may be of a hash
+_EXPONENT = r"-?(\d[.,]\d+[eE]\+?\d+|\d[eE]\+\d+)"  # not 3e12, which may be of a hash
+_ODD_IDS = pa.schema([("id", pa.string()), ("plain", pa.string())])
+_HELD = 15  # digits that a spreadsheet holds of a number; zeros stand for the others
 
 
 def known(column: str) -> str:
@@ -99,16 +104,25 @@ def mend_ids(connection: duckdb.DuckDBPyConnection, table: str, *columns: str, p
 def _refuse_alike(
     connection: duckdb.DuckDBPyConnection, table: str, name: str, *, path: Path
 ) -> None:
+    distinct = f"SELECT DISTINCT {name} AS id FROM {identifier(table)} WHERE {name} IS NOT NULL"
+    other = f"FROM ({distinct}) WHERE NOT regexp_full_match(id, '[ -~]*')"
+    odd = [id for (id,) in connection.execute(other).fetchall()]
+    plain = [normalize("NFKC", id).translate(ALIKE) for id in odd]  # full-width digits, dashes
+    connection.register("odd_ids", pa.table({"id": odd, "plain": plain}, _ODD_IDS))
     alike = connection.execute(
-        rf"""SELECT min(id), max(id) FROM (SELECT DISTINCT {name} AS id FROM {identifier(table)}
-        WHERE {name} IS NOT NULL)
-        GROUP BY lower(ltrim(regexp_replace(id, '[\s\pZ\pC]+', '', 'g'), '0'))
+        rf"""WITH plain AS (SELECT id, regexp_replace(coalesce(plain, id),
+            '^\+(\d+)$|[ T]00:00(:00(\.0+)?)?$', '\1') AS plain
+            FROM ({distinct}) LEFT JOIN odd_ids USING (id))
+        SELECT min(id), max(id) FROM plain
+        GROUP BY lower(ltrim(regexp_replace(plain, '[\s\pZ\pC]+', '', 'g'), '0'))
         HAVING count(*) > 1 ORDER BY 1 LIMIT 1"""
-    ).fetchone()
-    if alike:
+    ).fetchall()
+    connection.unregister("odd_ids")
+    for one, other in alike:
         raise ValueError(
-            f"{path}: the ids {shown(alike[0])} and {shown(alike[1])} differ in case, in blanks or "
-            "in zeros before them alone, and may be of one: write each id in one way"
+            f"{path}: the ids {shown(one)} and {shown(other)} differ in case, blanks, "
+            "dashes, zeros before them or how a number or a date is written, and may be of one: "
+            "write each id in one way"
         )
 
 
@@ -116,12 +130,18 @@ def _refuse_unsure_numbers(
     connection: duckdb.DuckDBPyConnection, table: str, name: str, *, path: Path
 ) -> None:
     """1,000 is a thousand, or one, as others are written; a float has some sixteen digits."""
-    thousand, others, rounded = connection.execute(
+    long, cut = rf"-?[1-9]\d{{{_HELD},}}", rf"-?[1-9]\d{{{_HELD - 1}}}0+"
+    thousand, others, rounded, n_long, n_cut, one = connection.execute(
         rf"""SELECT min({name}) FILTER (regexp_full_match({name}, '\d{{1,3}}[.,]000')),
         count(*) FILTER (NOT regexp_full_match({name}, '\d+[.,]000|')),
-        min({name}) FILTER (regexp_full_match({name}, '\d{{16,}}[.,]0*'))
+        min({name}) FILTER (regexp_full_match({name}, '-?\d{{16,}}[.,]0*')),
+        count(DISTINCT {name}) FILTER (regexp_full_match({name}, '{long}')),
+        count(DISTINCT {name}) FILTER (regexp_full_match({name}, '{cut}')),
+        min({name}) FILTER (regexp_full_match({name}, '{cut}'))
         FROM {identifier(table)}"""
     ).fetchall()[0]
+    if n_long == n_cut and n_cut > 2:  # all of three end in 0 by chance one time in a thousand
+        rounded = one
     if thousand is not None and others:
         raise ValueError(
             f"{path}: an id is {thousand!r}, which may be {thousand[:-4]} or a thousand times that:"
@@ -129,17 +149,18 @@ def _refuse_unsure_numbers(
         )
     if rounded is not None:
         raise ValueError(
-            f"{path}: an id is {rounded!r}, a float that cannot hold so many digits; the ids of "
-            "others may be the same now: export ids as text from where they came"
+            f"{path}: an id is {rounded!r}, and no float or spreadsheet can hold so many digits of "
+            "a number; the ids of others may be the same now: export ids as text from where they "
+            "came"
         )
 
 
 def _mend_numbers(connection: duckdb.DuckDBPyConnection, table: str, column: str) -> None:
     name = identifier(column)
     connection.execute(
-        rf"UPDATE {identifier(table)} SET {name} = regexp_extract({name}, '\d+') "
-        rf"WHERE regexp_full_match({stripped(name)}, '\d+([.,]0*)?') "
-        rf"AND NOT regexp_full_match({name}, '\d+')"
+        rf"UPDATE {identifier(table)} SET {name} = regexp_extract({name}, '-?\d+') "
+        rf"WHERE regexp_full_match({stripped(name)}, '-?\d+([.,]0*)?') "
+        rf"AND NOT regexp_full_match({name}, '-?\d+')"
     )
 
 

@@ -16,7 +16,7 @@ from typing import Literal, get_args
 import duckdb
 
 from steu._errors import check_choice, shown
-from steu.data.readers import phrases
+from steu.data.readers import phrases, procedures
 from steu.data.readers.eicu import EICU, Eicu, read_eicu
 from steu.data.readers.finding import find_table, require_table
 from steu.data.readers.mending import (
@@ -261,8 +261,12 @@ def _mimic_orders(connection: duckdb.DuckDBPyConnection, layout: Mimic, folder: 
         load_published(connection, titles, columns, into="titles")
         _mend_version(connection, layout, "titles", titles)
     if not layout.version:
-        connection.execute("ALTER TABLE done ADD COLUMN version VARCHAR")
+        connection.execute("ALTER TABLE done ADD COLUMN version VARCHAR DEFAULT '9'")
         connection.execute("ALTER TABLE titles ADD COLUMN IF NOT EXISTS version VARCHAR")
+        connection.execute("UPDATE titles SET version = '9'")
+    for table in ("done", "titles"):
+        procedures.mend_codes(connection, table)
+    procedures.refuse_lost_zeros(connection, path, titles)
     phrases.add_phrases(connection, "drugs", phrases.drug)
     connection.execute(
         """CREATE TABLE documents AS
@@ -273,8 +277,7 @@ def _mimic_orders(connection: duckdb.DuckDBPyConnection, layout: Mimic, folder: 
             SELECT 1, 'Procedures', subject_id, stay_id,
             coalesce(titles.title, 'procedure ' || done.code) AS phrase,
             min(lpad(began, 6, '0')) FROM done
-            LEFT JOIN titles ON titles.code = done.code
-            AND titles.version IS NOT DISTINCT FROM done.version GROUP BY ALL
+            LEFT JOIN titles USING (code, version) GROUP BY ALL
         ), paragraphs AS (
             SELECT section, subject_id, stay_id, any_value(title) || ': '
             || string_agg(phrase, '; ' ORDER BY began, phrase) || '.' AS paragraph

@@ -81,25 +81,27 @@ def read_plain(
         refuse_errors(connection, "entries", name, path=path, name=columns[name])
     mend_ids(connection, "entries", *names, path=path)
     ids = ", ".join(f"{known(name)} AS {name}" for name in ("id", "key", "subject"))
-    connection.execute(
-        f"""CREATE TABLE keyed AS SELECT
+    connection.execute(  # `line`, for a table that is made of another may hold it in another order
+        f"""CREATE TABLE keyed AS SELECT rowid AS line,
         * REPLACE (coalesce({known("text")}, '') AS text, {ids}) FROM entries"""
     )
     if id or group_by:
         connection.execute("CREATE TABLE unnamed AS FROM keyed WHERE key IS NULL AND text <> ''")
     connection.execute("SET preserve_insertion_order = false")
-    _name_rows(connection, by_text=by_text, subject=bool(subject), grouped=bool(group_by))
+    _name_rows(connection, by_text=by_text, subject=bool(subject))
     _refuse_duplicates(connection, path, columns, grouped=bool(group_by))
     connection.execute(
         """CREATE TABLE documents AS SELECT min(subject_id) AS subject_id, key AS stay_id,
         string_agg(text, E'\\n\\n' ORDER BY first) AS text
-        FROM (SELECT key, text, min(subject) AS subject_id, min(rowid) AS first
+        FROM (SELECT key, text, min(subject) AS subject_id, min(line) AS first
             FROM keyed WHERE key IS NOT NULL GROUP BY key, text) GROUP BY key"""
     )
     if not connection.execute("FROM documents WHERE trim(text) <> '' LIMIT 1").fetchone():
         raise ValueError(f"{path}: no cell of column {text} holds text: name the column that does")
+    if not subject:
+        _join_alike(connection)
     if split:
-        _given_splits(connection, path, split)
+        _given_splits(connection, path, split, subject=subject)
     if "columns" in labels:
         return indicator_columns(connection, path, list(labels["columns"]))
     return listed_labels(connection, path, labels)
@@ -130,22 +132,24 @@ def columns_of(
     return columns | ({"split": split} if split else {})
 
 
-def _name_rows(
-    connection: duckdb.DuckDBPyConnection, *, by_text: bool, subject: bool, grouped: bool
-) -> None:
+def _name_rows(connection: duckdb.DuckDBPyConnection, *, by_text: bool, subject: bool) -> None:
     """Give each row of `keyed` the document and the patient that it is of, where none is named."""
     # A blank text is no document, but each one that is left out counts.
-    hashed = "CASE text WHEN '' THEN 'blank ' || rowid ELSE left(sha256(text), 16) END"
+    hashed = "CASE text WHEN '' THEN 'blank ' || line ELSE left(sha256(text), 16) END"
     key = hashed if by_text else "key"
     connection.execute(f"UPDATE keyed SET key = {key}")
     if not subject:
         connection.execute("UPDATE keyed SET subject = key")
-    if not subject and not grouped:  # the same text twice is no second document to be judged by
-        connection.execute(
-            """UPDATE keyed SET subject = first FROM (
-                SELECT text, min(key) AS first FROM keyed WHERE text <> '' GROUP BY text
-            ) AS alike WHERE keyed.text = alike.text AND key IS NOT NULL"""
-        )
+
+
+def _join_alike(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make one patient of documents of one text: it is no second one to be judged by."""
+    connection.execute(
+        """UPDATE documents SET subject_id = first FROM (
+            SELECT text, min(stay_id) AS first FROM documents WHERE text <> '' GROUP BY text
+        ) AS alike WHERE documents.text = alike.text"""
+    )
+    connection.execute("UPDATE keyed SET subject = subject_id FROM documents WHERE key = stay_id")
 
 
 def only_table(path: Path) -> Path:
@@ -188,7 +192,9 @@ def _refuse_duplicates(
     refuse_duplicates(connection, "keyed", "key", of=of, path=path, columns=columns, mend=mend)
 
 
-def _given_splits(connection: duckdb.DuckDBPyConnection, path: Path, column: str) -> None:
+def _given_splits(
+    connection: duckdb.DuckDBPyConnection, path: Path, column: str, *, subject: str | None
+) -> None:
     """Leave `given(subject_id, split)`: one split for whoever has a document."""
     connection.execute(
         f"""CREATE TABLE given AS SELECT subject AS subject_id,
@@ -207,6 +213,11 @@ def _given_splits(connection: duckdb.DuckDBPyConnection, path: Path, column: str
         """SELECT string_agg(split, ' and ' ORDER BY split) FROM given
         GROUP BY subject_id HAVING count(*) > 1 ORDER BY subject_id"""
     ).fetchone()
+    if both and not subject:
+        raise ValueError(
+            f"{path}: the same text is in {both[0]}, and no column says whose it is; name one as "
+            "subject, that of the ids if all are of different patients, or take the copies out"
+        )
     if both:
         raise ValueError(
             f"{path}: documents of one patient are in {both[0]}; expected every patient in one "

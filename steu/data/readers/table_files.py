@@ -30,7 +30,10 @@ _OTHERS = {
 }
 _JSON = re.compile(r'[\s\ufeff]*(\[\s*)?\{\s*"')  # a list, a line each, indented or not
 _MEND = "save it as CSV in UTF-8, as it is or as .csv.gz"
-OPEN_QUOTE = "the header does not end with its line; a quotation mark in it has no partner"
+OPEN_QUOTE = (
+    "the header does not end with its line: a quotation mark in it has no partner, or the name of "
+    "a column is broken into lines"
+)
 BROKEN_GZIP = (
     "the gzip stream is truncated or damaged; download the file again and compare its SHA-256 "
     "with the publisher's SHA256SUMS.txt"

@@ -10,6 +10,7 @@ import duckdb
 
 from steu._errors import shown
 from steu.data.labels import check_names, refuse_alike
+from steu.data.missing import NO_VALUE
 from steu.data.readers.label_values import check_named, refuse_values, refuse_written_out
 from steu.data.readers.sql import bare, identifier, literal, stripped
 from steu.data.readers.table_files import ITEM, is_list
@@ -24,20 +25,20 @@ def indicator_columns(
     """Leave `indicators` of columns of 0 and 1, or true and false; return their names."""
     names = tuple(column.strip() for column in columns)
     check_names(names)
-    for i, column in enumerate(columns):
+    cells = [flag(f"label{i}") for i in range(len(names))]
+    for i, (cell, column) in enumerate(zip(cells, columns, strict=True)):
         odd = connection.execute(
-            f"SELECT any_value(label{i}) FROM keyed WHERE trim(label{i}) <> '' "
-            f"AND TRY_CAST(label{i} AS DOUBLE) IS DISTINCT FROM 0 "
-            f"AND TRY_CAST(label{i} AS DOUBLE) IS DISTINCT FROM 1 "
-            f"AND lower(trim(label{i})) NOT IN ('true', 'false')"
+            f"SELECT any_value(label{i}) FROM keyed WHERE {cell} IS NOT NULL "
+            f"AND TRY_CAST({cell} AS DOUBLE) IS DISTINCT FROM 0 "
+            f"AND TRY_CAST({cell} AS DOUBLE) IS DISTINCT FROM 1 "
+            f"AND {cell} NOT IN ('true', 'false')"
         ).fetchone()[0]
         if odd is not None:
             raise ValueError(
                 f"{path}: column {column} holds {shown(odd)}; expected 0, 1, true or false"
             )
-    cells = [f"nullif({stripped(f'label{i}')}, '')" for i in range(len(names))]
     picked = ", ".join(
-        f"bool_or(coalesce(lower({cell}) = 'true' OR TRY_CAST({cell} AS DOUBLE) = 1, false)) "
+        f"bool_or(coalesce({cell} = 'true' OR TRY_CAST({cell} AS DOUBLE) = 1, false)) "
         f"AS {identifier(name)}"
         for cell, name in zip(cells, names, strict=True)
     )
@@ -48,6 +49,12 @@ def indicator_columns(
         f"GROUP BY key HAVING {told}"
     )
     return names
+
+
+def flag(column: str) -> str:
+    """A cell of yes and no in SQL, in small letters; NULL where nothing is said, as by R's NA."""
+    cell = f"lower({stripped(column)})"
+    return f"CASE WHEN {cell} NOT IN {('', *NO_VALUE)} THEN {cell} END"
 
 
 def listed_labels(
@@ -69,7 +76,7 @@ def listed_labels(
     connection.execute(
         f"""CREATE TABLE listed AS SELECT DISTINCT key, {bare("label")} AS label
         FROM (SELECT key, {parts} AS label FROM keyed WHERE label0 IS NOT NULL)
-        WHERE trim(label) <> ''"""
+        WHERE {bare("label")} <> ''"""
     )
     counted = connection.execute(
         "SELECT label, count(*) FROM listed JOIN documents ON key = stay_id WHERE text <> '' "

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from unicodedata import normalize
+from unicodedata import category, normalize
 
 import duckdb
 import pyarrow as pa
@@ -165,8 +165,12 @@ def _refuse_kinds(path: Path, columns: Mapping[str, str]) -> None:
 
 
 def folded(name: str) -> str:
-    """A column's name as it is looked for: in any case, whatever its blanks and letters are."""
-    return normalize("NFC", name).strip().lower()
+    """A column's name as it is looked for: in any case, whatever its blanks and letters are.
+
+    Characters that show nothing, as a mark of the byte order or of a break, are none of it.
+    """
+    seen = (letter for letter in normalize("NFC", name) if category(letter) != "Cf")
+    return "".join(seen).strip().lower()
 
 
 def _parquet(path: Path) -> str:
@@ -266,13 +270,13 @@ LONGEST_NAME = 64  # characters of a column's name
 
 
 def _missing_columns(path: Path, missing: list[str], names: list[str]) -> str:
-    longest = max(map(len, names))
+    longest = max(map(len, names), default=0)
     if longest > LONGEST_NAME:  # a row, then, which may hold a note; messages go into log files
         return (
             f"{path}: no column {', '.join(missing)} (any case), and its first line has a cell of "
             f"{longest} characters, as a row has and no header: begin it with the columns' names"
         )
-    found = ", ".join(filter(None, names))
+    found = ", ".join(filter(None, names)) or "none"
     return (
         f"{path}: no column {', '.join(missing)} (any case); found {found}. "
         "Name the file's own columns or use the publisher's file"
