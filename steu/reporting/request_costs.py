@@ -17,7 +17,7 @@ WAYS = {  # method in the results → what the guide calls it
     "head_only_tuned": "Head only",
     "steu_tuned": "STEU",
     "steu_e": "STEU-E",
-    "reference_relabelled": "Retrain without the class",
+    "reference_relabelled": "Retrain, the class relabelled as absent",
 }
 UNREAD = ("null", "head_only_tuned")  # they leave what the head reads as it was
 CELL = ["dataset", "backbone", "seed", "forget_label"]  # what one table is about
