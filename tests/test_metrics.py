@@ -115,3 +115,14 @@ def test_evaluate_keeps_the_class_and_the_others_apart():
     assert found["retain_macro_f1", None] == 1
     assert found["f1", "a"] == 1
     assert {row["n"] for row in rows} == {4}
+
+
+def test_one_patient_alone_has_no_interval() -> None:
+    """Drawn again it is always the same: that would look as sure as nothing else."""
+    weights = group_weights(np.zeros(40, dtype=int), n_bootstrap=20)
+    rng = np.random.default_rng(0)
+    truth, scores = rng.random(40) < 0.4, rng.normal(size=40)
+    for found in (auroc(truth, scores, weights), f1(truth, scores > 0, weights)):
+        value, low, high = interval(found)
+        assert 0 < value < 1 and np.isnan(low) and np.isnan(high)
+    assert not np.isnan(interval(auroc(truth, scores, group_weights(np.arange(40) // 20)))).any()

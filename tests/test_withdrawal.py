@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,6 +21,8 @@ from safetensors.torch import load_file, save_file
 from stubs import ROOT
 from toys import CUES, LABELS, make_toy, word_tokenizer
 from transformers import (
+    AlbertConfig,
+    AlbertForSequenceClassification,
     AutoModelForSequenceClassification,
     AutoTokenizer,
     DistilBertConfig,
@@ -34,8 +37,9 @@ from steu.models.serialisation import read_tensors, write_tensors
 from steu.models.sources import weights_files
 from steu.unlearning.sparse_edit import SparseEdit
 from steu.withdrawal import answering, artefacts
-from steu.withdrawal.page import render
-from steu.withdrawal.preflight import _warnings
+from steu.withdrawal.page import _drawn, render
+from steu.withdrawal.preflight import UNNAMED, _warnings
+from steu.withdrawal.refusing import check_layers
 from steu.withdrawal.request import TRAINED, WORK, Request, claimed, open_study
 from steu.withdrawal.together import after, composed, shared_tokens, together
 from steu.withdrawal.weight_files import compare, left_out, n_values
@@ -116,6 +120,68 @@ def test_the_page_says_who_chose_the_documents_that_judge(done: Path) -> None:
     assert "if the model was trained on some of them, it looks better" in render(record)
     record["asked"]["options"]["split"] = "part"
     assert "Which these are says the column <code>part</code>" in render(record)
+
+
+def test_documents_of_nobody_in_particular_are_not_called_patients(
+    done: Path, place: Path, tmp_path: Path
+) -> None:
+    options = {"text": "report", "id": "id"}
+    asked = request_of(place, tmp_path / "out", options=options)
+    _, found = answering.look_before(asked, tmp_path, lambda _: None)
+    assert found.warnings[0] == UNNAMED and found.documents["counted"] == "documents"
+    record = read_json(done / answering.RECORD)
+    assert UNNAMED not in record["preflight"]["warnings"]
+    assert "240 documents of 240 patients or authors, each" in render(record)
+    record["preflight"]["documents"]["counted"] = "documents"
+    page = render(record)
+    assert (
+        "240 documents, each" in page
+        and "over documents" in page
+        and "patients" not in (page[page.index("<h2>What was asked") : page.index("<h2>The rule")])
+    )
+
+
+def test_nothing_that_was_found_lies_outside_of_the_figure(
+    done: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (one,) = read_json(done / answering.RECORD)["classes"]
+    for row in one["says"]:
+        if row["metric"] == "forget_auroc":
+            row |= {"value": 0.05, "low": 0.0, "high": 0.1}
+    monkeypatch.setattr(plt, "close", lambda _: None)
+    _drawn(one)
+    low, high = plt.gcf().axes[0].get_xlim()
+    assert low < 0 and high > 1
+
+
+def test_commands_on_the_page_can_be_pasted(done: Path) -> None:
+    record = read_json(done / answering.RECORD)
+    record["asked"] |= {"output": "my place/out", "model": "Crohn's"}
+    assert "steu edit verify &#39;my place/out&#39; --model" in render(record)
+
+
+def test_a_model_whose_layers_are_not_found_is_looked_at_elsewhere(
+    place: Path, tmp_path: Path
+) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(place / "model")
+    sizes = {"hidden_size": 16, "embedding_size": 16, "num_attention_heads": 2}
+    config = AlbertConfig(
+        vocab_size=len(tokenizer), intermediate_size=16, num_hidden_layers=1, num_labels=3, **sizes
+    )
+    config.id2label = dict(enumerate(LABELS))
+    config.label2id = {label: i for i, label in enumerate(LABELS)}
+    config.problem_type = "multi_label_classification"
+    AlbertForSequenceClassification(config).save_pretrained(tmp_path / "model")
+    tokenizer.save_pretrained(tmp_path / "model")
+    asked = request_of(place, tmp_path / "out", model=str(tmp_path / "model"))
+    record = read_json(answering.withdraw(asked).parent / answering.RECORD)
+    assert any("the layers, which are not found" in one for one in record["not_looked_at"])
+    again = {"base": "random-bert", "references": 3, "model": str(tmp_path / "model")}
+    assert "where none is looked for" in refused(
+        lambda: check_layers(
+            load_classifier(tmp_path / "model")[0], request_of(place, tmp_path / "2", **again)
+        )
+    )
 
 
 def test_a_rate_that_diverged_has_no_number_on_the_page(done: Path) -> None:
@@ -400,7 +466,7 @@ def test_a_killed_run_goes_on_where_it_was(
     monkeypatch.setattr(answering, "make", counted)
     page = answering.withdraw(asked, minutes=0)
     assert page.is_file() and made == ["steu_e", "steu", "head_only"]
-    assert "not looked at" in page.read_text()
+    assert "Not looked at" in page.read_text()
     assert "holds something already" in refused(lambda: answering.withdraw(asked))
 
 
@@ -764,11 +830,15 @@ def test_another_class_is_not_trained_beside_one_that_a_bias_silences(
 
 
 def test_a_class_that_was_withdrawn_before_is_not_taught_again(
-    done: Path, place: Path, tmp_path: Path
+    done: Path, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = bad(place, tmp_path, model=str(done / "model"), labels=("kidney",))
     assert "diabetes was withdrawn from it before, and documents that have it would teach" in told
-    assert told.endswith(f"steu withdraw 'diabetes' 'kidney' --model {place / 'model'}")
+    assert told.endswith(f"steu withdraw diabetes kidney --model {place / 'model'}")
+    (tmp_path / "link").symlink_to(done / "model")
+    monkeypatch.chdir(done / "model")
+    for name in (".", str(tmp_path / "link")):  # whatever the folder is called
+        assert "diabetes was withdrawn" in bad(place, tmp_path / "2", model=name, labels=("lung",))
 
 
 def test_references_are_built_like_the_model(place: Path, tmp_path: Path) -> None:

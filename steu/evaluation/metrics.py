@@ -23,13 +23,14 @@ def group_weights(
     """Weights of each note, shape (1 + n_bootstrap, N): ones, then resampled groups (patients).
 
     A bootstrap sample draws as many groups as there are, with replacement, and takes all notes
-    of each; the same seed draws the same groups, so methods can be compared pairwise.
+    of each; the same seed draws the same groups, so methods can be compared pairwise. One group
+    alone, drawn again, is always the same, and says nothing of others: its samples are NaN.
     """
     codes, names = pd.factorize(groups)
     generator = np.random.default_rng(seed)
     draws = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), n_bootstrap)
     weights = np.ones((1 + n_bootstrap, len(codes)), dtype=np.float32)
-    weights[1:] = draws[:, codes]
+    weights[1:] = draws[:, codes] if len(names) > 1 else np.nan
     return weights
 
 
@@ -53,11 +54,8 @@ def check_answers(log_odds: np.ndarray) -> None:
 def interval(values: np.ndarray, *, level: float = 0.95) -> tuple[float, float, float]:
     """(value, low, high) of a metric whose first entry is the estimate and the rest resamples."""
     tail = 100 * (1 - level) / 2
-    if np.isnan(values).all():
-        return float("nan"), float("nan"), float("nan")
-    low, high = (
-        np.nanpercentile(values[1:], [tail, 100 - tail]) if len(values) > 1 else (np.nan,) * 2
-    )
+    left = values[1:][~np.isnan(values[1:])]
+    low, high = np.percentile(left, [tail, 100 - tail]) if len(left) else (np.nan, np.nan)
     return float(values[0]), float(low), float(high)
 
 

@@ -20,7 +20,7 @@ from steu.withdrawal.looking import Clock, Looked, glance, look, retrained_for
 from steu.withdrawal.making import METHODS, make
 from steu.withdrawal.page import decision, render
 from steu.withdrawal.preflight import Preflight, preflight
-from steu.withdrawal.request import Method, Request, claimed, open_study
+from steu.withdrawal.request import Method, Request, claimed, open_study, says_whose
 from steu.withdrawal.together import after, composed, null_edit_of, shared_tokens, together
 from steu.withdrawal.weight_files import as_stored
 
@@ -56,7 +56,8 @@ def look_before(request: Request, work: Path, say: Say) -> tuple[Study, Prefligh
     say("reading documents and model")
     study = open_study(request, work)
     say("preflight")
-    return study, preflight(study, request.labels, method=request.method, n_tokens=request.n_tokens)
+    how = {"method": request.method, "n_tokens": request.n_tokens}
+    return study, preflight(study, request.labels, **how, says_whose=says_whose(request))
 
 
 def withdraw(request: Request, *, minutes: float = 10.0, say: Say = lambda _: None) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -43,9 +44,9 @@ the same and what it cost stands in decision.html beside this folder.
 It belongs to the model whose weights have the SHA-256 `{model}` and to no other.
 
 ```bash
-steu edit show {folder}
-steu edit apply {folder} --model {base} --output EDITED
-steu edit revert {folder} --model EDITED --output RESTORED
+steu edit show {place}
+steu edit apply {place} --model {quoted} --output EDITED
+steu edit revert {place} --model EDITED --output RESTORED
 ```
 
 The values were learned from documents. If these are under an agreement, so is this folder: treat it
@@ -107,7 +108,8 @@ def write_artefacts(
         n_head=proof["head"],
         version=steu.__version__,
         model=facts["before"],
-        folder=folder,
+        place=shlex.quote(str(folder)),
+        quoted=shlex.quote(base),
     )
     (folder / EDIT / "README.md").write_text(card, encoding="utf-8")
     stored = sum(path.stat().st_size for path in (folder / EDIT).iterdir())

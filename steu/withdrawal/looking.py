@@ -21,6 +21,7 @@ from steu.evaluation.verdicts import Decision
 from steu.experiments.references import Reading, reference
 from steu.experiments.study import Study
 from steu.models.hidden_states import HEAD
+from steu.models.layers import has_layers
 from steu.models.outputs import decided, log_odds
 from steu.task import Edit, ForgetTask
 from steu.unlearning.null_edit import null_logits
@@ -46,12 +47,16 @@ class Clock:
         """Begin the next part, which is about `what`."""
         self.about, self.begun = what, min(self.begun + 1, self.parts)
 
+    def leave_out(self, what: str) -> None:
+        """Note what is not looked at."""
+        self.left_out.append(f"{self.about}: {what}")
+
     def run(self, what: str, audit: Callable[[], Any], *, needed: bool = False) -> Any:
         """The audit's result, or None, and `what` among the `left_out`, if time is spent."""
         until = self.started + self.seconds * self.begun / self.parts
         started = time.monotonic()
         if not needed and started + self.longest > until:
-            self.left_out.append(f"{self.about}: {what}")
+            self.leave_out(what)
             return None
         found = audit()
         self.longest = max(self.longest, time.monotonic() - started)
@@ -105,10 +110,15 @@ def look(
     probed = {n: _at_the_head(study, e) for n, e in models.items() if n != "null"}
     both = {n: models[n] for n in ("original", delivered) if n != "null"}
     everywhere = {n: partial(probe, study, e) for n, e in both.items()}
-    deep = clock.run(
-        "the layers", lambda: {n: read() for n, read in everywhere.items()}, needed=bool(references)
-    )
-    probed |= deep or {}
+    if has_layers(study.model):
+        deep = clock.run(
+            "the layers",
+            lambda: {n: read() for n, read in everywhere.items()},
+            needed=bool(references),
+        )
+        probed |= deep or {}
+    else:
+        clock.leave_out("the layers, which are not found in this kind of model")
     if "null" in models:  # every state is as it was, and every ranking too
         probed["null"] = probed["original"]
     told = {n: probe(one, original=study.model) for n, one in references.items()}

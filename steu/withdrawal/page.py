@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -84,6 +85,7 @@ def render(record: Mapping[str, Any]) -> str:
     template = files("steu.withdrawal").joinpath("decision.html.j2").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters |= {"estimate": estimate, "name": name, "count": _count, "digits": _digits}
+    environment.filters["quoted"] = shlex.quote
     return environment.from_string(template).render(
         record=record,
         fewest=SMALLEST_CELL,
@@ -136,7 +138,7 @@ def _drawn(one: Mapping[str, Any]) -> str:
         figure, ax = plt.subplots(figsize=(8, 0.5 + 0.07 * len(places) * max(len(methods), 5)))
         figures.intervals(table, ax, y="metric", hue="method", levels=places)
         ax.axvline(0.5, color="#888888", linewidth=1, linestyle=":")
-        ax.set(xlim=(0.3, 1.02), xlabel="AUROC of the class on test notes; ½ is chance")
+        ax.set(xlim=(-0.02, 1.02), xlabel="AUROC of the class on test notes; ½ is chance")
         figure.legend(loc="outside upper center", ncols=4, frameon=False)
         stream = io.StringIO()
         figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})

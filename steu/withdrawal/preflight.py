@@ -48,6 +48,13 @@ NOT_PROMISED = (
 )
 
 
+UNNAMED = (
+    "No column says whose a document is, so each counts as of a person of its own. If several are "
+    "of one person, name that column (--subject): else the same person is in training and in test, "
+    "intervals are too narrow, and small groups are not hidden."
+)
+
+
 @dataclass(frozen=True)
 class Preflight:
     """What a request will meet; every value is fit to be shown.
@@ -73,10 +80,18 @@ class Preflight:
     gigabytes: float
 
 
-def preflight(study: Study, labels: Sequence[str], *, method: Method, n_tokens: int) -> Preflight:
-    """Look at model and documents, and at what the edits would meet."""
+def preflight(
+    study: Study, labels: Sequence[str], *, method: Method, n_tokens: int, says_whose: bool = True
+) -> Preflight:
+    """Look at model and documents, and at what the edits would meet.
+
+    Where nothing `says_whose` a document is, each counts as of a person of its own, and that is
+    said.
+    """
     seconds = _seconds_a_note(study)  # before all notes are read: whoever asks wants to know soon
     classes, warnings = [], _about_documents(study, labels)
+    if not says_whose:
+        warnings.insert(0, UNNAMED)
     tokens = select(together(study, labels), method, n_tokens)
     for label in labels:
         one = study.aimed_at(label)
@@ -100,6 +115,7 @@ def preflight(study: Study, labels: Sequence[str], *, method: Method, n_tokens: 
             "name": study.cohort.name,
             "notes": len(study.notes),
             "patients": len(np.unique(study.groups)),
+            "counted": "patients" if says_whose else "documents",
             "window": study.recipe["max_length"],
             "cut": float(np.mean(study.notes.lengths == study.recipe["max_length"])),
             "left_out": _shown({k: v for k, v in study.cohort.excluded.items() if v}),

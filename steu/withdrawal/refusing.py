@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from importlib.util import find_spec
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +16,7 @@ from steu._io import read_json
 from steu.data.cohort import Cohort
 from steu.data.privacy import SMALLEST_CELL
 from steu.models.heads import head_of, output_layer
+from steu.models.layers import has_layers
 from steu.models.loading import load_tokenizer, read_config
 from steu.models.outputs import are_numbered, labels_of, n_labels_of
 from steu.models.serialisation import FACTS
@@ -38,6 +41,24 @@ def check_fits(model: str) -> None:
             f"{model} needs about {needed / 1e9:.1f} GB of memory, {TIMES} times its weights in "
             f"single precision; {free / 1e9:.1f} GB are free: close other programs or "
             "take a larger machine"
+        )
+
+
+def check_can_be_written(request: Request) -> None:
+    """Refuse to edit rows where nothing can write the adapter that is delivered with them."""
+    if request.method not in ("null", "head_only") and find_spec("peft") is None:
+        raise ValueError(
+            "a withdrawal leaves an adapter, too, which needs PEFT: pip install peft, or the extra "
+            "'withdraw'"
+        )
+
+
+def check_layers(model: PreTrainedModel, request: Request) -> None:
+    """Refuse references beside a model whose layers are not found: their verdict reads each."""
+    if request.references and not has_layers(model):
+        raise ValueError(
+            f"{request.model} keeps its layers where none is looked for, and a verdict beside "
+            "references reads every layer: leave out --base and --references"
         )
 
 
@@ -80,18 +101,18 @@ def check_never_asked(model: PreTrainedModel, request: Request) -> None:
     Known by the edit that lies beside such a model. A null edit teaches nothing, and one with a
     softmax is trained on documents of the class alone, none of which has another.
     """
-    facts = Path(request.model).parent / EDIT / FACTS
+    facts = Path(request.model).resolve().parent / EDIT / FACTS
     softmax = model.config.problem_type == "single_label_classification"
     if not facts.is_file() or softmax or request.method == "null":
         return
     told = read_json(facts)
     earlier = [label for label in told.get("withdrawn", []) if label not in request.labels]
     if earlier and told["after"] == weights_hash(model):
-        asked = " ".join(f"'{label}'" for label in (*earlier, *request.labels))
+        asked = shlex.join([*earlier, *request.labels, "--model", told["base"]])
         raise ValueError(
             f"{request.model}: {', '.join(earlier)} was withdrawn from it before, and documents "
             f"that have it would teach it again; withdraw all together from the model before that: "
-            f"steu withdraw {asked} --model {told['base']}"
+            f"steu withdraw {asked}"
         )
 
 

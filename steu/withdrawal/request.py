@@ -27,9 +27,11 @@ from steu.models.loading import (
 from steu.models.outputs import are_numbered, labels_of
 from steu.withdrawal.refusing import (
     check_base,
+    check_can_be_written,
     check_counts,
     check_fits,
     check_labelled,
+    check_layers,
     check_never_asked,
     check_outputs,
 )
@@ -98,6 +100,11 @@ class Request:
             )
 
 
+def says_whose(request: Request) -> bool:
+    """Whether the documents are known to be of people; else each counts as of one of its own."""
+    return request.layout != "table" or bool(request.options.get("subject"))
+
+
 @contextmanager
 def claimed(request: Request) -> Iterator[Path]:
     """The work folder of a request, for one process; what an earlier, killed run left is in it.
@@ -141,11 +148,13 @@ def open_study(request: Request, work: Path) -> Study:
         has a softmax over two classes or references beside a softmax, the base has other tokens,
         or there are fewer than `FEWEST_DOCUMENTS` documents of a kind.
     """
+    check_can_be_written(request)
     check_fits(request.model)
     model, tokenizer = load_classifier(request.model)
     check_outputs(model, request)
     check_never_asked(model, request)
     check_base(request, model, tokenizer)
+    check_layers(model, request)
     to_device(model)
     names = labels_of(model)
     folder = work / "cohort"

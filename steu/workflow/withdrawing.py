@@ -224,7 +224,7 @@ def _told(found: Any) -> str:
         )
         documents = f"{one['notes']:,} documents" if one["notes"] else "documents not counted"
         lines += [
-            f"class        {one['label']}: {documents}; patients: {people}",
+            f"class        {one['label']}: {documents}; {found.documents['counted']}: {people}",
             f"  AUROC      model {one['original_auroc'][0]:.3f}, all words "
             f"{one['lexical_all'][0]:.3f}, unselected words {one['lexical_remainder'][0]:.3f}",
         ]
