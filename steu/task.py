@@ -14,19 +14,15 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from steu._errors import check_choice
 from steu._numbers import check_whole
-from steu.data.encoding import (
-    EncodedNotes,
-    check_encoded,
-    check_window,
-    encode_in_memory,
-    window_of,
-)
+from steu.data.encoding import EncodedNotes, check_encoded, encode_in_memory
 from steu.data.given import check_aligned, check_length, listed, positions
 from steu.data.splits import FRACTIONS, SPLITS, read_groups, splits_of
+from steu.data.windows import check_window, window_of
 from steu.evaluation.metrics import check_answers, group_weights, retained, tune_thresholds
 from steu.models.checks import (
     check_embedding,
     check_precision,
+    check_segments,
     check_vocabulary,
     check_weights,
 )
@@ -40,7 +36,13 @@ from steu.models.origin import Origin
 from steu.models.outputs import log_odds, name_outputs
 from steu.models.targets import in_order, read_targets
 from steu.models.teacher import Teacher
-from steu.models.weights import check_tokenizer, state_of, tokenizer_hash, weights_hash
+from steu.models.weights import (
+    check_no_edit,
+    check_tokenizer,
+    state_of,
+    tokenizer_hash,
+    weights_hash,
+)
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -109,7 +111,9 @@ class ForgetTask:
         seed: int = 0,
     ) -> None:
         check_embedding(model)
+        check_no_edit(model)
         check_vocabulary(model, tokenizer)
+        check_segments(model, tokenizer)
         check_precision(model)
         check_weights(model)
         check_choice(precision, get_args(Precision), what="precision")

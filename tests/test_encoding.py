@@ -10,16 +10,9 @@ from toys import word_tokenizer
 from transformers import PreTrainedTokenizerFast, XLNetConfig
 
 from steu.data import encoding
-from steu.data.encoding import (
-    check_window,
-    encode_notes,
-    encode_window,
-    model_window,
-    positions_of,
-    window_of,
-    window_tokenizer,
-)
+from steu.data.encoding import encode_notes, encode_window, window_tokenizer
 from steu.data.texts import digest_of
+from steu.data.windows import check_window, model_window, positions_of, window_of
 from steu.models.loading import build_classifier, load_tokenizer
 
 TOKENIZER = load_tokenizer("minilm")

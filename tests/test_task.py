@@ -23,6 +23,7 @@ from steu.models.inference import extract_features
 from steu.models.outputs import decided
 from steu.unlearning.baselines import LayerConfig, edit_layers
 from steu.unlearning.dense_edit import last_layers
+from steu.unlearning.leace import leace_edit
 from steu.unlearning.loop import descend
 from steu.unlearning.matched_rows import matched_rows
 
@@ -130,10 +131,11 @@ def test_nothing_is_read_of_a_model_under_an_edit_that_leaves_the_head() -> None
     with edit.attached(other.model), pytest.raises(ValueError, match="or has an edit attached"):
         other.log_odds(index)
     assert np.array_equal(other.log_odds(index), task.log_odds(index))
-    with edit.attached(task.model):
-        inside = make_task(task.model)
-    with pytest.raises(ValueError, match="or has an edit attached"):
-        inside.log_odds(index)
+    for each in (edit, leace_edit(task)):  # also one that changes what the head is given
+        with each.attached(task.model), pytest.raises(ValueError, match="an edit attached: make"):
+            make_task(task.model)
+        with each.attached(other.model), pytest.raises(ValueError, match="or has an edit attach"):
+            other.log_odds(index)
 
 
 def test_an_edit_that_was_written_to_is_read_anew() -> None:

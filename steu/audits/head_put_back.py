@@ -15,11 +15,12 @@ from steu.models.checks import embedding_of
 from steu.models.heads import copy_of_head, head_of
 from steu.models.inference import check_gradients, features_of, frozen, length_batches
 from steu.models.outputs import log_odds
-from steu.task import Edit, ForgetTask
+from steu.task import Edit, ForgetTask, about_task
 from steu.unlearning.given import check_sigmoids
 from steu.unlearning.sparse_edit import SparseEdit, replaced_rows
 
 
+@about_task
 @torch.no_grad()
 def with_original_head(
     task: ForgetTask,

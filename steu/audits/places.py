@@ -8,13 +8,14 @@ import numpy as np
 import torch
 
 from steu.models.hidden_states import HEAD, hidden_states
-from steu.task import Edit, ForgetTask
+from steu.task import Edit, ForgetTask, about_task
 
 OTHERS = "answers about the others"
 
 Places = dict[str, np.ndarray]  # by name, of all notes (N, H)
 
 
+@about_task
 @torch.no_grad()
 def places(task: ForgetTask, edit: Edit | None = None) -> Places:
     """What a reader could look at under the edit, by place, for every note, (N, H) each.

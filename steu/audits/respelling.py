@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from steu._errors import check_choice
-from steu.data.encoding import EncodedNotes, encode_in_memory, window_of, window_tokenizer
+from steu.data.encoding import EncodedNotes, encode_in_memory, window_tokenizer
+from steu.data.windows import window_of
 from steu.models.inference import extract_features
 from steu.models.outputs import log_odds
 from steu.task import Edit, ForgetTask, about_task

@@ -12,16 +12,15 @@ from typing import Any
 import numpy as np
 import torch
 from tokenizers import Tokenizer
-from transformers import AutoConfig, PreTrainedConfig, PreTrainedTokenizerBase
+from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 
 from steu._io import atomic_path, read_json, write_json
-from steu._numbers import check_whole
 from steu.data.given import check_text
 from steu.data.texts import TextDigest, digest_of
+from steu.data.windows import check_window, model_window, positions_of, vocabulary_of
 
 CHUNK = 256  # notes a tokenizer call: enough to keep its threads busy; 100 MB for a window of 512
 PAD_MULTIPLE = 16
-NO_WINDOW = 2**31  # tokens: a larger window is how a tokenizer says that it knows of none
 CHARACTERS_PER_TOKEN = 12  # a first guess of the text that fills the window; checked, never trusted
 
 
@@ -134,39 +133,6 @@ def encode_notes(
     return map_notes(target)
 
 
-def model_window(tokenizer: PreTrainedTokenizerBase) -> int:
-    """Tokens that both the tokenizer and the model it was loaded beside can take.
-
-    Many tokenizers do not know their window and name a huge number; the position embeddings end.
-    """
-    try:
-        config = AutoConfig.from_pretrained(
-            tokenizer.name_or_path, local_files_only=True, trust_remote_code=False
-        )
-    except (OSError, ValueError):  # no model lies beside this tokenizer or in the cache
-        return tokenizer.model_max_length
-    return window_of(tokenizer, config)
-
-
-def window_of(tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig) -> int:
-    """Tokens that both a tokenizer and the model of a config can take."""
-    return min(tokenizer.model_max_length, positions_of(config) or tokenizer.model_max_length)
-
-
-def positions_of(config: PreTrainedConfig) -> int | None:
-    """Tokens that the model of a config can take; None where it sets no limit."""
-    positions = getattr(config, "max_position_embeddings", None)
-    if positions is None or positions < 0:  # XLNet says −1
-        return None
-    # Positions of RoBERTa and its kin are counted from behind the padding token's.
-    if any(
-        kin in config.model_type
-        for kin in ("roberta", "camembert", "mpnet", "longformer", "ibert", "data2vec")
-    ):
-        positions -= (config.pad_token_id or 0) + 1
-    return positions
-
-
 def encode_in_memory(
     texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, *, max_length: int
 ) -> EncodedNotes:
@@ -184,6 +150,8 @@ def encode_in_memory(
     for i, text in enumerate(texts):
         check_text(text, i)
     notes = list(encode_window(texts, window_tokenizer(tokenizer, max_length), max_length))
+    for i, ids in enumerate(notes):
+        _check_some(ids, i)
     return EncodedNotes(
         ids=np.concatenate(notes).astype(_dtype(tokenizer)),
         offsets=np.cumsum([0, *map(len, notes)], dtype=np.int64),
@@ -201,26 +169,12 @@ def check_encoded(
     ValueError
         Either way: their ids would be other words, or run past the model's positions.
     """
-    if notes.vocab_size != len(tokenizer):
+    if notes.vocab_size != (known := vocabulary_of(tokenizer)):
         raise ValueError(
             f"the notes were encoded with {notes.vocab_size:,} tokens, and the tokenizer has "
-            f"{len(tokenizer):,}: encode them with the model's own"
+            f"{known:,}: encode them with the model's own"
         )
     check_window(notes.max_length, positions_of(config) or notes.max_length)
-
-
-def check_window(max_length: int, longest: int) -> None:
-    """Refuse a window that leaves no room for text or exceeds what the model can take."""
-    check_whole("max_length", max_length)
-    if max_length == longest and longest > NO_WINDOW:
-        raise ValueError(
-            "neither the model nor its tokenizer says how many tokens they take: give max_length"
-        )
-    if not 3 <= max_length <= longest:
-        raise ValueError(
-            f"max_length must lie between 3 and the model's window of {longest} tokens; "
-            f"found {max_length}"
-        )
 
 
 def window_tokenizer(tokenizer: PreTrainedTokenizerBase, max_length: int) -> Tokenizer:
@@ -295,7 +249,8 @@ def _write(
 ) -> None:
     dtype, lengths = _dtype(tokenizer), [0]
     with (folder / "ids.bin").open("wb") as stream:
-        for ids in encode_window(texts, fast, max_length):
+        for i, ids in enumerate(encode_window(texts, fast, max_length)):
+            _check_some(ids, i)
             stream.write(np.asarray(ids, dtype=dtype).tobytes())
             lengths.append(len(ids))
     np.cumsum(lengths, dtype=np.int64).tofile(folder / "offsets.bin")
@@ -303,15 +258,22 @@ def _write(
     write_json(folder / "encoding.json", facts)
 
 
+def _check_some(ids: Sequence[int], row: int) -> None:
+    if not len(ids):
+        raise ValueError(
+            f"the text in row {row} has no token, and the tokenizer adds none: leave it out"
+        )
+
+
 def _dtype(tokenizer: PreTrainedTokenizerBase) -> type[np.unsignedinteger]:
     """The smallest width that holds every id."""
-    return np.uint16 if len(tokenizer) <= 2**16 else np.uint32
+    return np.uint16 if vocabulary_of(tokenizer) <= 2**16 else np.uint32
 
 
 def _facts(tokenizer: PreTrainedTokenizerBase, max_length: int) -> dict[str, Any]:
     """What `EncodedNotes` holds beside the ids."""
     return {
-        "vocab_size": len(tokenizer),
+        "vocab_size": vocabulary_of(tokenizer),
         "pad_id": tokenizer.pad_token_id or 0,  # any will do: padding is masked
         "special_ids": tuple(sorted(tokenizer.all_special_ids)),
         "max_length": max_length,

@@ -13,6 +13,7 @@ from transformers import CONFIG_MAPPING, PreTrainedModel, PreTrainedTokenizerBas
 
 from steu._errors import shown
 from steu._io import read_json
+from steu.data.windows import vocabulary_of
 
 _LAYER = re.compile(r"\blayers?\.(\d+)\.")
 PADDED = 1.05  # rows a token at most, beside 128: tables are rounded up, to 128,100 for 128,001
@@ -161,6 +162,8 @@ def check_model(given: object) -> None:
     ValueError
         With how a model is opened.
     """
+    if isinstance(given, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
+        raise ValueError(f"{type(given).__name__} holds a model for several devices: give .module")
     if not isinstance(given, nn.Module):
         found = shown(given) if isinstance(given, (str, Path)) else type(given).__name__
         raise ValueError(
@@ -182,20 +185,42 @@ def check_vocabulary(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase)
             f"tokenizer must be one of transformers; found {type(tokenizer).__name__}: take "
             "AutoTokenizer.from_pretrained of the folder or hub id of the model"
         )
-    rows = check_embedding(model).num_embeddings
-    if len(tokenizer) > rows:
+    rows, known = check_embedding(model).num_embeddings, vocabulary_of(tokenizer)
+    if known > rows:
         raise ValueError(
-            f"{model.name_or_path or type(model).__name__}: the tokenizer knows {len(tokenizer):,} "
+            f"{model.name_or_path or type(model).__name__}: the tokenizer knows {known:,} "
             f"tokens and the embedding has {rows:,} rows; call "
-            f"resize_token_embeddings({len(tokenizer)}) on the model and save it again, or name "
+            f"resize_token_embeddings({known}) on the model and save it again, or name "
             "the tokenizer it was trained with"
         )
-    if rows > PADDED * len(tokenizer) + 128:
+    if rows > PADDED * known + 128:
         raise ValueError(
-            f"{model.name_or_path or type(model).__name__}: the tokenizer knows {len(tokenizer):,} "
+            f"{model.name_or_path or type(model).__name__}: the tokenizer knows {known:,} "
             f"tokens and the embedding has {rows:,} rows: that is another model's tokenizer; name "
             "the one it was trained with"
         )
+
+
+def check_segments(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Refuse a tokenizer that puts a text into another segment than the first.
+
+    Raises
+    ------
+    ValueError
+        If the model tells segments apart: notes are passed on in the first.
+    """
+    segments = tokenizer("a")["token_type_ids"] if _tells_segments(model, tokenizer) else [0]
+    if any(segments):
+        raise ValueError(
+            f"{type(tokenizer).__name__} puts texts into segment {max(segments)} "
+            "(token_type_ids), and only those in segment 0 are read here as the model was trained "
+            "to: take another tokenizer"
+        )
+
+
+def _tells_segments(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> bool:
+    given = "token_type_ids" in tokenizer.model_input_names
+    return given and (getattr(model.config, "type_vocab_size", 0) or 0) > 1
 
 
 def out_of_reach(tokenizer: PreTrainedTokenizerBase) -> int:

@@ -12,7 +12,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from steu.data.encoding import EncodedNotes
-from steu.models.hardware import Precision, autocast
+from steu.models.hardware import Precision, autocast, without_autocast
 from steu.models.heads import head_of
 from steu.models.inference import frozen, length_batches, on_device
 from steu.models.layers import encoder_layers
@@ -21,6 +21,7 @@ HEAD = "what the head reads"
 
 
 @torch.inference_mode()
+@without_autocast()
 def hidden_states(
     model: PreTrainedModel,
     notes: EncodedNotes,
@@ -44,6 +45,11 @@ def hidden_states(
             taken.clear()
             with autocast(model.device, precision):
                 model(ids, attention_mask=mask)
+            if len(taken) != 2 + len(encoder_layers(model)):
+                raise ValueError(
+                    f"{type(model).__name__} passes its layers by, so that their states cannot be "
+                    "looked at: choose a text encoder of the BERT family"
+                )
             *layers, read = taken
             for name, states in (_by_place(layers, mask) | {HEAD: read}).items():
                 if name not in out:

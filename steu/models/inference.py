@@ -104,15 +104,29 @@ def features_from_ids(
 def check_head(model: PreTrainedModel, notes: EncodedNotes) -> None:
     """Refuse a model whose answer to a note is not what its head makes of what it takes.
 
+    Or one whose answer depends on the padding behind a note, as of those that read the last token.
+
     Raises
     ------
     ValueError
-        If the head takes no features of shape (B, H), or something scales or shifts its output.
+        If the head takes no features of shape (B, H), something scales or shifts its output, or
+        padding changes the answer.
     """
-    ids, mask = (given.to(model.device) for given in notes.batch([0]))
+    ids, mask = (given.to(model.device, copy=True) for given in notes.batch([0]))
+    length = int(mask.sum())
+    if 1 < length == ids.shape[1]:  # no padding behind it: the last token makes room for some
+        length -= 1
+        ids[:, length:], mask[:, length:] = notes.pad_id, 0
     with frozen(model):
         features, answer = _pass(model, ids, mask)
         made = head_of(model)(features)
+        alone = _pass(model, ids[:, :length], mask[:, :length])[1]
+    if not torch.allclose(answer, alone, rtol=1e-2, atol=1e-3):
+        raise ValueError(
+            f"{type(model).__name__} answers otherwise if a note is padded behind, by "
+            f"{float((answer - alone).abs().max()):.2g}: it reads the last token, or all without a "
+            "mask, and cannot be read in batches; choose a text encoder of the BERT family"
+        )
     if made.shape != answer.shape or not torch.allclose(made, answer, rtol=1e-3, atol=1e-4):
         raise ValueError(
             f"{head_name(model)} of {type(model).__name__} does not give the model's logits; merge "
@@ -127,7 +141,7 @@ def _pass(
     taken: list[torch.Tensor] = []
     handle = head_of(model).register_forward_pre_hook(lambda _, given: taken.append(given[0]))
     try:
-        output = model(input_ids=ids, attention_mask=mask)
+        output = model(input_ids=ids, attention_mask=mask, return_dict=True)
     finally:
         handle.remove()
     if len(taken) != 1 or taken[0].ndim != 2:

@@ -21,9 +21,10 @@ from transformers import (
 )
 
 from steu._io import atomic_path, write_json
+from steu.data.windows import vocabulary_of
 from steu.models.checks import check_embedding, check_layers, check_vocabulary
 from steu.models.heads import head_name, set_hidden_layer
-from steu.models.pooling import Pooling, set_pooling
+from steu.models.pooling import Pooling, pools_itself, set_pooling
 from steu.models.sources import (
     CONVERT,
     in_one_line,
@@ -34,6 +35,7 @@ from steu.models.sources import (
 )
 
 # Two untrained encoders that need seconds instead of minutes; they learn little and prove the path.
+TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json")  # what AutoTokenizer reads, first of all
 TINY: dict[str, Any] = {
     "random-bert": BertConfig(
         hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64
@@ -125,7 +127,8 @@ def load_classifier(folder: str | Path) -> tuple[PreTrainedModel, PreTrainedToke
                 "model.safetensors holds another head: take both from the same model"
             )
         own.load_state_dict(head)
-    set_pooling(model, cast(Pooling, pooling))
+    if not pools_itself(model):  # else as its config says, which may be in a third way
+        set_pooling(model, cast(Pooling, pooling))
     check_embedding(model)
     check_vocabulary(model, tokenizer)
     return model.float().eval(), tokenizer
@@ -157,10 +160,10 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     """
     path = resolve("minilm" if name in TINY else name)
     folder = Path(path)
-    if folder.is_dir() and not any((folder / f).is_file() for f in ("tokenizer.json", "vocab.txt")):
+    if folder.is_dir() and not any((folder / f).is_file() for f in TOKENIZERS):
         present = ", ".join(sorted(f.name for f in folder.iterdir())) or "nothing"
         raise ValueError(
-            f"{folder} has no tokenizer: expected tokenizer.json or vocab.txt, found {present}; "
+            f"{folder} has no tokenizer: expected {' or '.join(TOKENIZERS)}, found {present}; "
             "save it there with tokenizer.save_pretrained"
         )
     if (folder / "config.json").is_file():  # which the tokenizer reads first
@@ -176,7 +179,7 @@ def read_config(
     """The model's config, shortened to `n_layers`, without dropout in its attention."""
     if name in TINY:
         config = type(TINY[name]).from_dict(TINY[name].to_dict())
-        config.vocab_size = len(tokenizer)
+        config.vocab_size = vocabulary_of(tokenizer)
     else:
         with telling(name, "config"):
             config = AutoConfig.from_pretrained(resolve(name), trust_remote_code=False)

@@ -26,7 +26,7 @@ def set_pooling(model: PreTrainedModel, pooling: Pooling) -> None:
         If `pooling` is neither.
     """
     check_choice(pooling, get_args(Pooling), what="pooling")
-    native = _is_native(model)
+    native = pools_itself(model)
     if native or pooling == "mean":
         model.config.classifier_pooling = pooling
     if pooling == "mean" and not native:
@@ -37,10 +37,10 @@ def reads_plainly(model: PreTrainedModel) -> bool:
     """Whether `transformers` alone opens the model with the same answers."""
     pooling = getattr(model.config, "classifier_pooling", "cls")
     hidden = getattr(model.config, "head_width", 0)
-    return not hidden and (pooling == "cls" or _is_native(model))
+    return not hidden and (pooling == "cls" or pools_itself(model))
 
 
-def _is_native(model: PreTrainedModel) -> bool:
+def pools_itself(model: PreTrainedModel) -> bool:
     """Whether the architecture knows pooling by itself."""
     return "classifier_pooling" in type(model.config)().to_dict()
 

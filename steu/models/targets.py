@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -25,8 +25,8 @@ _BY_PROBLEM: dict[str, Outputs] = {
 def in_order(targets: Any, labels: tuple[str, ...]) -> Any:
     """Targets with the columns of a frame in the order of the labels.
 
-    Columns that bear numbers, and labels that are only numbered ("LABEL_0"), are taken as they
-    stand.
+    Columns 0, 1, … are put in the order of their numbers. Other numbers, and labels that are only
+    numbered ("LABEL_0"), are taken as they stand.
 
     Raises
     ------
@@ -39,6 +39,8 @@ def in_order(targets: Any, labels: tuple[str, ...]) -> Any:
         raise ValueError(f"targets have several columns {twice[0]!r}; expected one a label")
     if set(columns) == set(labels):
         return targets[list(labels)]
+    if columns and all(isinstance(c, Integral) for c in columns):
+        return targets[sorted(columns)] if sorted(columns) == [*range(len(columns))] else targets
     numbered = all(re.fullmatch(r"LABEL_\d+", label) for label in labels)
     unknown = [] if numbered else [c for c in columns if isinstance(c, str) and c not in labels]
     if unknown:

@@ -15,7 +15,7 @@ def weights_hash(model: nn.Module) -> str:
     """SHA-256 over the names and bytes of all parameters and buffers, in order."""
     digest = hashlib.sha256()
     for name, value in model.state_dict().items():
-        digest.update(name.encode())
+        digest.update(name.replace("_orig_mod.", "").encode())  # as torch.compile has them
         digest.update(
             value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
         )
@@ -64,9 +64,30 @@ def state_of(model: PreTrainedModel) -> tuple[str, float, int]:
     of its own when a model is first read.
     """
     weights = sum(_placed(parameter.detach()) for parameter in model.parameters())
-    hooks = [hook for module in model.modules() for hook in module._forward_hooks.values()]
-    ours = sum(getattr(hook, "__module__", "").startswith("steu.") for hook in hooks)
-    return str(model.device), weights, ours
+    return str(model.device), weights, sum(_from(hook, "steu.") for hook in _hooks(model))
+
+
+def check_no_edit(model: nn.Module) -> None:
+    """Refuse a model while an edit is attached to it by a hook.
+
+    Raises
+    ------
+    ValueError
+        If one is: what is read of the model would be the edited one's.
+    """
+    if any(_from(hook, "steu.unlearning.") for hook in _hooks(model)):
+        raise ValueError(
+            "the model has an edit attached: make the ForgetTask outside of the edit's with block"
+        )
+
+
+def _hooks(model: nn.Module) -> list[object]:
+    both = ((m._forward_hooks, m._forward_pre_hooks) for m in model.modules())
+    return [hook for kinds in both for kind in kinds for hook in kind.values()]
+
+
+def _from(hook: object, room: str) -> bool:
+    return getattr(hook, "__module__", "").startswith(room)
 
 
 def _placed(values: torch.Tensor) -> float:

@@ -16,9 +16,10 @@ from steu._errors import check_choice
 from steu._io import alone, files_below, read_json, sha256, write_json
 from steu._numbers import check_whole
 from steu.data.cohort import Cohort, iter_texts
-from steu.data.encoding import encode_notes, window_of
+from steu.data.encoding import encode_notes
 from steu.data.readers.cohort_tables import write_cohort
 from steu.data.readers.finding import SUFFIXES
+from steu.data.windows import window_of
 from steu.experiments.study import Study
 from steu.models.loading import (
     load_classifier,

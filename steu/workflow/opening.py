@@ -36,7 +36,7 @@ def check_backbones(profile: Profile) -> None:
 
 def open_all(backbones: Sequence[Backbone], windows: Sequence[int], dense: int = 0) -> None:
     """Open each encoder, and hold these windows against its own, and the layers of dense edits."""
-    from steu.data.encoding import check_window, model_window  # with PyTorch, which takes seconds
+    from steu.data.windows import check_window, model_window  # with PyTorch, which takes seconds
     from steu.models.loading import build_classifier
     from steu.unlearning.dense_edit import last_layers
 
