@@ -35,7 +35,12 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ({"n_layers": 3}, 100, None, "n_layers must lie between 1 and the 2 layers of .*bert; f"),
         ({}, 513, None, "max_length must lie between 3 and the model's window of 512 tokens; f"),
         ({}, 100, "model.safetensors", "bert has no model.safetensors; convert its weights once"),
-        ({}, 100, "tokenizer.json", "has no tokenizer: expected tokenizer.json or vocab.txt or vocab.json, foun"),
+        (
+            {},
+            100,
+            "tokenizer.json",
+            "has no tokenizer: expected tokenizer.json or vocab.txt or vocab.js",
+        ),
     ],
 )
 def test_what_a_page_would_refuse_is_refused(
