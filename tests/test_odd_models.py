@@ -30,6 +30,8 @@ from steu.audits.head_put_back import with_original_head
 from steu.audits.places import places
 from steu.data.windows import positions_of
 from steu.models.loading import load_classifier, load_tokenizer
+from steu.models.pooling import set_pooling
+from steu.selection.words import words_with_token
 from steu.unlearning.sparse import UnlearnConfig
 
 TEXTS, TARGETS = write_notes(120)
@@ -68,6 +70,11 @@ def test_ids_that_name_no_token_leave_every_other_where_it_is(tmp_path: Path) ->
     assert task.notes.vocab_size == len(words)
     cue = words.index(CUES["lung"])
     assert steu.rank_tokens(task)[0] == cue
+    everyone = np.arange(len(task.notes))
+    (said,) = words_with_token(
+        task.notes, everyone, tokenizer, np.array([cue]), patients=task.groups
+    )
+    assert said.startswith(CUES["lung"])
     edit = steu.unlearn(task, [cue], UnlearnConfig(epochs=1))
     assert edit.token_ids.tolist() == [cue]
 
@@ -150,6 +157,14 @@ def test_columns_that_are_numbered_are_put_in_order() -> None:
     )
 
 
+def test_columns_that_are_the_labels_numbers_go_to_these() -> None:
+    model = bert()
+    model.config.id2label = {0: "7", 1: "3", 2: "5"}
+    frame = pd.DataFrame(TARGETS, columns=[7, 3, 5])
+    task = task_of(model, targets=frame[[3, 5, 7]], forget="5")
+    assert np.array_equal(task.targets, TARGETS)
+
+
 def test_a_tokenizer_in_the_files_of_gpt2_opens(tmp_path: Path) -> None:
     letters = {c: i for i, c in enumerate([*"abcdefghijklmnopqrstuvwxyzĠ", "ab"])}
     special = {
@@ -168,6 +183,10 @@ def test_a_model_that_pools_in_its_own_way_is_left_to_it(tmp_path: Path) -> None
     made(config).save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
     assert load_classifier(tmp_path)[0].config.classifier_pooling == "bos"
+    read = [made(config) for _ in range(2)]
+    set_pooling(read[0], "cls")
+    set_pooling(read[1], "mean")
+    assert [model.classifier_pooling for model in read] == ["bos", "mean"]
 
 
 @pytest.mark.parametrize("kind", ["luke", "roberta", "bert"])

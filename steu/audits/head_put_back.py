@@ -39,6 +39,7 @@ def with_original_head(
     return log_odds(logits.cpu().numpy(), task.outputs)
 
 
+@about_task
 def head_put_back(task: ForgetTask, edit: Edit | None = None) -> np.ndarray:
     """AUROC of the class on the test notes by the original head; the estimate, then resamples.
 
@@ -47,6 +48,7 @@ def head_put_back(task: ForgetTask, edit: Edit | None = None) -> np.ndarray:
     return _auroc(task, *_said(task, with_original_head, edit))
 
 
+@about_task
 def head_at_hand(
     task: ForgetTask, edit: Edit | None = None, *, original: PreTrainedModel | None = None
 ) -> np.ndarray:
@@ -84,6 +86,7 @@ def _auroc(task: ForgetTask, validation: np.ndarray, test: np.ndarray) -> np.nda
     return auroc(task.is_forget[task.test], sign * test, task.weights())
 
 
+@about_task
 def rows_put_back(task: ForgetTask, edit: SparseEdit, *, most: int = 10) -> pd.DataFrame:
     """Which edited rows hold the class down: what its logit gains if one row is the original again.
 

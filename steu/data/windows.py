@@ -35,7 +35,7 @@ def window_of(tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig) -> i
 
 # Of RoBERTa's kin: positions are counted from behind the padding token's.
 _KIN = ("roberta", "camembert", "mpnet", "longformer", "ibert", "data2vec")
-_KIN += ("luke", "lilt", "xmod", "markuplm")
+_KIN += ("luke", "lilt", "xmod", "markuplm", "layoutlmv3")
 
 
 def positions_of(config: PreTrainedConfig) -> int | None:

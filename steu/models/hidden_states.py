@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 from steu.data.encoding import EncodedNotes
 from steu.models.hardware import Precision, autocast, without_autocast
 from steu.models.heads import head_of
-from steu.models.inference import frozen, length_batches, on_device
+from steu.models.inference import by_name, frozen, length_batches, on_device
 from steu.models.layers import encoder_layers
 
 HEAD = "what the head reads"
@@ -44,7 +44,7 @@ def hidden_states(
             ids, mask = (on_device(given, model.device) for given in notes.batch(index[batch]))
             taken.clear()
             with autocast(model.device, precision):
-                model(ids, attention_mask=mask)
+                model(ids, attention_mask=mask, **by_name(model))
             if len(taken) != 2 + len(encoder_layers(model)):
                 raise ValueError(
                     f"{type(model).__name__} passes its layers by, so that their states cannot be "

@@ -26,10 +26,13 @@ def set_pooling(model: PreTrainedModel, pooling: Pooling) -> None:
         If `pooling` is neither.
     """
     check_choice(pooling, get_args(Pooling), what="pooling")
-    native = pools_itself(model)
-    if native or pooling == "mean":
+    if pools_itself(model):
+        name = "bos" if pooling == "cls" and model.config.model_type == "eurobert" else pooling
+        model.config.classifier_pooling = name
+        if "classifier_pooling" in vars(model):  # EuroBERT reads its config once, as it is made
+            vars(model)["classifier_pooling"] = name
+    elif pooling == "mean":
         model.config.classifier_pooling = pooling
-    if pooling == "mean" and not native:
         model.base_model.register_forward_hook(_mean_first, with_kwargs=True)
 
 

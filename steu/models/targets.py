@@ -25,8 +25,8 @@ _BY_PROBLEM: dict[str, Outputs] = {
 def in_order(targets: Any, labels: tuple[str, ...]) -> Any:
     """Targets with the columns of a frame in the order of the labels.
 
-    Columns 0, 1, … are put in the order of their numbers. Other numbers, and labels that are only
-    numbered ("LABEL_0"), are taken as they stand.
+    Columns that are numbers go to the labels that are these, and 0, 1, … in the order of their
+    numbers. Other numbers, and labels that are only numbered ("LABEL_0"), are taken as they stand.
 
     Raises
     ------
@@ -40,6 +40,9 @@ def in_order(targets: Any, labels: tuple[str, ...]) -> Any:
     if set(columns) == set(labels):
         return targets[list(labels)]
     if columns and all(isinstance(c, Integral) for c in columns):
+        named = {str(c): c for c in columns}
+        if named.keys() == set(labels):
+            return targets[[named[label] for label in labels]]
         return targets[sorted(columns)] if sorted(columns) == [*range(len(columns))] else targets
     numbered = all(re.fullmatch(r"LABEL_\d+", label) for label in labels)
     unknown = [] if numbered else [c for c in columns if isinstance(c, str) and c not in labels]

@@ -51,7 +51,8 @@ def words_with_token(
     A word is a piece with all the continuations that follow it in the note. Words of fewer than
     `minimum` patients are left out. `patients` has shape (N,), one a note.
     """
-    pieces = np.array(tokenizer.convert_ids_to_tokens(list(range(notes.vocab_size))))
+    spelt = tokenizer.convert_ids_to_tokens(list(range(notes.vocab_size)))
+    pieces = np.array([piece or "" for piece in spelt])  # an id that is no token's has none
     begins = begins_word(pieces)
     wanted = np.isin(np.arange(notes.vocab_size), token_ids)
     found: dict[int, dict[str, set[str]]] = {int(token): {} for token in token_ids}
