@@ -29,8 +29,9 @@ from steu.models.checks import (
 from steu.models.edits import Edit as Edit  # named here by whoever takes a task and an edit
 from steu.models.edits import check_edit
 from steu.models.hardware import Precision, without_autocast
+from steu.models.head_check import check_head
 from steu.models.heads import copy_of_head, head_of
-from steu.models.inference import check_head, extract_features
+from steu.models.inference import extract_features
 from steu.models.kept_features import KeptFeatures, Known
 from steu.models.origin import Origin
 from steu.models.outputs import log_odds, name_outputs

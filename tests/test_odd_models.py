@@ -17,8 +17,13 @@ from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
     BertConfig,
+    BigBirdConfig,
+    ConvBertConfig,
     EuroBertConfig,
     FNetConfig,
+    LongformerConfig,
+    MPNetConfig,
+    NystromformerConfig,
     PreTrainedConfig,
     PreTrainedModel,
     SqueezeBertConfig,
@@ -36,6 +41,8 @@ from steu.unlearning.sparse import UnlearnConfig
 
 TEXTS, TARGETS = write_notes(120)
 SIZES: dict[str, Any] = {"hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 64}
+SMALL: dict[str, Any] = SIZES | {"vocab_size": 18, "num_hidden_layers": 2, "num_labels": 3}
+SMALL |= {"pad_token_id": 0}
 
 
 def made(config: PreTrainedConfig) -> PreTrainedModel:
@@ -77,6 +84,26 @@ def test_ids_that_name_no_token_leave_every_other_where_it_is(tmp_path: Path) ->
     assert said.startswith(CUES["lung"])
     edit = steu.unlearn(task, [cue], UnlearnConfig(epochs=1))
     assert edit.token_ids.tolist() == [cue]
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        BigBirdConfig(**SMALL),
+        ConvBertConfig(**SMALL, embedding_size=32),
+        LongformerConfig(**SMALL, attention_window=8),
+        MPNetConfig(**SMALL),
+        NystromformerConfig(**SMALL),
+    ],
+    ids=lambda config: config.model_type,
+)
+def test_who_leaves_padding_out_is_taken_and_answers_as_it_does_alone(config: Any) -> None:
+    """But for rounding, and the little that some let through at a note's end."""
+    model, tokenizer = made(config), word_tokenizer()
+    with torch.no_grad():
+        alone = [model(torch.tensor([tokenizer(t)["input_ids"]])).logits for t in TEXTS[:6]]
+    told = task_of(model).logits(np.arange(6))
+    np.testing.assert_allclose(told, torch.cat(alone).numpy(), atol=1e-4)
 
 
 def test_who_reads_the_last_token_is_refused() -> None:

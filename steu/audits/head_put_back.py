@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 
 from steu.evaluation.metrics import auroc
 from steu.models.checks import embedding_of
+from steu.models.hardware import without_autocast
 from steu.models.heads import copy_of_head, head_of
 from steu.models.inference import check_gradients, features_of, frozen, length_batches
 from steu.models.outputs import log_odds
@@ -86,7 +87,7 @@ def _auroc(task: ForgetTask, validation: np.ndarray, test: np.ndarray) -> np.nda
     return auroc(task.is_forget[task.test], sign * test, task.weights())
 
 
-@about_task
+@without_autocast()
 def rows_put_back(task: ForgetTask, edit: SparseEdit, *, most: int = 10) -> pd.DataFrame:
     """Which edited rows hold the class down: what its logit gains if one row is the original again.
 

@@ -11,13 +11,12 @@ import torch
 from transformers import PreTrainedModel
 
 from steu.data.encoding import EncodedNotes
-from steu.models.hardware import Precision, autocast, without_autocast
-from steu.models.heads import copy_of_head, head_name, head_of
+from steu.models.hardware import Precision, autocast
+from steu.models.heads import copy_of_head, head_of
 
 # Bytes of one layer's attention scores in a group of notes on a CPU. The C library hands larger
 # blocks back to the system after every use, and to get them anew takes longer than to fill them.
 SCORES = 2**25
-BY_PADDING = 0.01  # share of features that it may change: rounding takes a thousandth at most
 NEARLY = 0.75  # shortest note of a group, as a share of its longest
 HAND_ON = ("bert", "distilbert", "roberta", "electra", "camembert", "xlm-roberta")
 KERNELS = ("sdpa", "eager")  # attention kernels that are chosen between; others are left alone
@@ -97,45 +96,10 @@ def features_from_ids(
     ValueError
         If the head takes no features of shape (B, H).
     """
-    return _pass(model, ids, _mask_shown(model, mask, padded))[0]
+    return features_and_logits(model, ids, _mask_shown(model, mask, padded))[0]
 
 
-@torch.no_grad()
-@without_autocast()
-def check_head(model: PreTrainedModel, notes: EncodedNotes) -> None:
-    """Refuse a model whose answer to a note is not what its head makes of what it takes.
-
-    Or one whose answer depends on the padding behind a note, as of those that read the last token.
-
-    Raises
-    ------
-    ValueError
-        If the head takes no features of shape (B, H), something scales or shifts its output, or
-        padding changes the answer.
-    """
-    ids, mask = (given.to(model.device, copy=True) for given in notes.batch([0]))
-    length = int(mask.sum())
-    if 1 < length == ids.shape[1]:  # no padding behind it: the last token makes room for some
-        length -= 1
-        ids[:, length:], mask[:, length:] = notes.pad_id, 0
-    with frozen(model):
-        features, answer = _pass(model, ids, mask)
-        made = head_of(model)(features)
-        alone, _ = _pass(model, ids[:, :length], mask[:, :length])
-    if (features - alone).norm() > BY_PADDING * alone.norm():
-        raise ValueError(
-            f"{type(model).__name__} answers otherwise if a note is padded behind: it reads the "
-            "last token, or all without a mask, and cannot be read in batches; choose a text "
-            "encoder of the BERT family"
-        )
-    if made.shape != answer.shape or not torch.allclose(made, answer, rtol=1e-3, atol=1e-4):
-        raise ValueError(
-            f"{head_name(model)} of {type(model).__name__} does not give the model's logits; merge "
-            "an adapter into it (merge_and_unload), or let the last linear layer be the output"
-        )
-
-
-def _pass(
+def features_and_logits(
     model: PreTrainedModel, ids: torch.Tensor, mask: torch.Tensor | None
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """What the head takes, (B, H) float32, and the model's logits."""

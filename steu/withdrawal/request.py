@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+import numpy as np
 from transformers import PreTrainedModel
 
 from steu._errors import check_choice
@@ -21,6 +22,8 @@ from steu.data.readers.cohort_tables import write_cohort
 from steu.data.readers.finding import SUFFIXES
 from steu.data.windows import window_of
 from steu.experiments.study import Study
+from steu.models.hidden_states import hidden_states
+from steu.models.layers import has_layers
 from steu.models.loading import (
     load_classifier,
     to_device,
@@ -182,6 +185,8 @@ def open_study(request: Request, work: Path) -> Study:
         splits=cohort.frame["split"].to_numpy(dtype=str),
         seed=request.seed,
     )
+    if has_layers(model):  # whose states cannot be seen is said before anything is made
+        hidden_states(model, notes, np.arange(1))
     study.cohort, study.kept = cohort, work / TRAINED
     start = {"backbone": request.base, "seed": request.seed, **built_like(model)}
     study.recipe = {"start": start, "train": {}, "max_length": window}
