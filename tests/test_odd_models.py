@@ -41,7 +41,11 @@ from steu.unlearning.sparse import UnlearnConfig
 
 TEXTS, TARGETS = write_notes(120)
 SIZES: dict[str, Any] = {"hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 64}
-SMALL: dict[str, Any] = SIZES | {"vocab_size": 18, "num_hidden_layers": 2, "num_labels": 3}
+SMALL: dict[str, Any] = SIZES | {
+    "vocab_size": len(word_tokenizer()),
+    "num_hidden_layers": 2,
+    "num_labels": 3,
+}
 SMALL |= {"pad_token_id": 0}
 
 
