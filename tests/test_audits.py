@@ -20,7 +20,7 @@ from torch.ao.quantization import quantize_dynamic
 from toys import Toy, make_toy, open_study
 
 import steu
-from steu.audits.collateral import _correlations, collateral, correlation_drift
+from steu.audits.collateral import _correlations, collateral, correlation_drift, patients_with_both
 from steu.audits.head_put_back import head_at_hand, head_put_back, rows_put_back, with_original_head
 from steu.audits.information import information, information_records
 from steu.audits.membership import _tpr_by_chance, beyond, membership, neighbour, outsiders
@@ -312,6 +312,24 @@ def test_collateral_is_nought_where_nothing_changed_and_apart_by_who_has_the_cla
     assert parts["all notes"] == parts["notes with the class"] + parts["notes without the class"]
     assert correlation_drift(task, steu.null_edit(task))[0] == 0
     assert correlation_drift(task, head_only)[0] > 0
+
+
+def test_of_restricted_data_it_is_told_whom_the_others_price_rests_on_if_they_are_many() -> None:
+    """40 patients; the class has 20, *half* 10 of them and 10 others, *within* 11 and no other."""
+    person = np.arange(40)
+    targets = np.stack([person < 20, (person >= 10) & (person < 30), person < 11], axis=1)
+    one = SimpleNamespace(
+        targets=targets.astype(int),
+        groups=person,
+        test=person,
+        forget=0,
+        labels=["c", "half", "in"],
+    )
+    told = patients_with_both(one, restricted=False)  # pyrefly: ignore[bad-argument-type]
+    assert told.to_dict() == {"half": 10, "in": 11}
+    told = patients_with_both(one, restricted=True)  # pyrefly: ignore[bad-argument-type]
+    assert told["half"] == 10
+    assert told.isna()["in"]  # the class's other nine could be counted
 
 
 def test_calibration_agrees_with_scikit_learn_and_a_case_by_hand() -> None:

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from scipy.stats import t as student
 
-from steu.evaluation.results import COLUMNS
+from steu.evaluation.results import BESIDE, COLUMNS
 from steu.experiments.references import Reading
 from steu.reporting.display_names import METHODS, METRICS
 from steu.reporting.ledger import as_records, interval_of, ledger, seed_summary, spreads_of
@@ -207,13 +207,24 @@ def test_seeds_that_lie_apart_leave_it_undecided():
 
 def test_the_interval_is_students_over_seeds_and_the_bootstraps_over_patients():
     one = statement(("steu", "forget_f1"))
-    seeds = [{("steu", "forget_f1"): (value, 0.0)} for value in (0.1, 0.2, 0.3)]
+    seeds = [{("steu", "forget_f1"): (value, 0.0)} for value in (0.3, 0.4, 0.5)]
     value, low, high = interval_of(one, seeds)
     around = student(2).ppf(0.975) * 0.1 / np.sqrt(3)
-    assert value == pytest.approx(0.2)
-    assert (low, high) == pytest.approx((0.2 - around, 0.2 + around), abs=0.03)
+    assert value == pytest.approx(0.4)
+    assert (low, high) == pytest.approx((0.4 - around, 0.4 + around), abs=0.03)
     _, low, high = interval_of(one, [{("steu", "forget_f1"): (0.2, 0.05)}])
     assert (low, high) == pytest.approx((0.2 - 1.96 * 0.05, 0.2 + 1.96 * 0.05), abs=0.005)
+
+
+def test_no_score_has_an_interval_outside_of_what_it_can_be_and_a_difference_may_be_negative():
+    silent = [{("steu", "forget_f1"): (0.0, 0.0)}]
+    _, low, high = interval_of(
+        statement(("steu", "forget_f1")), silent, spreads={"forget_f1": (0.1, 2)}
+    )
+    assert low == 0.0 < 0.3 < high < 1.0
+    pair = f"retain_macro_f1{BESIDE}original"
+    _, low, _ = interval_of(statement(("steu", pair)), [{("steu", pair): (0.0, 0.1)}])
+    assert low < -0.1
 
 
 def test_at_the_limit_a_statement_is_called_at_the_stated_rate():
@@ -272,7 +283,7 @@ def test_a_number_is_written_as_what_it_is() -> None:
     few = {("steu", "parameters_share"): [0.00193], ("steu", "forget_f1"): [-0.0001, -0.0003]}
     claims = ledger(results(few, error=0.0001))
     assert claims["small_share"].measured == "a, b, f: 0.19% [0.17%, 0.21%] (one seed)"
-    assert claims["silent"].measured.startswith("a, b, f: 0.000 [-0.0")
+    assert claims["silent"].measured.startswith("a, b, f: 0.000 [0.000, 0.001]")
 
 
 def test_a_loss_beyond_the_margin_is_a_loss():

@@ -40,6 +40,18 @@ def test_many_comparisons_can_be_sure_and_few_resamples_never_are_surer_than_the
     assert near == 2 / 41
 
 
+def test_two_names_for_the_same_numbers_are_one_comparison():
+    """The null edit ranks as the original does, two scores may choose the same tokens."""
+    generator = np.random.default_rng(2)
+    steu, null, other = generator.normal([[0], [0.2], [0.25]], 0.1, (3, 1001))
+    once = compare({"steu": steu, "null": null, "other": other}, against="steu")
+    samples = {"original": null.copy(), "steu": steu, "null": null, "other": other}
+    twice = compare(samples, against="steu").set_index("method")
+    for method, p_holm in once.set_index("method")["p_holm"].items():
+        assert twice.loc[method, "p_holm"] == p_holm
+    assert twice.loc["original"].equals(twice.loc["null"].rename("original"))
+
+
 def test_a_method_alone_is_compared_with_nothing():
     with pytest.raises(ValueError, match="needs another method beside 'steu'; found none"):
         compare({"steu": np.zeros(3)}, against="steu")

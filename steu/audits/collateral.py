@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from steu.data.privacy import suppress_small_cells
 from steu.evaluation.calibration import brier, calibration_error, negative_log_likelihood
+from steu.evaluation.collateral import people_with_both
 from steu.evaluation.metrics import auroc, f1, interval
 from steu.task import Edit, ForgetTask
 
@@ -55,6 +57,19 @@ def collateral(task: ForgetTask, edit: Edit, *, without: Sequence[str] = ()) -> 
                     facts | {"value": value, "low": low, "high": high, "n": int(shown.sum())}
                 )
     return pd.DataFrame(rows)
+
+
+def patients_with_both(task: ForgetTask, *, restricted: bool) -> pd.Series:
+    """Of how many test patients some note carries the class and another label too, by label.
+
+    NA, of restricted data, where these are too few to be told, or those with one of the two alone.
+    """
+    people = people_with_both(task.targets[task.test], task.groups[task.test])
+    counts = {"label": people.diagonal(), "class": people[task.forget, task.forget]}
+    table = pd.DataFrame(counts, index=list(task.labels)).assign(both=people[task.forget])
+    for either in counts if restricted else ():
+        table = suppress_small_cells(table, ["both"], of=either).frame
+    return table["both"].drop(task.labels[task.forget])
 
 
 def correlation_drift(task: ForgetTask, edit: Edit) -> np.ndarray:

@@ -36,20 +36,24 @@ def compare(samples: Mapping[str, np.ndarray], *, against: str) -> pd.DataFrame:
         method, value, low, high, p and p_holm. p is two-sided, by how often the difference changes
         its sign among the resamples, (1 + times) / (1 + n_bootstrap) on either side; where it never
         does, by a normal distribution with their spread, or many comparisons could never be sure.
+        Methods with the same numbers, as the original and the null edit have, are one comparison.
     """
     if len(samples) < 2:
         raise ValueError(f"a comparison needs another method beside {against!r}; found none")
-    rows = []
+    rows, differences = [], []
     for method, values in samples.items():
         if method == against:
             continue
         difference = values - samples[against]
+        differences.append(difference.tobytes())
         value, low, high = interval(difference)
         rows.append(
             {"method": method, "value": value, "low": low, "high": high, "p": _p_value(difference)}
         )
     table = pd.DataFrame(rows)
-    return table.assign(p_holm=holm(table["p"].to_numpy()))
+    which, _ = pd.factorize(pd.Series(differences))
+    once = table["p"].groupby(which).first().to_numpy()
+    return table.assign(p_holm=holm(once)[which])
 
 
 def compare_each(metrics: Mapping[str, Mapping[str, np.ndarray]], *, against: str) -> pd.DataFrame:

@@ -107,27 +107,35 @@ def _answer(results: list[dict[str, Any]]) -> str:
     """The picture and the sentence under it, both made from the rows of a step."""
     result = results[0]
     rows = of_one_setting(result)
-    _require(rows)
+    longer_by = {_kind(each["machine"]): _beside_layers(of_one_setting(each)) for each in results}
     at = rows.set_index(["quantity", "method"])["value"]
     share = at["parameters trained", "steu"] / at["parameters trained", "last_three_layers"]
-    ratio = at["times the floor", "steu"] / at["times the floor", "last_three_layers"]
+    longer = " and ".join(f"{_number(times)} ({kind})" for kind, times in longer_by.items())
     memory = at["peak bytes of a step", "steu"] / at["peak bytes of a step", "last_three_layers"]
-    verdict = ": **few parameters are not little work**" if ratio > 1 else ""
+    verdict = ": **few parameters are not little work**" if min(longer_by.values()) > 1 else ""
     return f"""
 ```{{figure}} glued/costs.svg
 :name: fig-costs
 :alt: Dots on log scales, a panel each for time, memory, disk and parameters of one step by method.
 
 One training step of each method, {rows["setting"].iloc[0]}, {result["settings"]["batch"]} notes a
-step. Time as a multiple of the floor, with the least and the largest of
+step, {_kind(result["machine"])}. Time as a multiple of the floor, with the least and the largest of
 {result["settings"]["rounds"]} rounds; the others are exact counts.
 ```
 A step of STEU trains {share:.1%} of the parameters that a step on the last three layers trains,
-takes, by their multiples of the floor, {_number(ratio)} times as long and needs {_number(memory)}
-times the memory. Gradients have to
+takes, by the medians of their multiples of the floor, {longer} times as long and needs
+{_number(memory)} times the memory. A multiple is taken within each round, in which both took turns;
+the medians of the seconds themselves may lie further apart. Gradients have to
 pass every layer to reach the rows, while those of the last three layers stop there{verdict}. What
 is small is what has to be stored, sent and audited.
 """
+
+
+def _beside_layers(rows: pd.DataFrame) -> float:
+    """How many times as long a step of STEU takes as one on the last three layers."""
+    _require(rows)
+    at = rows.set_index(["quantity", "method"])["value"]
+    return float(at["times the floor", "steu"] / at["times the floor", "last_three_layers"])
 
 
 def _require(rows: pd.DataFrame) -> None:

@@ -30,6 +30,7 @@ NORMAL = 1.96  # half a 95 % interval in standard errors
 # intervals count how far seeds lie apart already.
 SEEDLESS = {"parameters_changed", "parameters_share", "bytes_stored", "lexical_remainder_auroc"}
 SEEDLESS |= {AUDITED}
+SCORES = ("_f1", "_auroc")  # how metrics end that lie between 0 and 1
 BARE = {"parameters_changed", "parameters_share", "bytes_stored", "seconds", "peak_memory_bytes"}
 ERROR = 0.05  # of calling a statement one way or the other whose statistic lies at its limit
 
@@ -292,4 +293,6 @@ def interval_of(
         drawn = drawn + centre.std(ddof=1) / np.sqrt(m) * generator.standard_t(m - 1, DRAWS)
     tail = 100 * error / 2  # a ratio may be infinite: no mean of two draws is taken
     low, high = np.percentile(drawn, [tail, 100 - tail], method="nearest")
+    if statement.statistic is np.asarray and all(m.endswith(SCORES) for _, m in numbers):
+        low, high = np.clip([low, high], 0.0, 1.0)  # no F1 and no AUROC lies outside
     return float(centre.mean()), float(low), float(high)

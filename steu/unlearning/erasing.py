@@ -115,7 +115,7 @@ def erase(
     seed: int = 0,
     train: np.ndarray | None = None,
 ) -> SparseEdit:
-    """Collapse the rows of `token_ids` and fit the head to what is left, by STEU's own losses.
+    """Collapse the rows of `token_ids` and fit the head to what is left, by losses like STEU's.
 
     L_forget over all training notes with the class and L_utility over all without, on the states
     under the collapsed rows, by L-BFGS: no batches and no rates. With a linear head the problem is
