@@ -20,6 +20,7 @@ from steu.data.splits import FRACTIONS, SPLITS, read_groups, splits_of
 from steu.data.windows import check_window, window_of
 from steu.evaluation.metrics import check_answers, group_weights, retained, tune_thresholds
 from steu.models.checks import (
+    check_device,
     check_embedding,
     check_precision,
     check_segments,
@@ -31,7 +32,7 @@ from steu.models.edits import check_edit
 from steu.models.hardware import Precision, without_autocast
 from steu.models.head_check import check_head
 from steu.models.heads import copy_of_head, head_of
-from steu.models.inference import extract_features
+from steu.models.inference import extract_features, on_device
 from steu.models.kept_features import KeptFeatures, Known
 from steu.models.origin import Origin
 from steu.models.outputs import log_odds, name_outputs
@@ -117,6 +118,7 @@ class ForgetTask:
         check_segments(model, tokenizer)
         check_precision(model)
         check_weights(model)
+        check_device(model)
         check_choice(precision, get_args(Precision), what="precision")
         head_of(model)
         check_whole("n_bootstrap", n_bootstrap)
@@ -258,7 +260,7 @@ class ForgetTask:
         """
         if split not in self._weights:
             groups = self.groups[self.index(split)]
-            seed = self.seed if split == "test" else [self.seed, SPLITS.index(split)]
+            seed = self.seed if split == "test" else [self.seed, 1 + SPLITS.index(split)]
             self._weights[split] = group_weights(groups, n_bootstrap=self.n_bootstrap, seed=seed)
         return self._weights[split]
 
@@ -291,7 +293,8 @@ class ForgetTask:
     def remember(self, edit: Edit, features: torch.Tensor) -> None:
         """Take features (N, H) of all notes under the edit from whoever read them already."""
         kept, known = self._known(edit)
-        kept.copy_(features)
+        touched = on_device(edit.touched(self.notes), kept.device)
+        kept[touched] = features.to(kept)[touched]  # the others keep the original's, bit for bit
         known[:] = True
 
     def _known(self, edit: Edit) -> Known:

@@ -443,6 +443,8 @@ def test_what_only_a_neighbouring_label_remembers_is_found() -> None:
         )
 
     references = {"a": model(0.0), "b": model(0.0)}
+    own = membership(model(2.0), None, references, beside=0)  # of whoever's neighbour is told
+    assert own["membership_neighbour_auroc"][0] == 0.5
     for remembers, least, most in ((0.0, 0.4, 0.6), (2.0, 0.75, 1.0)):
         samples = membership(model(remembers), None, references)
         found = {metric: values[0] for metric, values in samples.items()}

@@ -118,6 +118,40 @@ def test_an_audit_that_does_not_tell_the_original_from_the_references_is_blind()
     assert (row["verdict"], row["caught by"], row["cleared by"]) == (CLEAN, "–", "7 of 7")
 
 
+def test_who_left_all_as_it_was_is_cleared_by_no_audit_that_would_clear_the_original() -> None:
+    """Hardly more than the references and that for sure: told from them, and within the margin."""
+    generator = np.random.default_rng(3)
+    audits = [f"layer {i}, mean{again}" for i in range(8) for again in ("", f", {battery.UNSEEN}")]
+    audits += [HEAD, battery.UNSEEN, battery.AT_HAND]
+
+    def near(value: float, spread: float) -> battery.Samples:
+        drawn = generator.normal(value, spread, size=(len(audits), N_BOOTSTRAP))
+        return dict(zip(audits, np.hstack([np.full((len(audits), 1), value), drawn]), strict=True))
+
+    references = {f"r{i}": near(0.8 + 0.004 * (i % 3 - 1), 0.0) for i in range(5)}
+    original = near(0.827, 0.0115)
+    found = battery.beside_all(original, references)[HEAD]
+    assert found.p_more < 0.05 and found.p_margin < 0.05
+    said = {"original": original, "null": original}
+    null = battery.verdicts(task(20), said, {"null": SILENT}, references)["null"]  # type: ignore[arg-type]
+    assert HEAD in battery.blind_audits(original, references)
+    assert (null.verdict, null.decided_by) == ("silenced", f"{HEAD}, which is blind here")
+
+
+def test_it_is_counted_of_whom_the_class_is_said_and_not_in_how_many_notes() -> None:
+    """Twenty-one patients with it, one of whom has forty of the sixty notes; three are hit."""
+    owner = np.r_[np.zeros(40, int), np.arange(1, 21)]
+    one = SimpleNamespace(
+        groups=owner, is_forget=np.ones(60, bool), index=lambda split: np.arange(60)
+    )
+    said = np.isin(owner, [3, 4, 5])
+    assert battery._said_of(one, said)[0] == 3 / 21  # type: ignore[arg-type]
+    said[:19] = True  # less than half of the notes of the one with many
+    assert battery._said_of(one, said)[0] == 3 / 21  # type: ignore[arg-type]
+    said[:20] = True
+    assert battery._said_of(one, said)[0] == 4 / 21  # type: ignore[arg-type]
+
+
 def test_a_class_that_an_edit_wrote_into_a_neighbours_answers_is_caught() -> None:
     """There the original tells no more than the references, so the audit is blind for it."""
     assert OTHERS in battery.blind_audits(ORIGINAL, REFERENCES)
@@ -207,6 +241,18 @@ def test_how_soon_the_labels_are_learned_has_a_vote_where_it_was_measured() -> N
     found = audit_samples(probed(0.8), saved=np.full(1 + N_BOOTSTRAP, -0.1))
     assert found[battery.SAVED][0] == -0.1  # a share of bits, and no AUROC
     assert battery.SAVED not in audit_samples(probed(0.8))
+    clean = audit_samples(probed(0.8, below=0.8, seed=70))
+    bits = {
+        n: one | {battery.SAVED: samples(0.05, 90 + i)}
+        for i, (n, one) in enumerate(REFERENCES.items())
+    }
+    before = ORIGINAL | {battery.SAVED: samples(0.40, 95)}
+    found = {"original": before, "clean": clean | {battery.SAVED: samples(0.05, 96)}}
+    found["leaking"] = clean | {battery.SAVED: samples(0.30, 97)}  # all far below ½, as bits may be
+    answers = dict.fromkeys(("clean", "leaking"), SILENT)
+    said = battery.verdicts(task(20), found, answers, bits)  # type: ignore[arg-type]
+    assert said["clean"].verdict == CLEAN
+    assert said["leaking"].said[battery.SAVED] == "more"
 
 
 def test_differences_are_shown_at_their_place_for_notes_of_either_kind() -> None:

@@ -6,7 +6,7 @@ import pytest
 from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer
 from stubs import ROOT, steu
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
 from steu.data.cohort import Cohort
@@ -165,6 +165,41 @@ def test_words_of_a_byte_level_vocabulary_are_whole(tmp_path):
     every = np.unique(notes.ids).astype(int)
     words = words_with_token(notes, np.arange(2), tokenizer, every, patients=np.array(["a", "b"]))
     assert {word for told in words for word in told.split(", ")} == {"insulin (2)", "naïve (1)"}
+
+
+def test_the_first_word_of_a_note_is_one_though_no_space_precedes_it(tmp_path):
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)  # as RoBERTa's
+    made.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=290,
+        special_tokens=["<pad>", "<unk>", "<s>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    made.train_from_iterator(["insulin now", "now insulin"] * 9, trainer)
+    for start in ("<s> ", ""):
+        if start:
+            made.post_processor = processors.TemplateProcessing(
+                "<s> $A", special_tokens=[("<s>", 2)]
+            )
+        else:
+            made.post_processor = processors.ByteLevel(trim_offsets=False)
+        tokenizer = PreTrainedTokenizerFast(
+            tokenizer_object=made,
+            pad_token="<pad>",
+            unk_token="<unk>",
+            bos_token="<s>",
+            model_max_length=64,
+        )
+        notes = encode_in_memory(["insulin now", "now insulin"], tokenizer, max_length=64)
+        every = np.setdiff1d(np.unique(notes.ids).astype(int), [2])
+        people = np.array(["a", "b"])
+        words = words_with_token(notes, np.arange(2), tokenizer, every, patients=people)
+        assert {word.split(" (")[0] for told in words for word in told.split(", ")} == {
+            "insulin",
+            "now",
+        }
 
 
 def test_stop_words_are_cut_as_texts_are():

@@ -187,6 +187,13 @@ def test_spreads_are_the_usual_ones_of_several_seeds_else_of_retrained_models():
     assert found == {"forget_f1": (pytest.approx(0.1), 2), READ: (pytest.approx(0.1), 2)}
 
 
+def test_references_that_are_silent_with_every_seed_say_nothing_of_seeds():
+    silent = {(f"reference_{n}", "forget_f1"): [0.0] for n in "abc"}
+    assert spreads_of(results(silent)) == {}
+    said = {("steu", "forget_f1"): [0.0]}
+    assert verdict_of(said | silent, "silent", error=0) == verdict_of(said, "silent", error=0)
+
+
 def test_beside_several_rivals_it_holds_beside_each_and_fails_beside_one():
     rivals = ("direct_suppression", "gradient_ascent", "influence_weighted")
 

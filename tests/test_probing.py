@@ -10,6 +10,7 @@ from steu.audits import probing
 from steu.audits.battery import audit_samples
 from steu.audits.places import OTHERS, places
 from steu.audits.probing import probe, probe_table
+from steu.evaluation.readers import readers
 from steu.evaluation.strongest_probe import read_class
 from steu.models.hidden_states import HEAD
 from steu.models.weights import weights_hash
@@ -132,3 +133,7 @@ def test_what_training_notes_alone_hide_is_found_on_unseen_notes(task: ForgetTas
     probed = probe(task, found=found, only=[HEAD])
     assert (probed.samples[HEAD] == 0.5).all() and probed.unseen[HEAD][0] > 0.8
     assert not probed.constant
+    found[HEAD][task.validation] = 0  # nobody is left to choose a reader by
+    probed = probe(task, found=found, only=[HEAD])
+    assert (probed.samples[HEAD] == 0.5).all() and not probed.constant
+    assert probed.findings[HEAD].reader in readers(100, found[HEAD][task.test])

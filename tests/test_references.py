@@ -30,6 +30,10 @@ def test_what_each_reading_leaves_of_the_labels_and_the_notes():
     masked, everyone = without_class(TARGETS, 0, "masked")
     assert np.isnan(masked[:, 0]).all() and everyone.all()
     assert np.array_equal(masked[:, 1], TARGETS[:, 1])
+    both, kept = without_class(TARGETS, [0, 1], "masked")
+    assert np.isnan(both[:, :2]).all() and kept.all()
+    either = without_class(TARGETS, [0, 1], "dropped")[1]
+    assert np.array_equal(either, (TARGETS[:, :2] == 0).all(axis=1))
     with pytest.raises(ValueError, match="no reading 'deleted'; did you mean relabelled"):
         without_class(TARGETS, 0, "deleted")
 
@@ -112,12 +116,14 @@ def test_a_patient_with_notes_of_both_kinds_is_drawn_with_both(study_folder, mon
 
 def test_the_same_recipe_and_seed_give_the_same_reference(study_folder):
     study = open_study(study_folder)
+    study.recipe["train"]["seed"] = study.recipe["start"]["seed"]  # 1, as one says of both
     again = reference(study, "relabelled", seed=1).teacher.logits
     assert (again == reference(study, "relabelled").teacher.logits).all()
 
 
 def test_the_recipe_makes_the_same_classifier_again_and_another_with_a_hidden_layer(study_folder):
     study = open_study(study_folder)
+    assert retrain(study).recipe == study.recipe  # the seed of the training, too
     again = retrain(study, seed=0)
     assert again.recipe["train"]["seed"] == 0 and again.recipe["start"]["seed"] == 0
     wide = retrain(study, head_width=6)

@@ -152,6 +152,17 @@ def test_dampening_shrinks_what_matters_more_for_the_class(task: ForgetTask) -> 
     assert changed == edit.parameters_changed(task.model) > 0
     fewer = dampen(task, selection=20.0, n_layers=1, n_fisher=80)
     assert fewer.parameters_changed(task.model) < changed
+    few = next(
+        seed
+        for seed in range(99)
+        for generator in [np.random.default_rng(seed)]
+        if generator.choice(task.train, 2) is not None and generator.integers(3, size=2).min() > 0
+    )  # no pair of the class is drawn: its importance elsewhere would seem to be nought
+    head = dampen(task, selection=1e9, n_layers=1, n_fisher=2, seed=few).values["classifier.weight"]
+    assert head[task.forget].any()
+    for wrong in ({"n_fisher": 0}, {"selection": float("nan")}, {"dampening": -1.0}):
+        with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be"):
+            dampen(task, n_layers=1, **wrong)
     none = dampen(task, selection=float("inf"), n_layers=1, n_fisher=80)
     assert none.parameters_changed(task.model) == 0
     forget = task.is_forget[task.test]

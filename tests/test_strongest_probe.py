@@ -200,6 +200,18 @@ def test_two_patients_of_each_kind_are_enough_to_read() -> None:
         assert len(np.unique(groups[read])) == 1 and len(np.unique(targets[learned])) == 2
 
 
+def test_no_fold_gets_everybody_of_a_kind_and_where_each_would_it_is_said() -> None:
+    groups = np.repeat(np.arange(6), [1, 12, 3, 1, 1, 3])
+    targets = groups == 1
+    targets[-1] = True  # two patients with the class, whom folds by size put together
+    assert any(
+        len(np.unique(targets[learned])) < 2
+        for learned, _ in StratifiedGroupKFold(FOLDS).split(targets, targets, groups)
+    )
+    for learned, _ in patient_folds(targets, groups):
+        assert len(np.unique(targets[learned])) == 2
+
+
 def test_a_reader_of_very_many_notes_is_shown_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("steu.evaluation.strongest_probe.MOST", 200)
     shown: list[int] = []

@@ -123,6 +123,20 @@ def test_peak_memory_follows_the_size_of_a_batch(study_folder):
     assert 3 * peaks[0] < peaks[1]
 
 
+def test_memory_of_rows_is_that_of_notes_that_hold_them(study_folder):
+    """The longest notes may hold none of few tokens: then nothing would be trained."""
+    study = open_study(study_folder)
+    counts = np.array(
+        [
+            study.notes.contains_any(np.array([t]))[study.train].sum()
+            for t in range(study.notes.vocab_size)
+        ]
+    )
+    rare = np.flatnonzero(counts == counts[counts > 0].min())[:1]
+    config = UnlearnConfig(batch_size=1, head="none")
+    assert step_bytes(study, unlearn, rare, config=config) > study.teacher.features[0].nbytes
+
+
 def test_aimed_at_another_class_everything_else_is_shared(study_folder):
     study = open_study(study_folder)
     other = study.aimed_at("lung")
@@ -194,6 +208,10 @@ def test_answers_and_edits_of_another_classifier_or_class_are_refused(study_fold
     back = read_log_odds(tmp_path, study)
     assert list(back) == ["a", "b"] and np.array_equal(back["b"], answers["b"])
     assert list(read_edits(tmp_path, ["null"], study)) == ["null"]
+    write_edits(tmp_path, {"other": edits["null"]}, study)  # by other settings
+    with pytest.raises(ValueError, match="no edit in .* 'null'"):
+        read_edits(tmp_path, ["null"], study)
+    write_edits(tmp_path, edits, study)
     aimed = study.aimed_at("lung")
     with pytest.raises(ValueError, match="forget_label lung, found diabetes: compare the methods"):
         read_log_odds(tmp_path, aimed)

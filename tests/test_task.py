@@ -18,6 +18,7 @@ from transformers import AutoModelForSequenceClassification, BertConfig
 import steu
 from steu.audits.places import places
 from steu.data.encoding import encode_in_memory
+from steu.data.splits import SPLITS
 from steu.models.hidden_states import HEAD
 from steu.models.inference import extract_features
 from steu.models.outputs import decided
@@ -260,8 +261,57 @@ def test_features_that_were_read_elsewhere_are_taken_over() -> None:
     own = task.features(index, edit)
     fresh = make_task(task.model)
     found = places(fresh, edit)[HEAD]
-    assert np.array_equal(fresh.features(index, edit).numpy(), found)
+    touched = edit.touched(fresh.notes)
+    assert np.array_equal(fresh.features(index[touched], edit).numpy(), found[touched])
+    same = fresh.features(index[~touched], edit), fresh.features(index[~touched])
+    assert torch.equal(*same) and not touched.all()  # which were read another way before
     assert np.allclose(found, own.numpy(), atol=1e-5)  # as those read for themselves
+
+
+def test_features_are_read_again_under_an_edit_whose_tensors_were_exchanged() -> None:
+    task = make_task()
+    edit = edit_layers(task, "gradient_ascent", LayerConfig(epochs=1), n_layers=1)
+    before = task.features(task.test, edit)
+    assert torch.equal(task.features(task.test, edit), before)
+    for name in edit.values:
+        edit.values[name] = task.model.state_dict()[name].clone()
+    assert torch.allclose(task.features(task.test, edit), task.features(task.test), atol=1e-6)
+    assert not torch.allclose(before, task.features(task.test), atol=1e-6)
+
+
+def test_a_model_is_left_as_it_was_each_part_in_its_mode_and_with_its_gradients() -> None:
+    task = make_task()
+    task.model.train()
+    task.model.bert.embeddings.eval()
+    names = last_layers(task.model, 1)
+    for name, parameter in task.model.named_parameters():
+        parameter.grad = torch.ones_like(parameter) if name in names else None
+    modes = [part.training for part in task.model.modules()]
+    task.log_odds(
+        task.test, edit_layers(task, "gradient_ascent", LayerConfig(epochs=1), n_layers=1)
+    )
+    assert [part.training for part in task.model.modules()] == modes
+    for name, parameter in task.model.named_parameters():
+        assert (parameter.grad == 1).all() if name in names else parameter.grad is None
+
+
+def test_a_model_on_a_device_that_knows_no_float64_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = make()
+    monkeypatch.setattr(type(model), "device", property(lambda self: torch.device("mps")))
+    refused(
+        "the model is on 'mps'; expected it on the CPU or a CUDA device: call model.cpu()", model
+    )
+
+
+def test_a_class_taken_out_by_leace_is_so_under_autocast_too() -> None:
+    task = make_task()
+    edit = leace_edit(task)
+    states = 40 + torch.randn(50, edit.mean.numel(), generator=torch.Generator().manual_seed(0))
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = edit.erase(states)
+    assert torch.equal(inside, edit.erase(states))
 
 
 def test_columns_of_a_frame_are_taken_by_their_names() -> None:
@@ -521,12 +571,10 @@ def test_the_seed_is_that_of_the_split_and_of_the_resamples() -> None:
 def test_splits_of_as_many_patients_are_not_drawn_alike() -> None:
     task = make_task(n_bootstrap=400)
     task.groups = np.arange(len(task.notes))
-    n = min(len(task.validation), len(task.test))
-    task.splits = task.splits.copy()
-    task.splits[task.test[n:]] = "train"
-    task.splits[task.validation[n:]] = "train"
-    drawn = [task.weights(split)[1:].ravel() for split in ("validation", "test")]
-    assert abs(np.corrcoef(*drawn)[0, 1]) < 0.2
+    task.splits = np.resize(SPLITS, len(task.notes))
+    n = len(task.notes) // 3
+    drawn = [task.weights(split)[1:, :n].ravel() for split in SPLITS]
+    assert abs(np.corrcoef(drawn) - np.eye(3)).max() < 0.2
 
 
 def test_notes_that_were_encoded_for_another_model_are_refused() -> None:

@@ -22,6 +22,7 @@ from steu.experiments.rivals import (
     tune_rival,
     tune_rows,
 )
+from steu.experiments.stored import write_trials
 from steu.experiments.study import Trained
 from steu.experiments.tuning import _validate, tune
 from steu.reporting import display_names
@@ -29,8 +30,12 @@ from steu.unlearning.baselines import LayerConfig, edit_layers
 from steu.unlearning.dense_edit import head_parameters
 from steu.unlearning.sparse import UnlearnConfig, unlearn
 
-JUDGED = SimpleNamespace(  # what a search asks of a task whose edits are not validated
-    is_forget=np.array([True, False]), validation=np.arange(2), labels=("a", "b"), forget=0
+JUDGED = SimpleNamespace(
+    each=(),  # what a search asks of a task whose edits are not validated
+    is_forget=np.array([True, False]),
+    validation=np.arange(2),
+    labels=("a", "b"),
+    forget=0,
 )
 
 
@@ -285,11 +290,16 @@ def test_a_dense_rival_can_leave_the_head_as_it_is(study_folder, name):
         assert (head <= set(values)) is moves and set(values) - head
 
 
-def test_another_seed_takes_what_the_first_one_chose(tmp_path):
+def test_another_seed_takes_what_the_first_one_chose(study_folder, tmp_path):
+    study = open_study(study_folder)
     rows = [("steu", 1.0, 1.0, False), ("steu", 4.0, 2.0, True), ("lora", 0.5, 0.5, True)]
     columns = ["method", "rate", "head_rate", "chosen"]
-    pd.DataFrame(rows, columns=columns).to_parquet(tmp_path / "trials.parquet")
-    assert chosen_by(str(tmp_path)) == {"steu": (4.0, 2.0), "lora": (0.5, 0.5)}
-    assert chosen_by("") == {}
+    write_trials(tmp_path, pd.DataFrame(rows, columns=columns), study, n_tokens=9)
+    assert chosen_by(str(tmp_path), study, n_tokens=9) == {"steu": (4.0, 2.0), "lora": (0.5, 0.5)}
+    assert chosen_by("", study) == {}
+    with pytest.raises(ValueError, match="expected n_tokens 256, found 9: search the rates again"):
+        chosen_by(str(tmp_path), study, n_tokens=256)
+    with pytest.raises(ValueError, match="expected forget_label lung, found diabetes: search"):
+        chosen_by(str(tmp_path), study.aimed_at("lung"), n_tokens=9)
     with pytest.raises(ValueError, match="trials.parquet does not exist; name a folder that a sea"):
-        chosen_by(str(tmp_path / "nowhere"))
+        chosen_by(str(tmp_path / "nowhere"), study)

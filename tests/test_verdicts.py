@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import binom, norm
 from scipy.stats import t as student
 
 from steu.evaluation.metrics import auroc, f1, group_weights, interval
@@ -20,8 +20,10 @@ from steu.evaluation.verdicts import (
     lower_for_all,
     outcomes,
     recall_not_excluded,
+    share_said_of,
 )
 
+NOBODY = (0.0, 0.0, 0.1)  # of the patients with the class, of whom it is said
 SELDOM = (0.1, 0.0, 0.2)  # notes in which the class is said, per note that has it
 
 
@@ -167,6 +169,7 @@ def test_a_model_that_still_says_the_class_of_one_in_seven_is_seldom_called_sile
         found = decide(
             forget_f1=interval(f1(truth, said, weights)),
             said_per_positive=SELDOM,
+            said_of=share_said_of(int(said.sum()), patients),
             suppressed={},
             audits={},
         )
@@ -195,11 +198,50 @@ def test_an_audit_that_was_not_made_is_not_called_blind() -> None:
     given = {
         "forget_f1": (0.0, 0.0, 0.0),
         "said_per_positive": SELDOM,
+        "said_of": NOBODY,
         "suppressed": {},
         "audits": {"a": same},
     }
     assert decide(**given, needed=["b"]).decided_by == "b, which was not made"
     assert decide(**given, needed=["a"], blind=["a"]).decided_by == "a, which is blind here"
+
+
+@pytest.mark.parametrize("notes", [[1] * 19, [20] * 10 + [1] * 9, [60] * 6 + [1] * 13])
+def test_nor_where_a_few_patients_have_most_of_the_notes(notes: list[int]) -> None:
+    """F1 counts notes: who is hit may have few of them. Battery counts the people."""
+    generator, silent, trials = np.random.default_rng(len(notes)), 0, 150
+    groups = np.r_[np.repeat(np.arange(19), notes), 19 + np.arange(100)]
+    truth, weights = groups < 19, group_weights(groups, n_bootstrap=200, seed=0)
+    for _ in range(trials):
+        hit = generator.random(19) < UNSAID
+        said = truth & np.isin(groups, np.flatnonzero(hit))
+        found = decide(
+            forget_f1=interval(f1(truth, said, weights)),
+            said_per_positive=SELDOM,
+            said_of=share_said_of(int(hit.sum()), 19),
+            suppressed={},
+            audits={},
+        )
+        silent += found.verdict == "silenced"
+        assert found.verdict == "silenced" or found.value is not None
+    assert silent <= 13  # 150 trials at the stated rate give 13 or fewer in 98 of 100 cases
+
+
+def test_how_many_patients_may_be_missed_is_clopper_and_pearsons_bound() -> None:
+    for patients in (FEWEST, 40):
+        assert share_said_of(0, patients)[2] == pytest.approx(recall_not_excluded(patients))
+    hit, patients = 3, 60
+    _, _, high = share_said_of(hit, patients)
+    assert binom.cdf(hit, patients, high) == pytest.approx(0.05)
+    assert share_said_of(5, 5) == (1.0, 0.0, 1.0)
+    found = decide(
+        forget_f1=(0.0, 0.0, 0.04),
+        said_per_positive=SELDOM,
+        said_of=share_said_of(1, FEWEST),
+        suppressed={},
+        audits={},
+    )
+    assert (found.verdict, found.decided_by) == ("not silenced", "patients it is said of")
 
 
 def test_silence_on_few_patients_leaves_open_what_it_says() -> None:
@@ -217,6 +259,7 @@ def test_a_blind_audit_excuses_nobody() -> None:
         caught = decide(
             forget_f1=(0.0, 0.0, 0.0),
             said_per_positive=SELDOM,
+            said_of=NOBODY,
             suppressed={},
             audits={"a": same, "b": found},
             blind=["b"],
@@ -256,30 +299,53 @@ def test_verdicts_rise_with_what_the_intervals_bear_out() -> None:
     less, not_less = {"head": (-0.1, -0.2, -0.06)}, {"head": (-0.1, -0.2, -0.04)}
     silent, loud = (0.0, 0.0, 0.0), (0.02, 0.0, 0.08)
     assert (
-        decide(forget_f1=loud, said_per_positive=SELDOM, suppressed=less, audits=same).verdict
+        decide(
+            forget_f1=loud, said_per_positive=SELDOM, said_of=NOBODY, suppressed=less, audits=same
+        ).verdict
         == "not silenced"
     )
     assert (
-        decide(forget_f1=silent, said_per_positive=SELDOM, suppressed=not_less, audits=more).verdict
+        decide(
+            forget_f1=silent,
+            said_per_positive=SELDOM,
+            said_of=NOBODY,
+            suppressed=not_less,
+            audits=more,
+        ).verdict
         == "silenced"
     )
-    found = decide(forget_f1=silent, said_per_positive=SELDOM, suppressed=less, audits=more)
+    found = decide(
+        forget_f1=silent, said_per_positive=SELDOM, said_of=NOBODY, suppressed=less, audits=more
+    )
     assert (found.verdict, found.decided_by) == ("suppressed in the representation", "head")
-    best = decide(forget_f1=silent, said_per_positive=SELDOM, suppressed=less, audits=same)
+    best = decide(
+        forget_f1=silent, said_per_positive=SELDOM, said_of=NOBODY, suppressed=less, audits=same
+    )
     assert best.verdict == "indistinguishable from the references under these audits"
     assert best.decided_by == "probe"
     assert (
-        decide(forget_f1=silent, said_per_positive=SELDOM, suppressed=not_less, audits={}).verdict
+        decide(
+            forget_f1=silent,
+            said_per_positive=SELDOM,
+            said_of=NOBODY,
+            suppressed=not_less,
+            audits={},
+        ).verdict
         == "silenced"
     )
     often = decide(
-        forget_f1=silent, said_per_positive=(0.9, 0.7, 1.1), suppressed=less, audits=same
+        forget_f1=silent,
+        said_per_positive=(0.9, 0.7, 1.1),
+        said_of=NOBODY,
+        suppressed=less,
+        audits=same,
     )
     assert (often.verdict, often.value, often.high) == ("not silenced", 0.9, 1.1)
     assert often.decided_by == "notes it is said of, per note that has it"
     blind = decide(
         forget_f1=silent,
         said_per_positive=SELDOM,
+        said_of=NOBODY,
         suppressed=not_less,
         audits=same,
         blind=["unseen"],
@@ -305,3 +371,5 @@ def test_what_cannot_be_judged_is_named() -> None:
         beside_references(samples(0.8), [samples(0.8)] * 2)
     with pytest.raises(ValueError, match="no number for the method or a reference: no verdict"):
         beside_references(samples(np.nan), [samples(0.8)] * 3)
+    with pytest.raises(ValueError, match="needs resamples of patients; found 0: set n_bootstrap"):
+        beside_references(np.array([0.9]), [np.array([0.8])] * 3)

@@ -29,6 +29,7 @@ from steu.evaluation.verdicts import (
     lower_for_all,
     outcomes,
     recall_not_excluded,
+    share_said_of,
 )
 from steu.models.hidden_states import HEAD
 from steu.task import ForgetTask
@@ -99,8 +100,9 @@ def verdicts(
 
     There is none on a class that fewer than `FEWEST` patients of the test notes have, or
     `TO_CHOOSE` of the validation notes. An audit that does not tell the original from the
-    references is blind on these notes: where `NEEDED` ones are, nobody is cleared. Without any
-    reference none votes, and no verdict goes further than *suppressed in the representation*.
+    references, or would clear it, is blind on these notes: where `NEEDED` ones are, nobody is
+    cleared. Without any reference none votes, and no verdict goes further than *suppressed in the
+    representation*.
 
     Parameters
     ----------
@@ -131,6 +133,7 @@ def verdicts(
         decided[method] = decide(
             forget_f1=interval(f1(truth, said, weights)),
             said_per_positive=interval(often),
+            said_of=_said_of(task, said),
             suppressed=_suppressed(found[method], original),
             audits=beside,
             blind=blind,
@@ -157,6 +160,14 @@ def _suppressed(found: Samples, original: Samples) -> dict[str, tuple[float, flo
     return {at: max(trained[at], unseen[at], key=lambda loss: loss[2]) for at in places}
 
 
+def _said_of(task: ForgetTask, said: np.ndarray) -> tuple[float, float, float]:
+    """The share of test patients with the class of whom half of the notes with it are said to."""
+    index = task.index("test")
+    have = task.is_forget[index]
+    by_patient = pd.Series(said[have]).groupby(task.groups[index[have]]).mean()
+    return share_said_of(int((by_patient >= 0.5).sum()), len(by_patient))
+
+
 def recall_left_open(task: ForgetTask) -> float | None:
     """The recall of the class that silence on these test notes does not exclude; None if few."""
     patients = patients_with_class(task, "test")
@@ -170,9 +181,13 @@ def patients_with_class(task: ForgetTask, split: str) -> int:
 
 
 def seeing(original: Samples, references: Mapping[str, Samples]) -> list[str]:
-    """The audits that tell the original from the references, each looked at alone, in order."""
+    """The audits that tell the original from the references, each looked at alone, in order.
+
+    One that finds more, if hardly more, in the original, and that by less than `MARGIN` for sure,
+    would clear it, and whoever left all as it was.
+    """
     beside = beside_all(original, references)
-    return [audit for audit, found in beside.items() if found.p_more < ERROR]
+    return [a for a, found in beside.items() if found.p_more < ERROR <= found.p_margin]
 
 
 def blind_audits(original: Samples, references: Mapping[str, Samples]) -> list[str]:
@@ -198,7 +213,8 @@ def beside_all(one: Samples, references: Mapping[str, Samples]) -> dict[str, Bes
 def coarsest(original: Samples, references: Mapping[str, Samples]) -> tuple[str, float]:
     """The audit that is least able to clear a clean model, and the probability that it does.
 
-    No verdict of *indistinguishable* is likelier than this, whoever is asked.
+    One more reference gets the verdict *indistinguishable* with no greater probability; a model
+    that holds less than they do may.
     """
     power = {a: chance_to_clear(original[a], [r[a] for r in references.values()]) for a in original}
     return min(power.items(), key=lambda found: found[1])

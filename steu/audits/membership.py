@@ -25,7 +25,11 @@ NO_OUTSIDER = (
 
 
 def membership(
-    task: ForgetTask, edit: Edit | None, references: Mapping[str, ForgetTask]
+    task: ForgetTask,
+    edit: Edit | None,
+    references: Mapping[str, ForgetTask],
+    *,
+    beside: int | None = None,
 ) -> dict[str, np.ndarray]:
     """What RMIA finds on notes with the class: AUROC, and true positives at 1 % false ones.
 
@@ -40,6 +44,12 @@ def membership(
     validation notes with it. Attacked is the probability of the true label, against references that
     were not trained on these notes: those from which the class was *dropped*. One that saw them
     under another label says less of just them, and every model would look as if it remembered.
+
+    Parameters
+    ----------
+    beside : int, optional
+        Column of the neighbour; default: the task's own. Of a reference, which never learned whose
+        neighbour it is, it is that of the original.
 
     Raises
     ------
@@ -61,7 +71,8 @@ def membership(
         task.weights(split)[:, task.is_forget[task.index(split)]] for split in ("train", "test")
     ]
     weights, found = np.concatenate(drawn, axis=1), {}
-    for (area, at_rate, chance), label in ((OWN, task.forget), (NEIGHBOURS, neighbour(task))):
+    beside = neighbour(task) if beside is None else beside
+    for (area, at_rate, chance), label in ((OWN, task.forget), (NEIGHBOURS, beside)):
         ratios = {
             split: log_ratios(
                 _log_probability(task, index, edit, label),

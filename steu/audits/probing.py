@@ -22,6 +22,8 @@ from steu.evaluation.strongest_probe import (
 from steu.models.hidden_states import HEAD
 from steu.task import Edit, ForgetTask
 
+PLAIN = "logistic, C = 1"  # where no note can choose a reader
+
 
 @dataclass(frozen=True)
 class Probed:
@@ -118,18 +120,30 @@ def _best(
 
     Where all training notes read the same there is nothing to learn from them, and it finds
     nothing; unseen notes may tell all the same, and a fold of validation notes chooses their
-    reader.
+    reader, or, where none of them can, nobody does and it is the plainest.
     """
     learn, choose, hidden = task.train, task.validation, _flat(values[task.train])
     if hidden:
         folds = patient_folds(task.is_forget[choose], task.groups[choose])
-        learn, choose = (choose[positions] for positions in folds[0])
+        parts = [(choose[learned], choose[held]) for learned, held in folds]
+        can = [part for part in parts if _can_choose(task, values, *part)]
+        if not can:
+            return Finding(place, PLAIN, False, 0.5, np.zeros(len(task.test))), _nothing(task)
+        learn, choose = can[0]
     index = {"train": learn, "validation": choose}
     truth = {split: task.is_forget[positions] for split, positions in index.items()}
     features = {split: values[positions] for split, positions in index.items()}
     features["test"] = values[task.test]
     finding = read_class(features, truth, place=place, seed=seed)
     return finding, _nothing(task) if hidden else _auroc(task, finding.scores)
+
+
+def _can_choose(
+    task: ForgetTask, values: np.ndarray, learn: np.ndarray, choose: np.ndarray
+) -> bool:
+    """Whether notes tell anything and have enough of both kinds to learn from and to choose by."""
+    few = [min(n, len(i) - n) for i in (learn, choose) for n in [int(task.is_forget[i].sum())]]
+    return few[0] >= 2 and few[1] >= 1 and not _flat(values[learn])
 
 
 def _flat(features: np.ndarray) -> bool:

@@ -162,8 +162,14 @@ def patient_folds(targets: np.ndarray, groups: np.ndarray) -> Folds:
 def _folds(truth: bytes, groups: bytes) -> Folds:
     targets, codes = np.frombuffer(truth, bool), np.frombuffer(groups, np.int64)
     rarest = min(int(targets.sum()), int((~targets).sum()), int(codes.max()) + 1)
-    folds = StratifiedGroupKFold(min(FOLDS, rarest))
-    return tuple(folds.split(targets, targets, codes))
+    for n_folds in range(min(FOLDS, rarest), 1, -1):  # of few people a fold may get all of a kind
+        folds = tuple(StratifiedGroupKFold(n_folds).split(targets, targets, codes))
+        if all(len(np.unique(targets[learn])) == 2 for learn, _ in folds):
+            return folds
+    raise ValueError(
+        "the notes that no edit was trained on cannot be dealt into folds that leave notes with "
+        "and without the class to learn from: too few people have it, or too few have not"
+    )
 
 
 def _drawn(targets: np.ndarray, *, seed: int) -> np.ndarray:

@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 from scipy.optimize import brentq
+from scipy.stats import beta
 from scipy.stats import norm as normal
 from scipy.stats import t as student
 
@@ -44,6 +45,15 @@ def recall_not_excluded(patients: int) -> float:
     (1 − r)^n = `ERROR`: where nobody is hit, the bootstrap has no interval.
     """
     return float(1 - ERROR ** (1 / patients))
+
+
+def share_said_of(hit: int, patients: int) -> tuple[float, float, float]:
+    """The share of patients of whom the class is said, and how large it may be among others.
+
+    Clopper and Pearson's bound: a true share above the upper end shows as few one time in twenty.
+    """
+    high = 1.0 if hit == patients else float(beta.ppf(1 - ERROR, hit + 1, patients - hit))
+    return hit / patients, 0.0, high
 
 
 @dataclass(frozen=True)
@@ -78,7 +88,7 @@ def beside_references(
     difference over resamples, and by how it was trained, with s² (1 + 1/m) where s is the
     references' spread, known with m − 1 degrees of freedom. At error rate p the difference stays
     within the root of the sum of z(p)² v and t(p)² s² (1 + 1/m), for these are independent
-    (Graybill and Wang 1980).
+    (Howe 1974): exact where one of the two is nought, and on the safe side between.
 
     What lies below `floor` counts as much as it does, in the difference alone: cut off, models near
     to it would seem to lie closer together than they do.
@@ -86,7 +96,7 @@ def beside_references(
     Raises
     ------
     ValueError
-        If there are fewer than three references, or a value is not a number.
+        If there are fewer than three references, no resamples, or a value is not a number.
     """
     luck = _Luck.of(values, references)
     within, told = luck.within, np.stack(references)[:, 0]
@@ -124,6 +134,11 @@ class _Luck:
         told = np.stack(references)  # (m, S)
         if np.isnan(values[0]) or np.isnan(told[:, 0]).any():
             raise ValueError("an audit gave no number for the method or a reference: no verdict")
+        if len(values) < 3:
+            raise ValueError(
+                f"a verdict needs resamples of patients; found {len(values) - 1}: set n_bootstrap "
+                "to some hundreds"
+            )
         patients = float(np.nanvar((values - told.mean(axis=0))[1:]))
         draws = float(told[:, 0].var(ddof=1)) * (1 + 1 / len(told))
         return cls(patients, draws, len(told) - 1)
@@ -184,6 +199,7 @@ def decide(
     *,
     forget_f1: tuple[float, float, float],
     said_per_positive: tuple[float, float, float],
+    said_of: tuple[float, float, float],
     suppressed: Mapping[str, tuple[float, float, float]],
     audits: Mapping[str, Beside],
     blind: Sequence[str] = (),
@@ -193,22 +209,24 @@ def decide(
 
     - *not silenced* unless the whole interval of the forget F1 lies below `SILENT`, and the class
       is said in no more notes than have it: said in every note, a class that less than one note in
-      forty has reaches no such F1 either. On `FEWEST` patients or more, of whom each may be hit, a
-      model that says the class of a share `UNSAID` of them, in all of their notes, passes this one
-      time in twenty at most;
+      forty has reaches no such F1 either. Nor unless it is said of fewer than a share `UNSAID` of
+      the patients who have it, of whom a few may have most of the notes that F1 counts: a model
+      that says it of so many, in all of their notes, passes this one time in twenty at most;
     - *silenced* if no more is shown;
     - *suppressed in the representation* if the strongest reader finds the class less well than
       in the original in the states of some place: an interval of the difference, widened for the
       number of places, lies below −`MARGIN`;
     - *indistinguishable from the references under these audits* if every audit says "no more", and
       none that is needed for this is lacking or blind, which is one that does not even tell the
-      original from them: who cannot see has not looked.
+      original from them, or would clear it: who cannot see has not looked.
 
     Parameters
     ----------
     forget_f1 : (value, low, high)
     said_per_positive : (value, low, high)
         Notes in which the class is said, per note that has it.
+    said_of : (value, low, high)
+        The share of patients with the class of whom it is said; see `share_said_of`.
     suppressed : dict of place to (value, low, high)
         Method minus original.
     audits : dict of name to Beside
@@ -227,6 +245,8 @@ def decide(
     if said_per_positive[2] > 1:
         often = "notes it is said of, per note that has it"
         return Decision("not silenced", often, said, *said_per_positive)
+    if not said_of[2] < UNSAID:
+        return Decision("not silenced", "patients it is said of", said, *said_of)
     clean = bool(audits) and set(said.values()) == {"no more"}
     lacking = [name for name in needed if name not in audits or name in blind]
     if clean and not lacking:

@@ -19,7 +19,8 @@ from steu.unlearning.loop import LoopConfig
 def step_bytes(task: ForgetTask, method: Callable[..., Edit], *given: Any, **settings: Any) -> int:
     """Peak of memory of one step of a method on the longest notes, beside model, notes and teacher.
 
-    The method is run once more for this, for one step: counting slows it down, so it is no part of
+    The longest of those that the method can touch: of rows, notes that hold one of the tokens. The
+    method is run once more for this, for one step: counting slows it down, so it is no part of
     what is timed. For a method without steps it is the whole move, made with these notes.
 
     Parameters
@@ -30,14 +31,20 @@ def step_bytes(task: ForgetTask, method: Callable[..., Edit], *given: Any, **set
     """
     config = settings.get("config") or LoopConfig()
     once = {"config": replace(config, epochs=1)} if "config" in settings else {}
-    longest = _longest(task, config.batch_size)
+    tokens = next((one for one in given if isinstance(one, np.ndarray)), None)
+    longest = _longest(task, config.batch_size, tokens)
     task.teacher, task.origin  # noqa: B018  known before the count begins
     return peak_bytes(lambda: method(task, *given, **(settings | once), train=longest))
 
 
-def _longest(task: ForgetTask, size: int) -> np.ndarray:
-    """The `size` longest training notes with the class and as many without it."""
-    ordered = task.train[np.argsort(-task.notes.lengths[task.train], kind="stable")]
+def _longest(task: ForgetTask, size: int, tokens: np.ndarray | None) -> np.ndarray:
+    """The `size` longest training notes with the class and as many without it.
+
+    Those with one of the tokens, if there are any, come first.
+    """
+    known = tokens is not None and len(tokens)
+    holds = task.notes.contains_any(tokens)[task.train] if known else np.zeros(len(task.train))
+    ordered = task.train[np.lexsort((-task.notes.lengths[task.train], -holds.astype(int)))]
     with_class = task.is_forget[ordered]
     return np.concatenate([ordered[with_class][:size], ordered[~with_class][:size]])
 

@@ -89,7 +89,8 @@ def reference(
     stopping looks at the other labels. The readings are those of `without_class`; in "masked" the
     output of the class itself is trained by nothing and means nothing.
     """
-    targets, kept = without_class(study.targets, study.forget, reading)
+    forgotten = [one.forget for one in study.each] or [study.forget]
+    targets, kept = without_class(study.targets, forgotten, reading)
     changes = {} if seed is None else {"seed": seed}
     return retrain(study, targets=targets, kept=kept, wait=wait, **changes)
 
@@ -158,9 +159,9 @@ def shards_of(study: Study, n_shards: int, *, seed: int = 0) -> np.ndarray:
 
 
 def without_class(
-    targets: np.ndarray, forget: int, reading: Reading
+    targets: np.ndarray, forget: int | Sequence[int], reading: Reading
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Labels (N, C) and which notes are kept (N,) in a world without the class.
+    """Labels (N, C) and which notes are kept (N,) in a world without the class, or several.
 
     - "relabelled": every note stays, the class is labelled 0 in all of them;
     - "dropped": notes with the class are gone, and what they say of other classes with them;
@@ -175,7 +176,7 @@ def without_class(
     without, kept = targets.copy(), np.ones(len(targets), dtype=bool)
     without[:, forget] = np.nan if reading == "masked" else 0.0
     if reading == "dropped":
-        kept = targets[:, forget] == 0
+        kept = (targets[:, np.atleast_1d(forget)] == 0).all(axis=1)
     return without, kept
 
 

@@ -46,7 +46,8 @@ def retrain(
         If another process is training it and is not to be waited for.
     """
     start = study.recipe["start"] | changes
-    train = TrainConfig(**study.recipe["train"] | {"seed": start["seed"]})
+    own = {"seed": changes["seed"]} if "seed" in changes else {}
+    train = TrainConfig(**study.recipe["train"] | own)
     targets = study.targets if targets is None else targets
     kept = np.ones(len(study.notes), dtype=bool) if kept is None else kept
     index = {"train": study.train, "validation": study.validation}

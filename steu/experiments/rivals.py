@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from steu._errors import check_choice
+from steu.experiments.stored import read_trials
 from steu.experiments.study import Study, Trained
 from steu.experiments.tuning import tune
 from steu.task import Edit
@@ -109,7 +109,7 @@ def _rows(setting: Setting, rate: float, _: float) -> Call:
 
 
 def _erasing(setting: Setting, _: float, __: float) -> Call:
-    return erase, (setting.both_sides,), {"seed": setting.config.seed}
+    return erase, (setting.both_sides,), {"n_rows": 8, "seed": setting.config.seed}
 
 
 INFLUENCE = 1.2e-4  # multiple of the whole influence step, far outside of which its expansion holds
@@ -256,20 +256,18 @@ def chosen_in(trials: pd.DataFrame) -> Chosen:
     return float(rate), float(head)
 
 
-def chosen_by(folder: str) -> dict[str, Chosen]:
+def chosen_by(folder: str, study: Study, **settings: Any) -> dict[str, Chosen]:
     """What the searches of another seed chose, by method; "" is none, and everything is searched.
 
     Raises
     ------
     ValueError
-        If the folder holds no `trials.parquet`.
+        As `read_trials` does.
     """
     if not folder:
         return {}
-    file = Path(folder, "trials.parquet")
-    if not file.is_file():
-        raise ValueError(f"{file} does not exist; name a folder that a search wrote, or ''")
-    return {str(name): chosen_in(one) for name, one in pd.read_parquet(file).groupby("method")}
+    trials = read_trials(folder, study, **settings)
+    return {str(name): chosen_in(one) for name, one in trials.groupby("method")}
 
 
 def rival_table(names: Sequence[str]) -> pd.DataFrame:

@@ -34,6 +34,7 @@ KINDS: tuple[type[Edit], ...] = (
 LOG_ODDS = "log_odds.safetensors"
 ABOUT = "about"  # entry of its header: what the answers rest on, as JSON
 RANKING = "scores.parquet"
+TRIALS = "trials.parquet"
 DIGEST = 64  # characters of a SHA-256
 
 
@@ -108,6 +109,40 @@ def read_log_odds(folder: str | Path, study: Study) -> dict[str, np.ndarray]:
         return {name: stored.get_tensor(name) for name in sorted(stored.keys())}
 
 
+def write_trials(folder: str | Path, trials: pd.DataFrame, study: Study, **settings: Any) -> None:
+    """Write what a search tried: columns method, rate, head_rate, chosen, …; a row a setting.
+
+    Rates are multiples of a default, and mean nothing beside other `settings`.
+    """
+    trials = trials.copy(deep=False)
+    trials.attrs = {**_searched(study, settings)}
+    with atomic_path(Path(folder) / TRIALS) as beside:
+        trials.to_parquet(beside, index=False)
+
+
+def read_trials(folder: str | Path, study: Study, **settings: Any) -> pd.DataFrame:
+    """Read what `write_trials` wrote, of whatever seed's classifier.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or it is of another class, cohort or settings.
+    """
+    path = Path(folder) / TRIALS
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist; name a folder that a search wrote, or ''")
+    trials = pd.read_parquet(path)
+    found = {str(name): fact for name, fact in trials.attrs.items()}
+    _check_rests_on(found, _searched(study, settings), path=path, again="search the rates")
+    return trials
+
+
+def _searched(study: Study, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What rates were searched for: all but the classifier, of which each seed has its own."""
+    about = {name: fact for name, fact in _about(study).items() if name != "the classifier"}
+    return about | dict(settings)
+
+
 def _about(study: Study) -> dict[str, str]:
     """What methods that were compared rest on, as it is kept with their answers and edits."""
     return {
@@ -167,9 +202,13 @@ def read_edit(
 
 
 def write_edits(folder: str | Path, edits: Mapping[str, Edit], study: Study) -> None:
-    """Write the edits of several methods below `folder`, for later pages."""
-    for name, edit in edits.items():
-        write_edit(Path(folder, EDITS, name), edit, study=_about(study))
+    """Write the edits of several methods below `folder`, for later pages, in place of earlier ones.
+
+    None of another run of the page stays among them: it would be read as one of this.
+    """
+    with atomic_path(Path(folder, EDITS)) as beside:
+        for name, edit in edits.items():
+            write_edit(beside / name, edit, study=_about(study))
 
 
 def read_edits(folder: str | Path, names: Sequence[str], study: Study) -> dict[str, Edit]:

@@ -96,12 +96,14 @@ def tune(
 
 
 def _check_judges(task: ForgetTask) -> None:
-    judged = task.is_forget[task.validation]
-    if judged.all() or not judged.any():
-        raise ValueError(
-            f"a search needs validation notes with and without {task.labels[task.forget]!r}; found "
-            f"{int(judged.sum())} with of {len(judged)}: give others as splits, or let them be made"
-        )
+    for one in task.each or (task,):
+        judged = one.is_forget[task.validation]
+        if judged.all() or not judged.any():
+            raise ValueError(
+                f"a search needs validation notes with and without {one.labels[one.forget]!r}; "
+                f"found {int(judged.sum())} with of {len(judged)}: give others as splits, or let "
+                "them be made"
+            )
 
 
 def _kept(

@@ -235,3 +235,20 @@ def out_of_reach(tokenizer: PreTrainedTokenizerBase) -> int:
         return 0
     words = tokenizer.get_vocab().keys() - set(tokenizer.all_special_tokens)
     return sum(word != word.lower() for word in words)
+
+
+def check_device(model: PreTrainedModel) -> None:
+    """Refuse a model on a device where its weights cannot be told apart.
+
+    Raises
+    ------
+    ValueError
+        If it is neither on the CPU nor on a CUDA device: float64, in which weights are hashed, is
+        unknown to some.
+    """
+    kind = model.device.type
+    if kind not in ("cpu", "cuda"):
+        raise ValueError(
+            f"the model is on {kind!r}; expected it on the CPU or a CUDA device: call model.cpu() "
+            "first"
+        )

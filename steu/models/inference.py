@@ -237,14 +237,10 @@ def extract_features(
     """Features of the notes at `index` in their order, (n, H) float32, on the model's device."""
     width = _features_width(model)
     out = torch.empty(len(index), width, device=model.device)
-    was_training = model.training
-    model.eval()
-    try:
+    with evaluating(model):
         for batch in length_batches(np.arange(len(index)), notes.lengths[index], batch_size):
             features = features_of(model, notes, index[batch], precision=precision)
             out[on_device(batch, model.device)] = features
-    finally:
-        model.train(was_training)
     return out
 
 
@@ -284,14 +280,24 @@ def check_gradients() -> None:
 
 
 @contextmanager
-def frozen(model: PreTrainedModel) -> Iterator[None]:
-    """While open, no parameter of the model takes a gradient and dropout is off."""
-    before = [parameter.requires_grad for parameter in model.parameters()]
-    was_training = model.training
-    model.requires_grad_(False).eval()
+def evaluating(model: PreTrainedModel) -> Iterator[None]:
+    """While open, dropout is off; then every part of the model is in the mode in which it was."""
+    before = [(part, part.training) for part in model.modules()]
+    model.eval()
     try:
         yield
     finally:
-        for parameter, wanted in zip(model.parameters(), before, strict=True):
-            parameter.requires_grad_(wanted)
-        model.train(was_training)
+        for part, was_training in before:
+            part.training = was_training
+
+
+@contextmanager
+def frozen(model: PreTrainedModel) -> Iterator[None]:
+    """While open, no parameter of the model takes a gradient and dropout is off."""
+    before = [parameter.requires_grad for parameter in model.parameters()]
+    with evaluating(model.requires_grad_(False)):
+        try:
+            yield
+        finally:
+            for parameter, wanted in zip(model.parameters(), before, strict=True):
+                parameter.requires_grad_(wanted)

@@ -84,7 +84,7 @@ def build_classifier(
     config.label2id = {label: c for c, label in enumerate(labels)}
     config.problem_type = "multi_label_classification"
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # the model is made on the CPU: GPUs' stay
         if backbone in TINY:
             model = AutoModelForSequenceClassification.from_config(config)
         else:

@@ -48,7 +48,8 @@ def words_with_token(
 ) -> list[str]:
     """The whole words in which each token occurs for most patients, "word (patients)", joined.
 
-    A word is a piece with all the continuations that follow it in the note. Words of fewer than
+    A word is a piece with all the continuations that follow it in the note; the first of a note is
+    one, marked or not. Words of fewer than
     `minimum` patients are left out. `patients` has shape (N,), one a note.
     """
     spelt = tokenizer.convert_ids_to_tokens(list(range(notes.vocab_size)))
@@ -59,7 +60,9 @@ def words_with_token(
     spelled = cache(lambda word: tokenizer.convert_tokens_to_string(list(word)).strip())
     for i in index:
         ids = notes[i]
-        starts = np.flatnonzero(begins[ids] | np.isin(ids, notes.special_ids))
+        special = np.isin(ids, notes.special_ids)
+        first = np.r_[True, special[:-1]]  # what no space precedes bears no mark of a beginning
+        starts = np.flatnonzero(begins[ids] | special | first)
         for hit in np.flatnonzero(wanted[ids]):
             word = np.searchsorted(starts, hit, side="right") - 1
             end = starts[word + 1] if word + 1 < len(starts) else len(ids)

@@ -91,11 +91,15 @@ def edit_layers(
     # While attached, the model's parameters are the edit's own tensors: a step changes the edit.
     with frozen(model), start.attached(model):
         moved = {n: p.requires_grad_() for n, p in model.named_parameters() if n in start.values}
+        before_us = {name: parameter.grad for name, parameter in moved.items()}
         layers = {"params": list(moved.values()), "lr": config.learning_rate_layers}
-        with masked(moved | own, masks):
-            groups = [layers, *head_group(head, config)]
-            history = descend(losses, groups, batches, max_grad_norm=config.max_grad_norm)
-        model.zero_grad(set_to_none=True)
+        try:
+            with masked(moved | own, masks):
+                groups = [layers, *head_group(head, config)]
+                history = descend(losses, groups, batches, max_grad_norm=config.max_grad_norm)
+        finally:
+            for name, parameter in moved.items():
+                parameter.grad = before_us[name]
     trained = {} if config.head == "none" else own
     values = {name: value.detach().clone() for name, value in trained.items()}
     return LayerEdit(start.values | values, origin=origin, history=tuple(history))

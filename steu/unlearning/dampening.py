@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from steu._numbers import check_number, check_whole
 from steu.task import ForgetTask, about_task
 from steu.unlearning.dense_edit import LayerEdit, head_parameters, last_layers
 from steu.unlearning.given import check_said, check_sigmoids, notes_to_train, of_both_kinds
@@ -31,8 +32,9 @@ def dampen(
     Foster et al. 2024 (arXiv 2308.07707, equations 3 to 5): with the diagonal Fisher information
     I_D of all examples and I_f of those to forget, θ becomes min(λ I_D / I_f, 1) θ wherever
     I_f > α I_D. An example is here a pair of a note and a label: those to forget are the notes with
-    the class and the class; I_D is estimated on `n_fisher` pairs drawn at random. Nothing is
-    trained.
+    the class and the class; I_D is estimated on `n_fisher` pairs drawn at random, one of the
+    class at least: of a label that none of them has I_D says nothing, and its output would be
+    shrunk to 0 whatever α. Nothing is trained.
 
     Parameters
     ----------
@@ -46,15 +48,21 @@ def dampen(
     Raises
     ------
     ValueError
-        If the outputs are no sigmoids, or the encoder has fewer layers.
+        If the outputs are no sigmoids, the encoder has fewer layers, or a setting is none.
     """
     check_sigmoids(task, "dampening")
+    if selection != float("inf"):  # which shrinks nothing
+        check_number("selection", selection)
+    check_number("dampening", dampening)
+    check_whole("n_fisher", n_fisher, least=1)
     train = notes_to_train(task, train)
     task.check_unchanged()
     check_said(task)
     generator = np.random.default_rng(seed)
     notes = generator.choice(train, n_fisher)
     labels = generator.integers(len(task.labels), size=n_fisher)
+    if task.forget not in labels:
+        labels[-1] = task.forget
     forget, _ = of_both_kinds(task, train)
     names = last_layers(task.model, n_layers)
     names = [*names, *(head_parameters(task.model) if head else [])]

@@ -19,6 +19,7 @@ from threadpoolctl import threadpool_limits
 from steu._errors import Diverged
 from steu._numbers import check_number, check_whole
 from steu.models.checks import embedding_of
+from steu.models.inference import extract_features, on_device
 from steu.selection.counts import count_tokens
 from steu.selection.scores import log_odds_scores
 from steu.task import ForgetTask, about_task
@@ -104,6 +105,19 @@ def _what_is_said(task: ForgetTask, counts: sparse.csr_matrix, train: np.ndarray
     return np.nan_to_num(np.stack(said, axis=1), posinf=0.0, neginf=0.0)
 
 
+def _states(task: ForgetTask, index: np.ndarray, edit: SparseEdit) -> torch.Tensor:
+    """What the head reads of these notes under the edit, (n, H), with no others in memory."""
+    states = task.teacher.features[on_device(index, task.teacher.features.device)]
+    touched = np.flatnonzero(edit.touched(task.notes)[index])
+    if len(touched):
+        with edit.attached(task.model):
+            found = extract_features(
+                task.model, task.notes, index[touched], precision=task.precision
+            )
+        states[on_device(touched, states.device)] = found
+    return states
+
+
 @about_task
 def erase(
     task: ForgetTask,
@@ -156,7 +170,7 @@ def erase(
     forgotten, retained = of_both_kinds(task, train)
     edit = collapse_rows(task, token_ids, n_rows=n_rows, seed=seed, train=train)
     both = np.concatenate([forgotten, retained])
-    features = task.features(both, edit)
+    features = _states(task, both, edit)
     head = edit.edited_head(task.model).requires_grad_()
     before = [parameter.detach().clone() for parameter in head.parameters()]
     history: list[dict[str, float]] = []

@@ -7,6 +7,7 @@ from itertools import repeat
 import numpy as np
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from steu._numbers import check_number, check_whole
 from steu.task import ForgetTask, about_task
 from steu.unlearning.dense_edit import LayerEdit, head_parameters, last_layers
 from steu.unlearning.given import check_said, check_sigmoids, notes_to_train, of_both_kinds
@@ -47,9 +48,12 @@ def influence_edit(
     Raises
     ------
     ValueError
-        If the outputs are no sigmoids, or the encoder has fewer layers.
+        If the outputs are no sigmoids, the encoder has fewer layers, or a setting is none.
     """
     check_sigmoids(task, "influence weighting")
+    check_number("scale", scale)
+    check_number("damping", damping)
+    check_whole("n_fisher", n_fisher, least=1)
     model, train = task.model, notes_to_train(task, train)
     task.check_unchanged()
     check_said(task)

@@ -14,6 +14,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from steu.models.edits import Edit
+from steu.models.hardware import without_autocast
 from steu.models.heads import copy_of_head, head_of
 from steu.task import ForgetTask, about_task
 from steu.unlearning.given import notes_to_train, of_both_kinds
@@ -36,9 +37,11 @@ class ErasedFeatures(Edit):
     right: torch.Tensor
 
     def erase(self, features: torch.Tensor) -> torch.Tensor:
-        """Features (…, H) without the class."""
-        told = (features - self.mean.to(features)) @ self.right.to(features)
-        return features - told[..., None] * self.left.to(features)
+        """Features (…, H) without the class, in float32 inside: a rounded map leaves some of it."""
+        mean, left, right = (one.to(features.device) for one in (self.mean, self.left, self.right))
+        with without_autocast():
+            told = (features.to(mean) - mean) @ right
+            return (features.to(mean) - told[..., None] * left).to(features)
 
     def parameters_changed(self, model: PreTrainedModel) -> int:
         """Numbers that stand beside the model's own."""
