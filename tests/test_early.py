@@ -166,7 +166,7 @@ MADE = {"05_baselines": {"random_draws": 2, "more_rivals": ["ssd_layers_only", "
             [],
             "08b_recovery: readings must hold 'dr",
         ),
-        ({"05b_references": FEW}, {}, [], "05b_references: other_seeds must be 2 or more, one for"),
+        ({"05b_references": FEW}, {}, [], "05b_references: other_seeds must be 3 or more, one for"),
         (
             {"05b_references": {"other_seeds": [7, 8, 1]}},
             {},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from pathlib import Path
 
@@ -119,6 +120,25 @@ def test_the_smoke_run_solves_every_exercise_and_builds_the_whole_book(project: 
         outputs = [o for cell in code_cells(path) for o in cell.outputs]
         warned = [o["text"] for o in outputs if o.get("name") == "stderr"]
         assert not warned, f"{path}: {warned[0]}"
+    (searched,) = (project / "runs" / "smoke").glob("*/*/seed0/baselines")
+    told = next(
+        cell.source
+        for cell in code_cells(searched / "notebook.ipynb")
+        if "injected-parameters" in cell.metadata.get("tags", [])
+    )
+    given = {name: ast.literal_eval(v) for name, v in re.findall(r"(?m)^(\w+) = (.+)$", told)}
+    given |= {"chosen": str(searched.relative_to(project)), "output": "runs/scratch/again"}
+    pairs = [
+        part
+        for name, v in given.items()
+        for part in ("-p", name, v if isinstance(v, str) else json.dumps(v))
+    ]
+    again = steu(project, "run", "notebooks/05_baselines.ipynb", *pairs)  # as another seed does
+    assert again.returncode == 0, again.stderr[-3000:]
+    first, later = (
+        pd.read_parquet(f / "trials.parquet") for f in (searched, project / "runs/scratch/again")
+    )
+    assert set(later["method"]) == set(first["method"]) and later["chosen"].all()
     chapters = {p.stem for p in index.parent.rglob("*.html")}
     assert {p.stem for p in NOTEBOOKS} <= chapters
 

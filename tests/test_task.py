@@ -106,7 +106,15 @@ def test_a_model_that_changed_under_a_task_is_noticed() -> None:
     task = make_task()
     edit = steu.unlearn(task, steu.rank_tokens(task)[:2], steu.UnlearnConfig(epochs=1))
     inverse = edit.merge(task.model)
-    for asked in (lambda: task.aimed_at("lung"), lambda: steu.unlearn(task, [1])):
+    for asked in (
+        lambda: task.aimed_at("lung"),
+        lambda: steu.unlearn(task, [1]),
+        lambda: steu.erase(task, [6, 7]),
+        lambda: leace_edit(task),
+        lambda: steu.blind_rows(task, [6]),
+        lambda: matched_rows(task, [6]),
+        lambda: steu.null_edit(task),
+    ):
         with pytest.raises(ValueError, match="changed or moved .*: make a new ForgetTask"):
             asked()
     for asked in (lambda: steu.evaluate(task), lambda: steu.evaluate(task, edit)):

@@ -223,7 +223,6 @@ def test_nor_where_a_few_patients_have_most_of_the_notes(notes: list[int]) -> No
             audits={},
         )
         silent += found.verdict == "silenced"
-        assert found.verdict == "silenced" or found.value is not None
     assert silent <= 13  # 150 trials at the stated rate give 13 or fewer in 98 of 100 cases
 
 
@@ -242,6 +241,7 @@ def test_how_many_patients_may_be_missed_is_clopper_and_pearsons_bound() -> None
         audits={},
     )
     assert (found.verdict, found.decided_by) == ("not silenced", "patients it is said of")
+    assert found.value is None  # restricted data's one in nineteen could be counted
 
 
 def test_silence_on_few_patients_leaves_open_what_it_says() -> None:

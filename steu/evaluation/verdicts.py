@@ -184,7 +184,7 @@ class Decision:
     """A verdict on one method, what decides it with its number and interval, and what audits said.
 
     The number is the forget F1, how often the class is said, or an audit's difference to the
-    original or to the references.
+    original or to the references; of how many patients the class is said is not told.
     """
 
     verdict: Verdict
@@ -246,7 +246,7 @@ def decide(
         often = "notes it is said of, per note that has it"
         return Decision("not silenced", often, said, *said_per_positive)
     if not said_of[2] < UNSAID:
-        return Decision("not silenced", "patients it is said of", said, *said_of)
+        return Decision("not silenced", "patients it is said of", said)  # a share tells how few
     clean = bool(audits) and set(said.values()) == {"no more"}
     lacking = [name for name in needed if name not in audits or name in blind]
     if clean and not lacking:

@@ -105,6 +105,7 @@ def fine_tune(
             elif epoch - best_epoch >= config.patience:
                 break
     model.load_state_dict(best_state)
+    model.zero_grad(set_to_none=True)  # as large as the model, and of no use to whoever gets it
     model.eval()
     return history
 

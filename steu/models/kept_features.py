@@ -47,4 +47,4 @@ def _same(before: State, now: State) -> bool:
 
 
 def _equal(old: torch.Tensor, new: torch.Tensor) -> bool:
-    return old.device == new.device and torch.equal(old, new)
+    return (old.device, old.dtype) == (new.device, new.dtype) and torch.equal(old, new)

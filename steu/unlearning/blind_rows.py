@@ -45,6 +45,7 @@ def blind_rows(task: ForgetTask, token_ids: np.ndarray, *, seed: int = 0) -> Spa
     >>> bool((blind.rows == task.model.get_input_embeddings().weight[chosen]).any())
     False
     """
+    task.check_unchanged()
     token_ids = token_ids_of(token_ids, task.notes.vocab_size)
     check_whole("seed", seed)
     forget, _ = of_both_kinds(task, task.train)

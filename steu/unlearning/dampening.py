@@ -56,7 +56,6 @@ def dampen(
     check_number("dampening", dampening)
     check_whole("n_fisher", n_fisher, least=1)
     train = notes_to_train(task, train)
-    task.check_unchanged()
     check_said(task)
     generator = np.random.default_rng(seed)
     notes = generator.choice(train, n_fisher)

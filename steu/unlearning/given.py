@@ -53,8 +53,10 @@ def notes_to_train(task: ForgetTask, given: Any = None) -> np.ndarray:
     Raises
     ------
     ValueError
-        If they are anything but positions in the task.
+        If they are anything but positions in the task, or its model was changed meanwhile: what is
+        made of it would be another model's.
     """
+    task.check_unchanged()
     if given is None:
         return task.train
     positions = _whole_numbers(given, "train", of_words="give task.index(split)")

@@ -55,7 +55,6 @@ def influence_edit(
     check_number("damping", damping)
     check_whole("n_fisher", n_fisher, least=1)
     model, train = task.model, notes_to_train(task, train)
-    task.check_unchanged()
     check_said(task)
     forget, _ = of_both_kinds(task, train)
     sample = np.random.default_rng(seed).choice(train, min(n_fisher, len(train)), replace=False)

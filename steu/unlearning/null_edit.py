@@ -31,6 +31,7 @@ def null_edit(task: ForgetTask) -> SparseEdit:
     1
     """
     none = torch.empty(0, dtype=torch.int64)
+    task.check_unchanged()
     identity = SparseEdit.identity(task.model, none)
     name = output_bias(head_of(task.model))
     bias = identity.head[name].clone()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -154,7 +154,7 @@ def _class(study: Study, tokens: np.ndarray, labels: Sequence[str]) -> dict[str,
         if np.isfinite(share[c])
     ]
     people = {split: patients_with_class(study, split) for split in SPLITS}
-    shown = _shown(people)
+    shown = _shown(people, {s: len(np.unique(study.groups[study.index(s)])) for s in SPLITS})
     hidden = None in shown.values()  # which is the total less the others, and other totals tell
     return {
         "label": study.labels[study.forget],
@@ -168,10 +168,13 @@ def _class(study: Study, tokens: np.ndarray, labels: Sequence[str]) -> dict[str,
     }
 
 
-def _shown(counts: dict[str, int]) -> dict[str, int | None]:
-    """The counts that may be shown, None for the others."""
+def _shown(counts: dict[str, int], of: Mapping[str, int] | None = None) -> dict[str, int | None]:
+    """The counts that may be shown, None for the others; `of` how many, if that is known."""
     table = pd.DataFrame({"count": counts.values()}, index=list(counts), dtype=int)
-    shown = suppress_small_cells(table, ["count"]).frame["count"]
+    if of is not None:
+        table["of"] = [of[name] for name in counts]
+    hidden = suppress_small_cells(table, ["count"], of=None if of is None else "of")
+    shown = hidden.frame["count"]
     return {str(of): None if pd.isna(n) else int(n) for of, n in shown.items()}
 
 
