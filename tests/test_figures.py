@@ -1,9 +1,14 @@
 """Figures tell apart what they show, and say when there is nothing to show."""
 
+import io
+import re
+
+import matplotlib as mpl
 import pandas as pd
+import pytest
 from matplotlib.figure import Figure
 
-from steu.reporting.figures import COLOURS, intervals, metric_panels
+from steu.reporting.figures import COLOURS, intervals, log_scale, look, metric_panels
 from steu.reporting.token_curves import by_token_count
 
 COLUMNS = ["method", "metric", "cell", "value", "low", "high"]
@@ -50,3 +55,28 @@ def test_a_count_just_below_the_last_is_drawn_but_not_labelled():
     ax = by_token_count(frame, Figure().subplots(), metrics={"probe_auroc": "probe"})
     assert [label.get_text() for label in ax.get_xticklabels()] == ["0", "16", "1,041"]
     assert ax.get_lines()[0].get_xdata().tolist() == [0, 16, 1024, 1041]
+
+
+def test_dollars_in_a_name_are_dollars_and_log_axes_write_numbers_out():
+    look()
+    rows = [("$5, not $6", "forget_auroc", "a$\\b$", 2.0, 1.5, 40.0)]
+    drawn = Figure()
+    ax = intervals(pd.DataFrame(rows, columns=COLUMNS), drawn.subplots(), hue="cell")
+    ax.legend()
+    log_scale(ax, "x")
+    ax.set_xlim(0.05, 3000)
+    stream = io.StringIO()
+    with mpl.rc_context({"svg.fonttype": "none"}):
+        drawn.savefig(stream, format="svg")  # as formulas the second is none, and no figure
+    told = set(re.findall(r"<text[^>]*>([^<]*)</text>", stream.getvalue()))
+    assert {"$5, not $6", "a$\\b$", "0.1", "1", "1,000"} <= told
+
+
+@pytest.mark.parametrize(("limits", "written"), [((0.2, 0.9), "0.3"), ((200, 900), "300")])
+def test_an_axis_within_a_power_of_ten_has_numbers_too(limits, written):
+    drawn = Figure()
+    ax = drawn.subplots()
+    log_scale(ax, "x")
+    ax.set_xlim(*limits)
+    drawn.draw_without_rendering()
+    assert written in {text.get_text() for text in ax.get_xticklabels(minor=True)}

@@ -49,6 +49,13 @@ def test_cells_are_short_and_define_no_functions(path: Path) -> None:
         assert len(cell.source.splitlines()) <= 25, cell.source
 
 
+def test_cells_of_styled_tables_are_escaped(path: Path) -> None:
+    """A plain table is escaped by pandas, a styled one is not: `<b>` of a label would be markup."""
+    for cell in code_cells(path):
+        styled = cell.source.count(".style.") + cell.source.count(".style\n")
+        assert cell.source.count('escape="html"') == styled, cell.source
+
+
 def test_nothing_is_installed_and_no_path_is_absolute(path: Path) -> None:
     for cell in nbformat.read(path, as_version=4).cells:
         assert not re.search(r"(?m)^\s*[!%]\s*(pip|conda)", cell.source)

@@ -52,7 +52,7 @@ def _step_picture(result: dict[str, Any]) -> Figure:
     axes = drawn.subplots(1, len(PICTURE), sharey=True)
     for ax, (quantity, title) in zip(axes, PICTURE.items(), strict=True):
         figures.intervals(rows[rows["quantity"] == quantity], ax)
-        ax.set_xscale("log")
+        figures.log_scale(ax, "x")
         ax.set_title(title, fontsize=10)
     axes[0].axvline(1, color="#888888", linewidth=1, linestyle=":")
     return drawn
@@ -69,7 +69,8 @@ def _growth_picture(result: dict[str, Any]) -> Figure:
     for colour, (stage, part) in zip(figures.COLOURS, stages, strict=False):
         ax.plot(part["notes"], part["median"], "o-", markersize=4, color=colour, label=stage)
         ax.fill_between(part["notes"], part["min"], part["max"], color=colour, alpha=0.15)
-    ax.set(xscale="log", yscale="log", xlabel="notes", ylabel="seconds")
+    figures.log_scale(ax, "x", "y")
+    ax.set(xlabel="notes", ylabel="seconds")
     ax.legend(frameon=False)
     return drawn
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogFormatter, MaxNLocator
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 from steu.reporting.display_names import name
@@ -40,8 +40,26 @@ def look() -> None:
             "axes.titlelocation": "left",
             "axes.titlesize": "medium",
             "font.size": 10,
+            "text.parse_math": False,  # two dollars in a label or token are no formula
         }
     )
+
+
+class WrittenOut(LogFormatter):
+    """Numbers of a logarithmic axis as they are, 0.1, 1, 1,000, and not as formulas."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        """The number at a tick, "" where ticks are too many to be labelled."""
+        return f"{x:,g}" if super().__call__(x, pos) else ""
+
+
+def log_scale(ax: Axes, *sides: str) -> None:
+    """Make the sides "x", "y" of `ax` logarithmic."""
+    for side in sides:
+        ax.set(**{f"{side}scale": "log"})
+        axis = {"x": ax.xaxis, "y": ax.yaxis}[side]
+        axis.set_major_formatter(WrittenOut())
+        axis.set_minor_formatter(WrittenOut(labelOnlyBase=False))
 
 
 def intervals(
@@ -256,8 +274,8 @@ def score_map(tokens: pd.DataFrame, ax: Axes) -> Axes:
             arrowprops={"arrowstyle": "-", "color": "#999999", "linewidth": 0.5},
         )
     ax.axhline(0, color="#888888", linewidth=0.8)
+    log_scale(ax, "x")
     ax.set(
-        xscale="log",
         xlabel="occurrences in forget notes",
         ylabel="log2 P(t | forget) / P(t | all), bits",
     )
@@ -268,7 +286,8 @@ def score_map(tokens: pd.DataFrame, ax: Axes) -> Axes:
 def coverage(frame: pd.DataFrame, ax: Axes) -> Axes:
     """Share of notes that hold at least one of the k best tokens; columns k, share, notes."""
     sns.lineplot(frame, x="k", y="share", hue="notes", marker="o", ax=ax)
-    ax.set(xscale="log", xlabel="tokens selected, k", ylabel="share of notes", ylim=(0, 1.03))
+    log_scale(ax, "x")
+    ax.set(xlabel="tokens selected, k", ylabel="share of notes", ylim=(0, 1.03))
     ax.legend(title=None, frameon=False)
     return ax
 
@@ -281,7 +300,8 @@ def score_by_rank(lines: Mapping[str, np.ndarray], ax: Axes) -> Axes:
         ax.fill_between(
             ranks, scores.min(axis=0), scores.max(axis=0), color=color, alpha=0.2, linewidth=0
         )
-    ax.set(xscale="log", xlabel="rank of the token", ylabel="score, bits × log count")
+    log_scale(ax, "x")
+    ax.set(xlabel="rank of the token", ylabel="score, bits × log count")
     ax.legend(frameon=False)
     return ax
 

@@ -43,7 +43,7 @@ def estimate(row: pd.Series | dict[str, Any]) -> str:
     """A number with its interval as text: ``0.61 [0.52, 0.70]``; one without spread is bare.
 
     An interval narrower than 0.02 is written with a third digit, and with as many more as it takes
-    to tell its ends apart. Where some resamples held no
+    to tell its ends apart; a large one whole, as `exact` writes it. Where some resamples held no
     patient with the class, and so no number, it says so, and not how many: see `metric_record`.
     """
     if pd.isna(row["value"]):
@@ -52,6 +52,8 @@ def estimate(row: pd.Series | dict[str, Any]) -> str:
         return exact(row["value"])
     width = row["high"] - row["low"]
     digits = 2 if width >= 0.02 else min(max(3, -floor(log10(width))), 6)
+    if width >= 1 and min(abs(row["low"]), abs(row["high"])) >= 999.5:
+        digits = 0
     while digits < 6 and any(0 < abs(row[end]) < 0.5 * 10**-digits for end in ("low", "high")):
         digits += 1  # an end that is not 0 is not written as 0, which would decide something
     value, low, high = (f"{row[part]:z,.{digits}f}" for part in ("value", "low", "high"))
