@@ -45,7 +45,6 @@ def probed(
         {p: samples(value, seed) for p, value in found.items()},
         {p: samples(value, seed + 1) for p, value in again.items()},
         samples(hand, seed + 2),
-        constant=(),
     )
 
 
@@ -322,6 +321,20 @@ def test_too_few_patients_give_no_verdict_and_say_how_many_are_needed(
     table = battery.verdict_table(found)
     assert list(table["verdict"]) == ["none"]
     assert table.loc[0, "decided by"] == f"fewer than {which} notes have the class"
+
+
+def test_where_nothing_varies_nobody_is_cleared_and_nothing_suppressed() -> None:
+    clean = audit_samples(probed(0.75, below=0.75, others=0.6, unseen=0.6, seed=70))
+    empty = np.full_like(clean[HEAD], 0.5)
+    partly = clean | {OTHERS: empty, f"{OTHERS}, {battery.UNSEEN}": empty}
+    whole = clean | {audit: empty for audit in clean if audit != battery.AT_HAND}
+    found = decided(clean=clean, partly=partly, whole=whole)
+    assert found["clean"].verdict == CLEAN
+    assert found["partly"].said[OTHERS] == "undecided"
+    assert found["partly"].verdict != CLEAN
+    assert found["whole"].verdict == "silenced"
+    assert found["whole"].decided_by == f"{BELOW}, where nothing varies"
+    assert battery.flat(whole) == [a for a in whole if a != battery.AT_HAND]
 
 
 def test_two_references_are_too_few() -> None:

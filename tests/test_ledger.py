@@ -108,14 +108,11 @@ def test_erasure_is_what_the_audits_decided_in_words(told, error, verdict):
     assert not re.search(r"0\.\d", claims["as_retrained"].measured)
 
 
-def test_no_statement_of_erasure_rests_on_one_probe_but_the_choice_of_scores():
-    on_probe = [
-        one.key
-        for one in STATEMENTS
-        if any(metric.startswith("probe_auroc") for _, metric in (*one.needs, *one.against))
-    ]
-    assert on_probe == ["pmi_beats_counts"]
-    assert "one linear probe" in next(s for s in STATEMENTS if s.key == on_probe[0]).claim
+def test_what_several_pages_measured_counts_once():
+    once = results({("original", "forget_f1"): [0.6, 0.9], ("steu", "forget_f1"): [0.01, 0.03]})
+    again = pd.concat([once, once[once["seed"] == 0], once[once["seed"] == 0]])
+    assert seed_summary(again).equals(seed_summary(once))
+    assert ledger(again)["silent"] == ledger(once)["silent"]
 
 
 @pytest.mark.parametrize(

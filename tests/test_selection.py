@@ -10,7 +10,7 @@ from sklearn.feature_selection import chi2
 from sklearn.metrics import mutual_info_score, roc_auc_score
 from toys import make_toy, open_study
 
-from steu.evaluation.probes import lexical_remainder
+from steu.evaluation.remainder import lexical_remainder
 from steu.models.inference import predict
 from steu.selection.attribution import (
     attributions,

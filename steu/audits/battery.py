@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from steu.audits.places import OTHERS
-from steu.audits.probing import Probed
+from steu.audits.probing import READER, Probed
 from steu.evaluation.metrics import f1, interval, ratio
 from steu.evaluation.paired import beside
 from steu.evaluation.verdicts import (
@@ -71,7 +71,7 @@ def recorded(probed: Probed) -> dict[str, np.ndarray]:
     """The AUROCs of one model by their metrics in the results, (1 + B,) each."""
     return {
         "reader_auroc": probed.samples[probed.strongest],
-        "reader_auroc_head": probed.samples[HEAD],
+        READER: probed.samples[HEAD],
         "reader_auroc_unseen": probed.unseen[HEAD],
         "reader_auroc_others": probed.samples[OTHERS],
         "at_hand_auroc": probed.at_hand,
@@ -87,7 +87,7 @@ def head_beside(
     """
     heads = {name: one.samples[HEAD] for name, one in probed.items()}
     there = {other: heads[other] for other in others if other in heads}
-    return beside("reader_auroc_head", heads[method], there) if method in heads else {}
+    return beside(READER, heads[method], there) if method in heads else {}
 
 
 def verdicts(
@@ -138,8 +138,15 @@ def verdicts(
             audits=beside,
             blind=blind,
             needed=NEEDED,
+            flat=flat(found[method]),
         )
     return decided
+
+
+def flat(one: Samples) -> list[str]:
+    """The audits of a model that found the same in every note, and so nothing to read."""
+    readers = {audit: found for audit, found in one.items() if audit != SAVED}
+    return [a for a, found in readers.items() if (found[~np.isnan(found)] == CHANCE).all()]
 
 
 def _suppressed(found: Samples, original: Samples) -> dict[str, tuple[float, float, float]]:

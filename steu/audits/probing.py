@@ -22,6 +22,7 @@ from steu.evaluation.strongest_probe import (
 from steu.models.hidden_states import HEAD
 from steu.task import Edit, ForgetTask
 
+READER = "reader_auroc_head"  # in the results: what the strongest reader finds at the head
 PLAIN = "logistic, C = 1"  # where no note can choose a reader
 
 
@@ -42,15 +43,12 @@ class Probed:
         the edit was not trained on.
     at_hand : array
         What a head finds that nobody has to train; see `head_at_hand`.
-    constant : tuple of str
-        Places that are the same for every note, so that there was nothing to read.
     """
 
     findings: dict[str, Finding]
     samples: dict[str, np.ndarray]
     unseen: dict[str, np.ndarray]
     at_hand: np.ndarray
-    constant: tuple[str, ...]
 
     @property
     def strongest(self) -> str:
@@ -89,14 +87,13 @@ def probe(
         If a place holds NaN or the class is missing from a split.
     """
     found = places(task, edit) if found is None else found
-    constant = tuple(p for p, values in found.items() if _flat(values))
     findings: dict[str, Finding] = {}
     samples: dict[str, np.ndarray] = {}
     unseen: dict[str, np.ndarray] = {}
     looked = list(only) or list(found)
     twice = set(looked if unseen_at is None else unseen_at)
     for place in looked:
-        if place in constant:
+        if _flat(found[place]):
             samples[place] = unseen[place] = _nothing(task)
             continue
         same = next((p for p in findings if found[p] is found[place]), None)
@@ -110,7 +107,18 @@ def probe(
             again = _fitted_on_unseen(task, findings[place], found[place], seed=seed)
             unseen[place] = _auroc(task, again)
     at_hand = head_at_hand(task, edit, original=original)
-    return Probed(findings, samples, unseen, at_hand, constant)
+    return Probed(findings, samples, unseen, at_hand)
+
+
+def read_head(task: ForgetTask, features: np.ndarray, *, seed: int = 0) -> np.ndarray:
+    """What the strongest reader finds in what a head reads, of any model, (1 + B,); see `Probed`.
+
+    Parameters
+    ----------
+    features : array of shape (N, H)
+        Of all notes of the task; those in no split are not looked at.
+    """
+    return _best(task, features, place=HEAD, seed=seed)[1]
 
 
 def _best(

@@ -204,6 +204,7 @@ def decide(
     audits: Mapping[str, Beside],
     blind: Sequence[str] = (),
     needed: Sequence[str] = (),
+    flat: Sequence[str] = (),
 ) -> Decision:
     """The strongest verdict that the intervals bear out.
 
@@ -218,7 +219,8 @@ def decide(
       number of places, lies below −`MARGIN`;
     - *indistinguishable from the references under these audits* if every audit says "no more", and
       none that is needed for this is lacking or blind, which is one that does not even tell the
-      original from them, or would clear it: who cannot see has not looked.
+      original from them, or would clear it: who cannot see has not looked. Nor does who looked
+      where nothing varies: such an audit is undecided.
 
     Parameters
     ----------
@@ -232,8 +234,13 @@ def decide(
     audits : dict of name to Beside
     blind, needed : sequences of str
         Audits that cannot see, and those that the highest verdict takes.
+    flat : sequence of str
+        Audits that found the same in every note of this method.
     """
     said = outcomes(audits)
+    for name in flat:
+        if name in said:
+            said[name] = "undecided"
 
     def decided(verdict: Verdict, by: str) -> Decision:
         beside = audits.get(by)
@@ -252,7 +259,8 @@ def decide(
     if clean and not lacking:
         nearest = max(audits, key=lambda name: audits[name].high)
         return decided("indistinguishable from the references under these audits", nearest)
-    less = [place for place, (_, _, high) in suppressed.items() if high < -MARGIN]
+    lower = {place: less for place, less in suppressed.items() if place not in flat}
+    less = [place for place, (_, _, high) in lower.items() if high < -MARGIN]
     if less:
         deepest = min(less, key=lambda place: suppressed[place][0])
         return Decision("suppressed in the representation", deepest, said, *suppressed[deepest])
@@ -260,6 +268,8 @@ def decide(
         why = "is blind here" if lacking[0] in blind else "was not made"
         return Decision("silenced", f"{lacking[0]}, which {why}", said)
     open_ = [name for name, one in said.items() if one != "no more"]
+    if open_ and set(open_) <= set(flat):
+        return Decision("silenced", f"{open_[0]}, where nothing varies", said)
     worst = min(open_, key=lambda name: audits[name].p_more) if open_ else "forget F1"
     return decided("silenced", worst)
 

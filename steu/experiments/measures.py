@@ -1,4 +1,4 @@
-"""What is measured of an edit: forgetting and utility with intervals, a probe, costs."""
+"""What is measured of an edit: forgetting and utility with intervals, and costs."""
 
 from __future__ import annotations
 
@@ -7,19 +7,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from steu.evaluation.metrics import (
     auroc,
     check_answers,
     f1,
     macro,
-    metric_record,
     metric_records,
     tune_thresholds,
 )
 from steu.evaluation.paired import beside
-from steu.evaluation.probes import linear_probe
 from steu.models.outputs import decided
 from steu.models.outputs import log_odds as log_odds_of
 from steu.task import Edit, ForgetTask, about_task
@@ -126,21 +123,6 @@ def cost_records(task: ForgetTask, edit: Edit, *, seconds: float) -> list[dict[s
 def n_parameters(task: ForgetTask) -> int:
     """All parameters of the classifier, encoder and head."""
     return sum(parameter.numel() for parameter in task.model.parameters())
-
-
-def probe_between(task: ForgetTask, train: torch.Tensor, test: torch.Tensor) -> np.ndarray:
-    """AUROC of a linear probe from features of the training and the test notes of any model.
-
-    The first entry is the estimate, the others are under the bootstrap weights.
-    """
-    scores = linear_probe(train.cpu().numpy(), task.is_forget[task.train], test.cpu().numpy())
-    return auroc(task.is_forget[task.test], scores, task.weights())
-
-
-def probe_record(task: ForgetTask, samples: np.ndarray) -> dict[str, Any]:
-    """Tidy record of `probe_between`."""
-    label = task.labels[task.forget]
-    return metric_record("probe_auroc", samples, len(task.test), label=label)
 
 
 def kept_beside(

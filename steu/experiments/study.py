@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from steu._io import atomic_path, read_json
+from steu.audits.probing import READER, read_head
 from steu.data.cohort import Cohort, iter_texts
 from steu.data.encoding import encode_notes
 from steu.evaluation.metrics import metric_record
@@ -23,8 +24,6 @@ from steu.experiments.measures import (
     cost_records,
     kept_beside,
     measure,
-    probe_between,
-    probe_record,
 )
 from steu.experiments.stored import read_edit, write_edit
 from steu.models.hardware import Precision, machine
@@ -221,7 +220,9 @@ class Study(ForgetTask):
 
     def probe(self, method: str, samples: np.ndarray, **tags: Any) -> list[dict[str, Any]]:
         """Tagged record of `probe_samples`."""
-        return self._tagged([probe_record(self, samples)], method, split="test", **tags)
+        label = self.labels[self.forget]
+        record = metric_record(READER, samples, len(self.test), label=label)
+        return self._tagged([record], method, split="test", **tags)
 
     def costs(self, method: str, trained: Trained, **tags: Any) -> list[dict[str, Any]]:
         """Tagged records of what a method changes, stores and takes."""
@@ -233,12 +234,12 @@ class Study(ForgetTask):
         return self._tagged([{"metric": "peak_memory_bytes", "value": peak_bytes}], method, **tags)
 
     def probe_samples(self, edit: Edit | None = None) -> np.ndarray:
-        """AUROC of a fresh linear probe for the class in the features under the edit.
+        """What the strongest reader finds of the class in the features under the edit.
 
-        The first entry is the estimate, the others are under the bootstrap weights.
+        An AUROC on the test notes: the estimate, then under the bootstrap weights, (1 + B,).
         """
-        train, test = (self.features(index, edit) for index in (self.train, self.test))
-        return probe_between(self, train, test)
+        everyone = np.arange(len(self.notes))
+        return read_head(self, self.features(everyone, edit).cpu().numpy())
 
     def _tagged(
         self, records: list[dict[str, Any]], method: str, **tags: Any

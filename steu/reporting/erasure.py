@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
 import pandas as pd
 
-from steu.reporting.display_names import READER
+from steu._io import read_json
+from steu.audits.battery import verdict_table
+from steu.evaluation.verdicts import Decision
+from steu.reporting.display_names import READER, name
 from steu.reporting.frontier import BY_ROWS, SETTING, by_setting
 from steu.reporting.glue import estimate, wide
 from steu.reporting.statements import AUDITED, MARGIN
@@ -27,10 +33,35 @@ def audited(results: pd.DataFrame) -> pd.DataFrame:
     """
     told = results[results["metric"] == AUDITED].set_index("method")["value"].map(TOLD)
     looked = results[results["metric"] == "reader_auroc_unseen"]["method"]
-    rows = results[results["method"].isin(looked)]
+    rows = results[results["method"].isin(looked)].drop_duplicates(["method", "metric"])
     table = wide(rows, index="method", metrics=READERS).rename(columns=READERS)
     table.insert(1, BESIDE, told.reindex(table.index).astype(object).fillna("–"))  # in sight
     return table
+
+
+def verdicts_of(files: str | Path | Sequence[str | Path]) -> dict[str, dict[str, Decision]]:
+    """What chapter 08 decided on each dataset and backbone of a run, by method.
+
+    Parameters
+    ----------
+    files
+        The metrics.json of one run, or its folder.
+    """
+    below = Path(files).rglob("metrics.json") if isinstance(files, (str, Path)) else files
+    found = {}
+    for file in sorted(map(Path, below)):
+        if (decided := file.with_name("verdicts.json")).is_file():
+            first = read_json(file)["records"][0]
+            told = {method: Decision(**one) for method, one in read_json(decided).items()}
+            found[f"{first['dataset']} · {first['backbone']}"] = told
+    return found
+
+
+def in_lines(found: Mapping[str, Decision]) -> pd.DataFrame:
+    """A line a method: its verdict, what decided it, and the number that did with its interval."""
+    table = verdict_table(found).set_index("method").rename_axis(index=None)
+    table.insert(2, "at", [estimate(row) for _, row in table.iterrows()])
+    return table.drop(columns=["value", "low", "high"]).rename(index=name)
 
 
 def in_words(results: pd.DataFrame) -> str:

@@ -34,6 +34,8 @@ def frontier_points(results: pd.DataFrame) -> pd.DataFrame:
     kept = rows[rows["metric"] == KEPT].drop_duplicates(keys)[[*keys, "value", "low", "high"]]
     kept = kept.rename(columns={"value": "kept", "low": "kept_low", "high": "kept_high"})
     read = rows[rows["metric"] == READER].drop_duplicates(keys)[[*keys, *ESTIMATE]]
+    budgets = read.loc[read["method"] == BY_ROWS, "n_tokens"]  # STEU is shown at these
+    read = read[(read["method"] != BY_TOKENS) | read["n_tokens"].isin(budgets)]
     return read.merge(kept, on=keys).sort_values(keys, ignore_index=True)
 
 

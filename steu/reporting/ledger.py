@@ -32,6 +32,8 @@ SEEDLESS = {"parameters_changed", "parameters_share", "bytes_stored", "lexical_r
 SEEDLESS |= {AUDITED}
 SCORES = ("_f1", "_auroc")  # how metrics end that lie between 0 and 1
 BARE = {"parameters_changed", "parameters_share", "bytes_stored", "seconds", "peak_memory_bytes"}
+ONE = ["dataset", "backbone", "forget_label", "method", "n_tokens", "n_rows", "head"]
+ONE += ["metric", "label"]  # what is one number of one seed
 ERROR = 0.05  # of calling a statement one way or the other whose statistic lies at its limit
 
 
@@ -67,9 +69,7 @@ def seed_summary(results: pd.DataFrame) -> pd.DataFrame:
     One row a dataset, backbone, forget_label, method, n_tokens, n_rows, head, metric and label of
     the test split.
     """
-    keys = ["dataset", "backbone", "forget_label", "method", "n_tokens", "n_rows", "head"]
-    keys += ["metric", "label"]
-    grouped = _measured(results).groupby(keys, dropna=False, sort=False)["value"]
+    grouped = _measured(results).groupby(ONE, dropna=False, sort=False)["value"]
     summary = grouped.agg(value="mean", low="min", high="max", n="count")
     return summary.reset_index()
 
@@ -108,9 +108,13 @@ def as_records(claims: dict[str, Claim]) -> list[dict[str, str]]:
 
 
 def _measured(results: pd.DataFrame) -> pd.DataFrame:
-    """The records of a training seed that are of the test split, or of none, and have a value."""
+    """The records of a training seed that are of the test split, or of none, and have a value.
+
+    What several pages measured alike, as the original, is there once.
+    """
     tested = results["split"].isin(["test", None])
-    return results[results["seed"].notna() & tested & results["value"].notna()]
+    measured = results[results["seed"].notna() & tested & results["value"].notna()]
+    return measured.drop_duplicates([*ONE, "seed"])
 
 
 def _values(records: pd.DataFrame) -> Values:

@@ -142,7 +142,7 @@ STATEMENTS = (
         "training the head alone leaves it",
         grade="–",
         paper="no reader is reported",
-        page="notebooks/08_audit",
+        page="notebooks/05_baselines",
         needs=(("steu_tuned", f"{READER}{BESIDE}original"),),
         below=-MARGIN,
     ),
@@ -229,21 +229,19 @@ STATEMENTS = (
         "as frequent (strongest reader)",
         grade="–",
         paper="no other choice of tokens is reported",
-        page="notebooks/08_audit",
+        page="notebooks/05_baselines",
         needs=(("steu_tuned", f"{READER}{BESIDE}random_tokens"),),
         below=-MARGIN,
     ),
     Statement(
         key="pmi_beats_counts",
-        claim="beyond the paper: PMI erases more than any other score that counts tokens (one "
-        "linear probe)",
+        claim="beyond the paper: PMI erases more than any other score that counts tokens "
+        "(strongest reader)",
         grade="–",
         paper="no other score is reported",
         page="notebooks/06b_selectors",
         needs=(),
-        against=tuple(
-            ("selector_pmi", f"probe_auroc{BESIDE}selector_{other}") for other in COUNTED
-        ),
+        against=tuple(("selector_pmi", f"{READER}{BESIDE}selector_{other}") for other in COUNTED),
         below=-MARGIN,
     ),
     Statement(

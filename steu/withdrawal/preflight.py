@@ -15,7 +15,7 @@ from steu.data.privacy import SMALLEST_CELL, suppress_small_cells
 from steu.data.splits import SPLITS
 from steu.evaluation.collateral import pair_shares, people_with_both
 from steu.evaluation.metrics import auroc, f1, interval
-from steu.evaluation.probes import lexical_remainder
+from steu.evaluation.remainder import lexical_remainder
 from steu.evaluation.verdicts import FEWEST
 from steu.experiments.measures import n_parameters
 from steu.experiments.study import Study
