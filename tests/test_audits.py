@@ -75,7 +75,18 @@ def test_a_ranking_turned_round_counts_as_its_mirror_image(task: ForgetTask) -> 
     model = merged_model(task)
     with torch.no_grad():
         model.classifier.weight[task.forget] *= -1
-    assert head_put_back(with_model(task, model))[0] == pytest.approx(found)
+    turned = with_model(task, model)
+    assert head_put_back(turned)[0] == pytest.approx(found)
+
+
+def test_the_old_head_is_that_of_the_model_that_was_to_forget(task: ForgetTask) -> None:
+    model = merged_model(task)
+    with torch.no_grad():
+        model.classifier.weight[task.forget] = 0  # a reference's own head knows nothing
+    reference = with_model(task, model)
+    assert head_put_back(reference)[0] == 0.5
+    kept = head_put_back(reference, original=task.model)
+    assert np.array_equal(kept, head_put_back(task))
 
 
 def test_the_row_that_holds_the_class_down_is_named(task: ForgetTask, sparse: SparseEdit) -> None:

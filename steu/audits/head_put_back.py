@@ -41,12 +41,15 @@ def with_original_head(
 
 
 @about_task
-def head_put_back(task: ForgetTask, edit: Edit | None = None) -> np.ndarray:
+def head_put_back(
+    task: ForgetTask, edit: Edit | None = None, *, original: PreTrainedModel | None = None
+) -> np.ndarray:
     """AUROC of the class on the test notes by the original head; the estimate, then resamples.
 
     Below ½ on the validation notes it counts as its mirror image: whoever sees that turns the sign.
     """
-    return _auroc(task, *_said(task, with_original_head, edit))
+    back = partial(with_original_head, original=original)
+    return _auroc(task, *_said(task, back, edit))
 
 
 @about_task
