@@ -13,7 +13,7 @@ from steu.audits.battery import audit_samples
 from steu.audits.places import OTHERS
 from steu.audits.probing import Probed
 from steu.evaluation.strongest_probe import Finding
-from steu.evaluation.verdicts import Decision, chance_to_clear
+from steu.evaluation.verdicts import Decision, chance_to_clear, verdict_table
 from steu.models.hidden_states import HEAD
 from steu.reporting.display_names import METRICS
 
@@ -113,7 +113,7 @@ def test_an_audit_that_does_not_tell_the_original_from_the_references_is_blind()
     clean = decided(clean=audit_samples(probed(0.8, below=0.8, seed=70)))
     audits = [BELOW, HEAD, OTHERS, *again, battery.AT_HAND]
     assert list(clean["clean"].said) == audits
-    (row,) = battery.verdict_table(clean).to_dict("records")
+    (row,) = verdict_table(clean).to_dict("records")
     assert (row["verdict"], row["caught by"], row["cleared by"]) == (CLEAN, "–", "7 of 7")
 
 
@@ -318,7 +318,7 @@ def test_too_few_patients_give_no_verdict_and_say_how_many_are_needed(
         {"null": SILENT},
         REFERENCES,
     )
-    table = battery.verdict_table(found)
+    table = verdict_table(found)
     assert list(table["verdict"]) == ["none"]
     assert table.loc[0, "decided by"] == f"fewer than {which} notes have the class"
 

@@ -63,6 +63,17 @@ def test_patients_are_counted_and_not_notes():
     assert table.set_index("label").loc["rare", "train"] == 1
 
 
+def test_a_class_that_validation_cannot_choose_a_reader_by_is_left_out():
+    cohort = make_cohort(12)
+    chooses = cohort.frame["split"] == "validation"
+    for says in (False, True):
+        frame = cohort.frame.assign(rare=cohort.frame["rare"].where(~chooses, says))
+        table = enough_patients(replace(cohort, frame=frame).describe(), minimum=10)
+        assert table.set_index("label")["enough"].to_dict() == {
+            "common": True, "other": True, "rare": False,
+        }  # fmt: skip
+
+
 def test_unknown_names_and_nothing_left_are_said_in_words():
     with pytest.raises(ValueError, match=r"no label 'rar'; did you mean rare"):
         enough_patients(make_cohort(12).describe(), ["rar"])

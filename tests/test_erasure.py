@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from steu.evaluation.results import COLUMNS, tagged
-from steu.reporting.erasure import aim, audited, in_words
+from steu._io import write_json
+from steu.audits import battery
+from steu.evaluation.results import COLUMNS, tagged, write_metrics
+from steu.evaluation.verdicts import Decision
+from steu.reporting.display_names import READER
+from steu.reporting.erasure import aim, audited, in_lines, in_words, verdicts_of
 
 TAGS = {"dataset": "a", "backbone": "b", "seed": 0, "forget_label": "f", "split": "test"}
 
@@ -70,3 +75,21 @@ def test_the_table_has_every_model_that_was_looked_at_and_its_verdict() -> None:
     assert table["beside the references"].tolist() == ["–", "told apart", "–"]
     assert table.loc["steu_e", "at the head, unseen notes"] == "0.80 [0.75, 0.85]"
     assert audited(rows(READ)).empty
+
+
+def test_verdicts_of_a_run_are_those_of_its_first_seed(tmp_path: Path) -> None:
+    for seed, verdict in ((10, "not silenced"), (2, "silenced")):
+        folder = tmp_path / f"seed{seed}" / "audit"
+        folder.mkdir(parents=True)
+        told = Decision(verdict, "a head at hand", {"a head at hand": "more"}, 0.2, 0.1, 0.3)
+        write_json(folder / "verdicts.json", battery.as_records({"steu_tuned": told}))
+        tags = {"dataset": "a", "backbone": "b", "seed": seed, "method": "steu_tuned"}
+        write_metrics(folder, [{**tags, "metric": READER, "value": 0.8}], data="x", device="y")
+    (tmp_path / "seed2" / "baselines").mkdir()
+    write_metrics(tmp_path / "seed2" / "baselines", [], data="x", device="y")
+    found = verdicts_of(tmp_path)
+    assert list(found) == ["a · b"]
+    assert found == verdicts_of(sorted(map(str, tmp_path.rglob("metrics.json"))))
+    line = in_lines(found["a · b"]).loc["STEU, tuned"]
+    assert line["verdict"] == "silenced"
+    assert (line["at"], line["caught by"]) == ("0.20 [0.10, 0.30]", "a head at hand")

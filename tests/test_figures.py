@@ -64,12 +64,12 @@ def test_dollars_in_a_name_are_dollars_and_log_axes_write_numbers_out():
     ax = intervals(pd.DataFrame(rows, columns=COLUMNS), drawn.subplots(), hue="cell")
     ax.legend()
     log_scale(ax, "x")
-    ax.set_xlim(0.05, 3000)
+    ax.set_xlim(0.05, 3e9)
     stream = io.StringIO()
     with mpl.rc_context({"svg.fonttype": "none"}):
         drawn.savefig(stream, format="svg")  # as formulas the second is none, and no figure
     told = set(re.findall(r"<text[^>]*>([^<]*)</text>", stream.getvalue()))
-    assert {"$5, not $6", "a$\\b$", "0.1", "1", "1,000"} <= told
+    assert {"$5, not $6", "a$\\b$", "0.1", "10", "1,000", "100,000", "10M", "1,000M"} <= told
 
 
 @pytest.mark.parametrize(("limits", "written"), [((0.2, 0.9), "0.3"), ((200, 900), "300")])

@@ -108,13 +108,6 @@ def test_erasure_is_what_the_audits_decided_in_words(told, error, verdict):
     assert not re.search(r"0\.\d", claims["as_retrained"].measured)
 
 
-def test_what_several_pages_measured_counts_once():
-    once = results({("original", "forget_f1"): [0.6, 0.9], ("steu", "forget_f1"): [0.01, 0.03]})
-    again = pd.concat([once, once[once["seed"] == 0], once[once["seed"] == 0]])
-    assert seed_summary(again).equals(seed_summary(once))
-    assert ledger(again)["silent"] == ledger(once)["silent"]
-
-
 @pytest.mark.parametrize(
     ("original", "edited", "verdict"),
     [

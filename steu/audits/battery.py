@@ -144,7 +144,10 @@ def verdicts(
 
 
 def flat(one: Samples) -> list[str]:
-    """The audits of a model that found the same in every note, and so nothing to read."""
+    """The audits of a model whose reader learned from notes that are all the same, and so nothing.
+
+    What it says then is the same of every note, an AUROC of ½ in every resample.
+    """
     readers = {audit: found for audit, found in one.items() if audit != SAVED}
     return [a for a, found in readers.items() if (found[~np.isnan(found)] == CHANCE).all()]
 
@@ -239,9 +242,9 @@ def held_out(references: Mapping[str, Samples]) -> dict[str, dict[str, Outcome]]
     """
     if len(references) < 4:
         return {}
+    others = {name: {n: r for n, r in references.items() if n != name} for name in references}
     return {
-        name: outcomes(beside_all(one, {n: r for n, r in references.items() if n != name}))
-        for name, one in references.items()
+        name: outcomes(beside_all(one, others[name]), flat(one)) for name, one in references.items()
     }
 
 
@@ -265,21 +268,6 @@ def told_apart(decision: Decision) -> dict[str, float]:
 def as_records(found: Mapping[str, Decision]) -> dict[str, dict[str, Any]]:
     """The decisions as JSON values, by method."""
     return {method: asdict(one) for method, one in found.items()}
-
-
-def verdict_table(found: Mapping[str, Decision]) -> pd.DataFrame:
-    """A row a method: verdict, what decides it, its number, who caught it, how many cleared it."""
-    rows = []
-    for method, one in found.items():
-        said = list(one.said.values())
-        caught = [audit for audit, outcome in one.said.items() if outcome == "more"]
-        rows.append(
-            {"method": method, "verdict": one.verdict, "decided by": one.decided_by}
-            | {"value": one.value, "low": one.low, "high": one.high}
-            | {"caught by": "; ".join(caught) or "–"}
-            | {"cleared by": f"{said.count('no more')} of {len(said)}"}
-        )
-    return pd.DataFrame(rows)
 
 
 def differences(beside: Mapping[str, Mapping[str, Beside]]) -> pd.DataFrame:

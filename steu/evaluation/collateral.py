@@ -20,12 +20,13 @@ def enough_patients(
     Parameters
     ----------
     counts
-        Columns label, split, patients and positive_patients, as `Cohort.describe` gives them.
+        As `Cohort.describe` gives them.
     wanted
         Names of classes to forget; empty means all.
     minimum
         Patients with the class, in training and in test. The bootstrap redraws patients, so an
-        AUROC that rests on fewer of them has no interval worth showing.
+        AUROC that rests on fewer of them has no interval worth showing. Of the validation notes,
+        which choose the reader, some have it and some have not.
 
     Returns
     -------
@@ -44,13 +45,16 @@ def enough_patients(
     by_split = counts.pivot(index="label", columns="split").loc[labels]
     people, everyone = (by_split[of][["train", "test"]] for of in ("positive_patients", "patients"))
     table = people.join(everyone.add_prefix("all_")).rename_axis(columns=None).reset_index()
-    table["enough"] = table[["train", "test"]].min(axis=1) >= minimum
+    chooses = by_split.xs("validation", axis=1, level="split")
+    both = chooses["positives"].between(1, chooses["stays"] - 1).to_numpy()
+    table["enough"] = (table[["train", "test"]].min(axis=1) >= minimum) & both
     table["forgotten"] = table["enough"] & (table["label"].isin(list(wanted)) if wanted else True)
     if not table["forgotten"].any() or table["enough"].sum() < 2:
         found = ", ".join(table.loc[table["enough"], "label"]) or "none"
         raise ValueError(
             f"expected a class to forget ({', '.join(wanted) or 'any'}) and "
-            f"another to watch, each with {minimum} patients in train and in test; found {found}: "
+            f"another to watch, each with {minimum} patients in train and in test, and with and "
+            f"without it in validation; found {found}: "
             "lower min_patients or name another class"
         )
     return table

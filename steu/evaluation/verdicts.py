@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 from scipy.optimize import brentq
 from scipy.stats import beta
 from scipy.stats import norm as normal
@@ -161,8 +162,8 @@ def chance_to_clear(values: np.ndarray, references: Sequence[np.ndarray]) -> flo
     return float(normal.cdf(room / spread)) if spread else float(room > 0)
 
 
-def outcomes(audits: Mapping[str, Beside]) -> dict[str, Outcome]:
-    """What each audit says of one method.
+def outcomes(audits: Mapping[str, Beside], flat: Sequence[str] = ()) -> dict[str, Outcome]:
+    """What each audit says of one method; nothing, "undecided", where it is `flat`.
 
     "more" where the references hold less: the p-values are corrected for the number of audits
     (Holm), so that one more reference is caught by any of them with probability `ERROR` at most.
@@ -173,10 +174,13 @@ def outcomes(audits: Mapping[str, Beside]) -> dict[str, Outcome]:
     distinct = list(dict.fromkeys(audits.values()))
     adjusted = holm(np.array([found.p_more for found in distinct]))
     more = {found for found, p in zip(distinct, adjusted, strict=True) if p < ERROR}
-    return {
-        name: "more" if found in more else "no more" if found.p_margin < ERROR else "undecided"
-        for name, found in audits.items()
-    }
+
+    def said(name: str, found: Beside) -> Outcome:
+        if name in flat:
+            return "undecided"
+        return "more" if found in more else "no more" if found.p_margin < ERROR else "undecided"
+
+    return {name: said(name, found) for name, found in audits.items()}
 
 
 @dataclass(frozen=True)
@@ -235,12 +239,9 @@ def decide(
     blind, needed : sequences of str
         Audits that cannot see, and those that the highest verdict takes.
     flat : sequence of str
-        Audits that found the same in every note of this method.
+        Audits of states that are the same in every note that the reader learned from.
     """
-    said = outcomes(audits)
-    for name in flat:
-        if name in said:
-            said[name] = "undecided"
+    said = outcomes(audits, flat)
 
     def decided(verdict: Verdict, by: str) -> Decision:
         beside = audits.get(by)
@@ -270,6 +271,7 @@ def decide(
     open_ = [name for name, one in said.items() if one != "no more"]
     if open_ and set(open_) <= set(flat):
         return Decision("silenced", f"{open_[0]}, where nothing varies", said)
+    open_ = [name for name in open_ if name not in flat]
     worst = min(open_, key=lambda name: audits[name].p_more) if open_ else "forget F1"
     return decided("silenced", worst)
 
@@ -297,3 +299,18 @@ def lower_for_all(
             low, high = np.percentile(drawn, [tail, 100 - tail])
         found[place] = (float(difference[0]), float(low), float(high))
     return found
+
+
+def verdict_table(found: Mapping[str, Decision]) -> pd.DataFrame:
+    """A row a method: verdict, what decides it, its number, who caught it, how many cleared it."""
+    rows = []
+    for method, one in found.items():
+        said = list(one.said.values())
+        caught = [audit for audit, outcome in one.said.items() if outcome == "more"]
+        rows.append(
+            {"method": method, "verdict": one.verdict, "decided by": one.decided_by}
+            | {"value": one.value, "low": one.low, "high": one.high}
+            | {"caught by": "; ".join(caught) or "–"}
+            | {"cleared by": f"{said.count('no more')} of {len(said)}"}
+        )
+    return pd.DataFrame(rows)

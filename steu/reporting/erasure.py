@@ -8,8 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from steu._io import read_json
-from steu.audits.battery import verdict_table
-from steu.evaluation.verdicts import Decision
+from steu.evaluation.verdicts import Decision, verdict_table
 from steu.reporting.display_names import READER, name
 from steu.reporting.frontier import BY_ROWS, SETTING, by_setting
 from steu.reporting.glue import estimate, wide
@@ -40,7 +39,7 @@ def audited(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def verdicts_of(files: str | Path | Sequence[str | Path]) -> dict[str, dict[str, Decision]]:
-    """What chapter 08 decided on each dataset and backbone of a run, by method.
+    """What chapter 08 decided with the first seed, on each dataset and backbone, by method.
 
     Parameters
     ----------
@@ -48,13 +47,16 @@ def verdicts_of(files: str | Path | Sequence[str | Path]) -> dict[str, dict[str,
         The metrics.json of one run, or its folder.
     """
     below = Path(files).rglob("metrics.json") if isinstance(files, (str, Path)) else files
-    found = {}
-    for file in sorted(map(Path, below)):
-        if (decided := file.with_name("verdicts.json")).is_file():
-            first = read_json(file)["records"][0]
-            told = {method: Decision(**one) for method, one in read_json(decided).items()}
-            found[f"{first['dataset']} · {first['backbone']}"] = told
-    return found
+    decided = [f for file in map(Path, below) if (f := file.with_name("verdicts.json")).is_file()]
+    by_seed = {}
+    for file in decided:
+        tags = read_json(file.with_name("metrics.json"))["records"][0]
+        by_seed[f"{tags['dataset']} · {tags['backbone']}", tags["seed"]] = file
+    first = {cell: by_seed[cell, seed] for cell, seed in sorted(by_seed, reverse=True)}
+    return {
+        cell: {method: Decision(**one) for method, one in read_json(file).items()}
+        for cell, file in sorted(first.items())
+    }
 
 
 def in_lines(found: Mapping[str, Decision]) -> pd.DataFrame:

@@ -46,11 +46,13 @@ def look() -> None:
 
 
 class WrittenOut(LogFormatter):
-    """Numbers of a logarithmic axis as they are, 0.1, 1, 1,000, and not as formulas."""
+    """Numbers of a logarithmic axis as they are, 0.1, 1,000, 10M, and not as formulas."""
 
     def __call__(self, x: float, pos: int | None = None) -> str:
         """The number at a tick, "" where ticks are too many to be labelled."""
-        return f"{x:,g}" if super().__call__(x, pos) else ""
+        if not super().__call__(x, pos):
+            return ""
+        return f"{x / 1e6:,.0f}M" if x >= 1e6 else f"{x:,.0f}" if x >= 1 else f"{x:g}"
 
 
 def log_scale(ax: Axes, *sides: str) -> None:

@@ -21,7 +21,7 @@ Look = tuple[str, tuple[int, int]]  # the colour of a line, and the corner of it
 
 
 def frontier_points(results: pd.DataFrame) -> pd.DataFrame:
-    """A row an edit that the strongest reader looked at: what it found, and what was kept.
+    """A row an edit of the frontier, and the original: what is still read, and what was kept.
 
     Returns
     -------
@@ -34,8 +34,9 @@ def frontier_points(results: pd.DataFrame) -> pd.DataFrame:
     kept = rows[rows["metric"] == KEPT].drop_duplicates(keys)[[*keys, "value", "low", "high"]]
     kept = kept.rename(columns={"value": "kept", "low": "kept_low", "high": "kept_high"})
     read = rows[rows["metric"] == READER].drop_duplicates(keys)[[*keys, *ESTIMATE]]
-    budgets = read.loc[read["method"] == BY_ROWS, "n_tokens"]  # STEU is shown at these
-    read = read[(read["method"] != BY_TOKENS) | read["n_tokens"].isin(budgets)]
+    budgets = read.loc[read["method"] == BY_ROWS, "n_tokens"]
+    at_these = read["method"].eq(BY_TOKENS) & read["n_tokens"].isin(budgets)
+    read = read[read["method"].isin(["original", BY_ROWS]) | at_these]
     return read.merge(kept, on=keys).sort_values(keys, ignore_index=True)
 
 

@@ -32,8 +32,6 @@ SEEDLESS = {"parameters_changed", "parameters_share", "bytes_stored", "lexical_r
 SEEDLESS |= {AUDITED}
 SCORES = ("_f1", "_auroc")  # how metrics end that lie between 0 and 1
 BARE = {"parameters_changed", "parameters_share", "bytes_stored", "seconds", "peak_memory_bytes"}
-ONE = ["dataset", "backbone", "forget_label", "method", "n_tokens", "n_rows", "head"]
-ONE += ["metric", "label"]  # what is one number of one seed
 ERROR = 0.05  # of calling a statement one way or the other whose statistic lies at its limit
 
 
@@ -69,7 +67,9 @@ def seed_summary(results: pd.DataFrame) -> pd.DataFrame:
     One row a dataset, backbone, forget_label, method, n_tokens, n_rows, head, metric and label of
     the test split.
     """
-    grouped = _measured(results).groupby(ONE, dropna=False, sort=False)["value"]
+    keys = ["dataset", "backbone", "forget_label", "method", "n_tokens", "n_rows", "head"]
+    keys += ["metric", "label"]
+    grouped = _measured(results).groupby(keys, dropna=False, sort=False)["value"]
     summary = grouped.agg(value="mean", low="min", high="max", n="count")
     return summary.reset_index()
 
@@ -108,13 +108,9 @@ def as_records(claims: dict[str, Claim]) -> list[dict[str, str]]:
 
 
 def _measured(results: pd.DataFrame) -> pd.DataFrame:
-    """The records of a training seed that are of the test split, or of none, and have a value.
-
-    What several pages measured alike, as the original, is there once.
-    """
+    """The records of a training seed that are of the test split, or of none, and have a value."""
     tested = results["split"].isin(["test", None])
-    measured = results[results["seed"].notna() & tested & results["value"].notna()]
-    return measured.drop_duplicates([*ONE, "seed"])
+    return results[results["seed"].notna() & tested & results["value"].notna()]
 
 
 def _values(records: pd.DataFrame) -> Values:
