@@ -84,11 +84,21 @@ def test_an_attack_ranks_what_only_this_model_is_sure_of() -> None:
     ratios = log_ratios(np.log(own), np.log(references))
     assert np.exp(ratios).tolist() == pytest.approx([3, 1, 1])
     population = np.log([0.5, 1.0, 1.4, 2.0])
-    assert rmia_scores(ratios + 1e-9, population).tolist() == [0.75, 0.25, 0.25]
+    assert rmia_scores(ratios + 1e-9, population, gamma=2.0).tolist() == [0.75, 0.25, 0.25]
+    assert rmia_scores(ratios + 1e-9, population).tolist() == [1.0, 0.5, 0.5]
     with pytest.raises(ValueError, match="nobody to compare with: expected notes with the class"):
         rmia_scores(ratios, population[:0])
     surer = log_ratios(np.log(own) - 1e6, np.log(references))  # as after the null edit's limit
     assert np.argsort(surer, kind="stable").tolist() == np.argsort(ratios, kind="stable").tolist()
+
+
+def test_an_attack_sees_answers_that_lie_close_together() -> None:
+    """About one label models agree within a factor of two, where γ = 2 would see nothing at all."""
+    population, members = np.linspace(-0.1, 0.1, 21), np.linspace(-0.05, 0.15, 21)
+    assert not rmia_scores(members, population, gamma=2.0).any()
+    scores = np.concatenate([rmia_scores(one, population) for one in (members, population)])
+    of_ratios = roc_auc_score(np.repeat([1, 0], 21), np.concatenate([members, population]))
+    assert roc_auc_score(np.repeat([1, 0], 21), scores) == pytest.approx(of_ratios, abs=0.02)
 
 
 def test_references_that_saw_the_notes_would_make_every_model_look_as_if_it_remembered() -> None:

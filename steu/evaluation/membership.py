@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import logsumexp
 
-GAMMA = 2.0  # by how much a note has to beat others of the population
+GAMMA = 1.0  # by how much a note has to beat others: answers about one label differ by less than 2
 
 
 def log_ratios(own: np.ndarray, references: np.ndarray) -> np.ndarray:
@@ -27,7 +27,7 @@ def rmia_scores(asked: np.ndarray, population: np.ndarray, *, gamma: float = GAM
     """Share of the population that each asked note beats by a factor of `gamma`, (n,) in [0, 1].
 
     RMIA (Zarifzadeh et al. 2024, arXiv 2312.03262, equation 4), offline: no model is trained for
-    the attack, all references are without the note.
+    the attack, all references are without the note. At γ = 1 the share is the note's rank.
 
     Parameters
     ----------
