@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from steu.audits.places import OTHERS
-from steu.audits.probing import READER, Probed
+from steu.audits.probing import Probed
 from steu.evaluation.metrics import f1, interval, ratio
 from steu.evaluation.paired import beside
+from steu.evaluation.results import READER
 from steu.evaluation.verdicts import (
     ERROR,
     FEWEST,

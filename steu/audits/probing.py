@@ -22,7 +22,6 @@ from steu.evaluation.strongest_probe import (
 from steu.models.hidden_states import HEAD
 from steu.task import Edit, ForgetTask
 
-READER = "reader_auroc_head"  # in the results: what the strongest reader finds at the head
 PLAIN = "logistic, C = 1"  # where no note can choose a reader
 
 
@@ -110,7 +109,7 @@ def probe(
     return Probed(findings, samples, unseen, at_hand)
 
 
-def read_head(task: ForgetTask, features: np.ndarray, *, seed: int = 0) -> np.ndarray:
+def read_head(task: ForgetTask, features: np.ndarray) -> np.ndarray:
     """What the strongest reader finds in what a head reads, of any model, (1 + B,); see `Probed`.
 
     Parameters
@@ -118,7 +117,7 @@ def read_head(task: ForgetTask, features: np.ndarray, *, seed: int = 0) -> np.nd
     features : array of shape (N, H)
         Of all notes of the task; those in no split are not looked at.
     """
-    return _best(task, features, place=HEAD, seed=seed)[1]
+    return _best(task, features, place=HEAD, seed=0)[1]
 
 
 def _best(

@@ -14,11 +14,11 @@ from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from steu._io import atomic_path, read_json
-from steu.audits.probing import READER, read_head
+from steu.audits.probing import read_head
 from steu.data.cohort import Cohort, iter_texts
 from steu.data.encoding import encode_notes
 from steu.evaluation.metrics import metric_record
-from steu.evaluation.results import tagged
+from steu.evaluation.results import READER, tagged
 from steu.experiments.kept import place_of
 from steu.experiments.measures import (
     cost_records,

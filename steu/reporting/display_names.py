@@ -5,9 +5,7 @@ These tables are the vocabulary of the results: what the ledger asks for has to 
 
 from __future__ import annotations
 
-from steu.evaluation.results import BESIDE
-
-READER = "reader_auroc_head"  # of the strongest reader, where the head reads
+from steu.evaluation.results import BESIDE, READER
 
 METHODS = {
     "pooling_cls": "reads [CLS]",

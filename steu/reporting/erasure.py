@@ -32,7 +32,7 @@ def audited(results: pd.DataFrame) -> pd.DataFrame:
     """
     told = results[results["metric"] == AUDITED].set_index("method")["value"].map(TOLD)
     looked = results[results["metric"] == "reader_auroc_unseen"]["method"]
-    rows = results[results["method"].isin(looked)].drop_duplicates(["method", "metric"])
+    rows = results[results["method"].isin(looked)]
     table = wide(rows, index="method", metrics=READERS).rename(columns=READERS)
     table.insert(1, BESIDE, told.reindex(table.index).astype(object).fillna("–"))  # in sight
     return table
