@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 
 from steu._io import write_json
-from steu.audits import battery
 from steu.evaluation.results import COLUMNS, tagged, write_metrics
-from steu.evaluation.verdicts import Decision
+from steu.evaluation.verdicts import Beside, Decision
+from steu.reporting.audit_records import verdict_file
 from steu.reporting.display_names import READER
 from steu.reporting.erasure import aim, audited, in_lines, in_words, verdicts_of
 
@@ -25,7 +25,9 @@ def rows(values: dict[tuple[str, str], float], **tags: Any) -> pd.DataFrame:
     return pd.DataFrame(tagged(records, **TAGS, **tags), columns=list(COLUMNS))
 
 
+UNSEEN = "reader_auroc_unseen"
 HEAD, KEPT, F1 = "reader_auroc_head", "retain_macro_auroc", "retain_macro_f1"
+APART = Beside(0.2, 0.1, 0.3, 0.001, 0.9)
 READ = {("original", HEAD): 0.9, ("steu_e", HEAD): 0.8, ("original", KEPT): 0.75}
 READ |= {("reference_a", HEAD): 0.7, ("reference_b", HEAD): 0.85, ("steu_e", KEPT): 0.74}
 READ |= {("original", F1): 0.5, ("steu_e", F1): 0.49}
@@ -42,6 +44,9 @@ def test_the_aim_is_met_beside_the_reference_that_tells_least() -> None:
     for lost in ({("steu_e", KEPT): 0.72}, {("steu_e", F1): 0.47}):
         said = aim(rows(READ | {("steu_e", HEAD): 0.7} | lost))
         assert said == "not met, nor by another number of tokens or rows that was tried"
+    for unseen, met in ((0.75, True), (0.76, False)):  # what training notes hide, others may tell
+        again = {("reference_a", UNSEEN): 0.75, ("steu_e", UNSEEN): unseen}
+        assert (aim(rows(READ | {("steu_e", HEAD): 0.7} | again)) == "met") is met
     assert aim(rows({("steu_e", HEAD): 0.7})) == "not asked here"
 
 
@@ -56,8 +61,13 @@ def test_where_it_is_not_met_the_frontier_says_what_would() -> None:
     tried = [frontier(64, 8, 0.81, 0.75), frontier(1024, 8, 0.70, 0.745)]
     tried += [frontier(1024, 64, 0.69, 0.738), frontier(1024, 1, 0.5, 0.6)]
     said = aim(pd.concat([rows(READ), *tried]))
-    assert said.startswith("not met, but by 1,024 tokens that share 64 row(s): the reader 0.690, ")
-    assert "the others' macro-AUROC 0.738 (original 0.750), a choice that these test" in said
+    assert said.startswith(
+        "not met, but by 1,024 tokens that share 64 row(s): the reader of training "
+    )
+    assert (
+        "notes 0.690, the others' macro-AUROC 0.738 (original 0.750), a choice that these test"
+        in said
+    )
 
 
 def test_the_reader_is_told_beside_the_range_of_the_references() -> None:
@@ -82,7 +92,9 @@ def test_verdicts_of_a_run_are_those_of_its_first_seed(tmp_path: Path) -> None:
         folder = tmp_path / f"seed{seed}" / "audit"
         folder.mkdir(parents=True)
         told = Decision(verdict, "a head at hand", {"a head at hand": "more"}, 0.2, 0.1, 0.3)
-        write_json(folder / "verdicts.json", battery.as_records({"steu_tuned": told}))
+        written = verdict_file({"steu_tuned": told}, {"steu_tuned": {"a head at hand": APART}})
+        assert written["steu_tuned"]["audits"]["a head at hand"]["high"] == 0.3
+        write_json(folder / "verdicts.json", written)
         tags = {"dataset": "a", "backbone": "b", "seed": seed, "method": "steu_tuned"}
         write_metrics(folder, [{**tags, "metric": READER, "value": 0.8}], data="x", device="y")
     (tmp_path / "seed2" / "baselines").mkdir()

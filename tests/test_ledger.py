@@ -46,6 +46,8 @@ def results(values, *, dataset="a", error=0.0):
     return pd.DataFrame(records, columns=list(COLUMNS))
 
 
+READ, READ_UNSEEN = "reader_auroc_head", "reader_auroc_unseen"
+PAIR, PAIR_UNSEEN = (f"{reader}_beside_random_tokens" for reader in (READ, READ_UNSEEN))
 GOOD = {
     ("original", "retain_macro_f1"): [0.52, 0.53],
     ("steu", "forget_f1"): [0.010, 0.012],
@@ -87,8 +89,10 @@ def test_claims_are_judged_from_the_numbers():
 def test_a_stage_of_the_first_seed_only_is_judged_by_that_seed():
     first = {
         **GOOD,
-        ("steu_tuned", "reader_auroc_head_beside_random_tokens"): [-0.1],
-        ("original", "reader_auroc_head"): [0.9, 0.90001],  # seeds hardly differ in it
+        ("steu_tuned", PAIR): [-0.1],
+        ("steu_tuned", PAIR_UNSEEN): [-0.1],
+        ("original", READ): [0.9, 0.90001],  # seeds hardly differ in it
+        ("original", READ_UNSEEN): [0.9, 0.90001],
     }
     claim = ledger(results(first))["pmi_beats_random"]
     assert claim.verdict == "holds"
@@ -129,21 +133,30 @@ def test_what_lies_across_the_limit_is_undecided(error, verdict):
     assert found.verdict == verdict
 
 
-READ, PAIR = "reader_auroc_head", "reader_auroc_head_beside_random_tokens"
+def test_erased_is_what_readers_of_training_and_of_unseen_notes_both_miss() -> None:
+    """An edit that hid the class only in the notes that it was trained on has erased nothing."""
+    both = {("steu_tuned", PAIR): [-0.1, -0.1], ("steu_tuned", PAIR_UNSEEN): [-0.1, -0.1]}
+    assert verdict_of(both, "pmi_beats_random") == "holds"
+    hidden = both | {("steu_tuned", PAIR_UNSEEN): [0.0, 0.0]}
+    assert verdict_of(hidden, "pmi_beats_random") == "does not hold"
+    assert ledger(results(hidden))["pmi_beats_random"].measured.startswith("a, b, f: 0.000")
+    for one in both:  # beside one of them alone nothing is said
+        assert verdict_of({one: both[one]}, "pmi_beats_random") == "not tested here"
 
 
 def test_one_seed_is_as_unsure_as_seeds_are_elsewhere():
-    found = {("steu_tuned", PAIR): [-0.1]}
+    found = {("steu_tuned", PAIR): [-0.1], ("steu_tuned", PAIR_UNSEEN): [-0.1]}
     assert verdict_of(found, "pmi_beats_random") == "undecided"  # nothing says how seeds differ
-    near = {
-        (f"reference_{n}", READ): [v] for n, v in zip("abcd", (0.70, 0.71, 0.70, 0.71), strict=True)
-    }
+
+    def retrained(*read: float) -> dict[tuple[str, str], list[float]]:
+        each = zip("abcd", read, strict=True)
+        return {(f"reference_{n}", m): [v] for n, v in each for m in (READ, READ_UNSEEN)}
+
+    near, far = retrained(0.70, 0.71, 0.70, 0.71), retrained(0.60, 0.80, 0.70, 0.75)
     assert verdict_of(found | near, "pmi_beats_random") == "holds"
-    far = {
-        (f"reference_{n}", READ): [v] for n, v in zip("abcd", (0.60, 0.80, 0.70, 0.75), strict=True)
-    }
     assert verdict_of(found | far, "pmi_beats_random") == "undecided"
-    several = {("head_only", READ): [0.70, 0.71, 0.72]}  # seeds themselves say it better
+    several = {("head_only", m): [0.70, 0.71, 0.72] for m in (READ, READ_UNSEEN)}
+    # seeds themselves say it better
     assert verdict_of(found | far | several, "pmi_beats_random") == "holds"
 
 

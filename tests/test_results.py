@@ -7,7 +7,7 @@ import pytest
 from steu._io import atomic_path, read_json
 from steu.evaluation.metrics import f1, group_weights, metric_record
 from steu.evaluation.results import COLUMNS, collect, data_of, tagged, write_metrics
-from steu.reporting.glue import estimate, exact, rests_on, wide
+from steu.reporting.glue import estimate, exact, notes_with_class, rests_on, wide
 
 
 def test_what_is_written_is_collected_in_tidy_columns(tmp_path):
@@ -147,21 +147,26 @@ def test_an_estimate_is_written_with_its_interval() -> None:
     ],
 )
 def test_a_page_says_on_how_many_patients_it_rests(groups, restricted, told):
-    study = SimpleNamespace(
-        test=np.arange(12),
-        is_forget=np.arange(12) < 11,
-        groups=np.array(list(groups)),
-        cohort=SimpleNamespace(restricted=restricted),
-    )
-    assert rests_on(study) == told
+    assert rests_on(study_of(np.arange(12) < 11, list(groups), restricted=restricted)) == told
 
 
 def test_of_restricted_data_both_parts_are_counted_where_neither_is_small():
-    study = SimpleNamespace(
-        test=np.arange(24), is_forget=np.arange(24) < 13, groups=np.r_[0, np.arange(23)]
-    )
-    study.cohort = SimpleNamespace(restricted=True)
+    study = study_of(np.arange(24) < 13, np.r_[0, np.arange(23)], restricted=True)
     assert rests_on(study) == "24 test notes (13 with the class, of 12 patients)"
+    told = notes_with_class(study.cohort, 0, split="train")
+    assert told == "24 training notes (few with the class)"  # all of them have it
+
+
+def study_of(has, patients, *, restricted):
+    """Test notes of these patients, and as many training notes that all have the class."""
+    n = len(has)
+    cohort = SimpleNamespace(
+        restricted=restricted,
+        targets=np.r_[has, np.ones(n, bool)].astype(np.int8)[:, None],
+        patients=np.r_[np.array(patients, dtype=str), [f"other {i}" for i in range(n)]],
+        index={"test": np.arange(n), "train": n + np.arange(n)}.get,
+    )
+    return SimpleNamespace(cohort=cohort, forget=0)
 
 
 def test_numbers_are_written_out() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from steu.evaluation.results import BESIDE, READER
 
+READER_UNSEEN = "reader_auroc_unseen"  # there too, fitted on notes that no edit was trained on
 METHODS = {
     "pooling_cls": "reads [CLS]",
     "pooling_mean": "reads the mean",
@@ -90,7 +91,7 @@ METRICS = {
     "macro_auprc": "macro-AUPRC",
     "reader_auroc": "strongest reader, any place",
     READER: "strongest-reader AUROC",
-    "reader_auroc_unseen": "strongest reader, unseen notes",
+    READER_UNSEEN: "strongest reader, unseen notes",
     "reader_auroc_others": "strongest reader, other answers",
     "at_hand_auroc": "a head at hand",
     "told_from_references": "told from the references by an audit",
@@ -146,6 +147,8 @@ FAMILIES = {
     "reference_seed_": "retrained, seed {}",
     "original_words_of_": "original, words of {}",
     "few_shot_auroc_": "{} of each",
+    "reader_auroc_at_": "strongest reader, {}",
+    "reader_auroc_unseen_at_": "strongest reader, unseen notes, {}",
     "change_": "{}",
 }
 LAYERS_ONLY = "_layers_only"  # ends the name of a dense rival that leaves the head as it is

@@ -67,14 +67,20 @@ def rests_on(study: Study) -> str:
 
     In restricted data fewer than ten patients are not counted, nor all but fewer than ten.
     """
-    has, data = study.is_forget[study.test], study.cohort
-    with_class, without = (study.groups[study.test[which]] for which in (has, ~has))
+    return notes_with_class(study.cohort, study.forget)
+
+
+def notes_with_class(data: Cohort, label: int, *, split: str = "test") -> str:
+    """The same of the notes of a split, and of the class in a column of the cohort's targets."""
+    index = data.index(split)
+    has = data.targets[index, label] == 1
+    with_class, without = (data.patients[index[which]] for which in (has, ~has))
     patients = len(np.unique(with_class))
     told, _ = shown_parts(with_class, without, data=data)
     told = f"{told} with the class"
     if told[0].isdigit() and patients < len(with_class):
         told += f", of {patients:,} patients"
-    return f"{len(study.test):,} test notes ({told})"
+    return f"{len(index):,} {'training' if split == 'train' else split} notes ({told})"
 
 
 def shown_parts(*parts: np.ndarray, data: Cohort) -> list[str]:
