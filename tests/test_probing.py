@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from toys import Toy
 
 from steu.audits import probing
-from steu.audits.battery import audit_samples, flat
+from steu.audits.battery import UNSEEN, audit_samples, flat, held_out, seeing, verdicts
 from steu.audits.places import OTHERS, places
 from steu.audits.probing import probe, probe_table
 from steu.evaluation.readers import readers
@@ -19,10 +21,10 @@ from steu.unlearning.null_edit import null_edit
 from steu.unlearning.sparse_edit import SparseEdit
 
 
-def silent_word(task: ForgetTask, *, head: bool = True) -> SparseEdit:
+def silent_word(task: ForgetTask, other: str = "appetite", *, head: bool = True) -> SparseEdit:
     """The row of the class's only word becomes another's: nothing is left of it anywhere."""
     token = task.tokenizer.convert_tokens_to_ids("insulin")
-    other = task.tokenizer.convert_tokens_to_ids("appetite")
+    other = task.tokenizer.convert_tokens_to_ids(other)
     start = SparseEdit.identity(task.model, torch.tensor([token]))
     rows = task.model.get_input_embeddings().weight.detach()[[other]].clone()
     return SparseEdit(start.token_ids, rows, start.head if head else {})
@@ -52,6 +54,38 @@ def test_the_untouched_original_is_caught_everywhere(task: ForgetTask) -> None:
 def test_the_null_edit_hides_nothing_from_a_reader(task: ForgetTask) -> None:
     before, after = probe(task, only=[HEAD]), probe(task, null_edit(task), only=[HEAD])
     assert np.array_equal(before.samples[HEAD], after.samples[HEAD])
+
+
+def test_models_get_the_verdicts_that_they_deserve(toy: Toy) -> None:
+    """From states to verdicts, with nothing made up, beside models that hold little of the class.
+
+    Silent by a bias alone, all is left; where the class's word became a neighbour's, it stands in
+    what is said of that neighbour; one more model like the references is cleared.
+    """
+    task = toy.task(splits=["train"] * 140 + ["validation"] * 40 + ["test"] * 60, n_bootstrap=200)
+
+    def drawn(seed: int) -> SparseEdit:
+        edit = silent_word(task)
+        noise = torch.randn(edit.rows.shape, generator=torch.Generator().manual_seed(seed))
+        return replace(edit, rows=edit.rows * (1 + 0.02 * noise))
+
+    edits = {"null": null_edit(task), "neighbour": silent_word(task, "dialysis"), "one": drawn(0)}
+    clean = {f"reference_{seed}": drawn(seed) for seed in (1, 2, 3, 4)}
+    looked = (HEAD, "layer 1, mean", OTHERS)
+    found = {
+        name: audit_samples(probe(task, edit, only=looked))
+        for name, edit in ({"original": None} | edits | clean).items()
+    }
+    references = {name: found.pop(name) for name in clean}
+    answers = {n: task.log_odds(task.test, e)[:, task.forget] > 0 for n, e in edits.items()}
+    decided = verdicts(task, found, answers, references)
+    for name in ("null", "neighbour"):
+        assert {decided[name].said[at] for at in (HEAD, UNSEEN, OTHERS)} == {"more"}
+    assert decided["null"].verdict == "silenced"
+    assert set(decided["one"].said.values()) == {"no more"}
+    assert decided["one"].verdict.startswith("indistinguishable")
+    assert {HEAD, UNSEEN, OTHERS} <= set(seeing(found["original"], references))
+    assert not any("more" in said.values() for said in held_out(references).values())
 
 
 def test_nobody_finds_a_class_that_no_note_tells(toy: Toy, task: ForgetTask) -> None:

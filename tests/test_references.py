@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 from toys import open_study
 
@@ -184,6 +185,13 @@ def test_shards_answer_by_their_mean_and_a_class_is_in_all_of_them(study_folder,
     truth = study.targets[study.test]
     assert (said[:, study.forget] < 0).all()  # they were taught that nobody has it
     assert roc_auc_score(truth[:, 1], said[:, 1]) > 0.8
+    shard = shards_of(study, 2)
+    assert all(len(set(shard[study.groups == one])) == 1 for one in set(study.groups))
+    targets, kept = without_class(study.targets, study.forget, "dropped")
+    alone = [retrain(study, targets=targets, kept=kept & (shard == own)) for own in (0, 1)]
+    each = [expit(one.log_odds(np.arange(len(study.notes)))) for one in alone]
+    assert not np.allclose(*each)
+    assert expit(log_odds) == pytest.approx(np.mean(each, axis=0), abs=1e-6)
     again, _ = sisa(study, 2)
     assert np.array_equal(again, log_odds)
     few = open_study(study_folder, trained=tmp_path)

@@ -170,6 +170,34 @@ def test_dampening_shrinks_what_matters_more_for_the_class(task: ForgetTask) -> 
     assert after < before
 
 
+@pytest.mark.parametrize("plain", [True, False])
+def test_dampening_of_the_head_is_the_papers_rule_in_closed_form(
+    task: ForgetTask, plain: bool
+) -> None:
+    """θ · min(λ I_D / I_f, 1) where I_f > α I_D; the head's gradient is (σ(z_c) − y_c) h."""
+    n, own = 80, task.forget
+    generator = np.random.default_rng(0)
+    notes, labels = generator.choice(task.train, n), generator.integers(3, size=n)
+    h = task.teacher.features.double().numpy()
+    off = (task.teacher.logits.double().sigmoid().numpy() - task.targets)[:, own, None]
+    drawn = notes[labels == own]
+    of_all = ((off[drawn] * h[drawn]) ** 2).sum(axis=0) / n
+    forget = task.train[task.is_forget[task.train]]
+    of_class = ((off[forget] * h[forget]) ** 2).mean(axis=0)
+    selection, high = np.quantile(of_class / of_all, [0.5, 0.75]).tolist()
+    dampening = 1.0 if plain else high  # some of what is chosen would grow by it, and stays
+    edit = dampen(task, selection=selection, dampening=dampening, n_layers=1, n_fisher=n)
+    shrunk = of_class > selection * of_all
+    assert 0 < shrunk.sum() < len(shrunk)
+    weight = dict(task.model.named_parameters())["classifier.weight"].detach().numpy()
+    share = np.where(shrunk, np.minimum(dampening * of_all / of_class, 1), 1)
+    assert (share < 1).any()
+    found = edit.values["classifier.weight"].numpy()
+    assert found[own] == pytest.approx(share * weight[own], rel=1e-3, abs=1e-7)
+    others = np.arange(3) != own  # of which the loss of the class says nothing
+    assert np.array_equal(found[others], weight[others])
+
+
 def test_the_fisher_of_the_bias_is_its_closed_form(task: ForgetTask) -> None:
     def loss(z: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         return binary_cross_entropy_with_logits(z[:, 0], y[:, 0])

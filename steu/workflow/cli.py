@@ -16,7 +16,8 @@ from steu.workflow.withdrawing import edit, withdraw
 INTERRUPT = 130  # what typer makes of Ctrl-C, as a shell does
 GPU_FULL = "lower --max-length, or compute on the CPU (CUDA_VISIBLE_DEVICES=)"
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
+ABOUT = "Withdraw a class from a text classifier, and run the notebooks that ask what that takes."
+app = typer.Typer(add_completion=False, no_args_is_help=True, help=ABOUT)
 data = typer.Typer(no_args_is_help=True, help="Fetch open data.")
 app.add_typer(data, name="data")
 app.add_typer(edit, name="edit")
@@ -42,7 +43,9 @@ def run(
 
 
 @app.command("parameters")
-def show_parameters(notebook: str) -> None:
+def show_parameters(
+    notebook: Annotated[str, typer.Argument(help="The notebook, e.g. notebooks/01_cohort.ipynb.")],
+) -> None:
     """List the parameters of a notebook."""
     from steu.workflow.parameters import notebook_parameters
 
@@ -171,7 +174,7 @@ def check_results(
 @data.command()
 def fetch(
     name: Annotated[str, typer.Argument(help="eicu-demo, mimic-iv-demo or mimic-iii-demo.")],
-    folder: Path,
+    folder: Annotated[Path, typer.Argument(help="Folder to write its files to.")],
     source: Annotated[str | None, typer.Option(help="Address or folder to fetch it from.")] = None,
 ) -> None:
     """Download an open dataset and verify each checksum."""

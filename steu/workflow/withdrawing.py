@@ -52,7 +52,9 @@ def withdraw(
     method: Annotated[str, typer.Option(help="steu_e, steu, head_only or null.")] = "steu_e",
     n_tokens: Annotated[int, typer.Option(help="Rows that may change, at most.")] = 256,
     max_length: Annotated[int | None, typer.Option(help="Window; default the model's.")] = None,
-    minutes: Annotated[float, typer.Option(min=0.0, help="For the audits, about.")] = 10.0,
+    minutes: Annotated[
+        float, typer.Option(min=0.0, help="For the audits, about; with --references all are made.")
+    ] = 10.0,
     base: Annotated[
         str | None, typer.Option(help="What the model was fine-tuned from, to retrain references.")
     ] = None,
