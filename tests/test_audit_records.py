@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
-import pytest
 
 from steu.audits.places import OTHERS
-from steu.audits.probing import Probed
-from steu.evaluation.results import READER
+from steu.evaluation.results import READER, READER_UNSEEN
 from steu.models.hidden_states import HEAD
-from steu.reporting.audit_records import TRAINING, UNSEEN, beside_at_head, by_place, metric_at
-from steu.reporting.display_names import READER_UNSEEN, name
+from steu.reporting.audit_records import TRAINING, UNSEEN, by_place, metric_at
+from steu.reporting.display_names import name
 
 
 def test_each_place_and_kind_of_notes_has_a_metric_of_its_own_that_a_reader_can_read() -> None:
@@ -41,16 +38,3 @@ def test_what_the_table_of_probes_holds_is_recorded_but_for_what_has_its_own_pla
     numbers = {"method": "steu", "value": 0.7, "low": 0.6, "high": 0.8, "n": 40}
     of_layer = "reader_auroc_at_layer_1_mean"
     assert found[of_layer] == {"metric": of_layer, **numbers}
-
-
-def test_beside_others_both_readers_are_asked_patient_by_patient() -> None:
-    def probed(training: float, unseen: float) -> Probed:
-        drawn = np.linspace(0, 0.1, 5)
-        return Probed({}, {HEAD: training + drawn}, {HEAD: unseen - drawn}, drawn)
-
-    one = {"steu": probed(0.6, 0.8), "original": probed(0.9, 0.85)}
-    less = beside_at_head(one, "steu", ["original", "not looked at"])
-    assert set(less) == {f"{READER}_beside_original", f"{READER_UNSEEN}_beside_original"}
-    assert less[f"{READER}_beside_original"] == pytest.approx(np.full(5, -0.3))
-    assert less[f"{READER_UNSEEN}_beside_original"] == pytest.approx(np.full(5, -0.05))
-    assert beside_at_head(one, "not looked at", ["original"]) == {}

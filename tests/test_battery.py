@@ -12,6 +12,7 @@ from steu.audits import battery
 from steu.audits.battery import audit_samples
 from steu.audits.places import OTHERS
 from steu.audits.probing import Probed
+from steu.evaluation.results import READER, READER_UNSEEN
 from steu.evaluation.strongest_probe import Finding
 from steu.evaluation.verdicts import Decision, chance_to_clear, verdict_table
 from steu.models.hidden_states import HEAD
@@ -346,3 +347,16 @@ def test_two_references_are_too_few() -> None:
 def test_what_is_recorded_is_called_as_the_results_call_it() -> None:
     assert set(battery.recorded(probed(0.8))) <= set(METRICS)
     assert "told_from_references" in METRICS
+
+
+def test_beside_others_both_readers_are_asked_patient_by_patient() -> None:
+    def looked(training: float, unseen: float) -> Probed:
+        drawn = np.linspace(0, 0.1, 5)
+        return Probed({}, {HEAD: training + drawn}, {HEAD: unseen - drawn}, drawn)
+
+    one = {"steu": looked(0.6, 0.8), "original": looked(0.9, 0.85)}
+    less = battery.beside_at_head(one, "steu", ["original", "not looked at"])
+    assert set(less) == {f"{READER}_beside_original", f"{READER_UNSEEN}_beside_original"}
+    assert less[f"{READER}_beside_original"] == pytest.approx(np.full(5, -0.3))
+    assert less[f"{READER_UNSEEN}_beside_original"] == pytest.approx(np.full(5, -0.05))
+    assert battery.beside_at_head(one, "not looked at", ["original"]) == {}

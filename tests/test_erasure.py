@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 
 from steu._io import write_json
+from steu.audits import battery
 from steu.evaluation.results import COLUMNS, tagged, write_metrics
 from steu.evaluation.verdicts import Beside, Decision
-from steu.reporting.audit_records import verdict_file
 from steu.reporting.display_names import READER
 from steu.reporting.erasure import aim, audited, in_lines, in_words, verdicts_of
 
@@ -92,7 +92,9 @@ def test_verdicts_of_a_run_are_those_of_its_first_seed(tmp_path: Path) -> None:
         folder = tmp_path / f"seed{seed}" / "audit"
         folder.mkdir(parents=True)
         told = Decision(verdict, "a head at hand", {"a head at hand": "more"}, 0.2, 0.1, 0.3)
-        written = verdict_file({"steu_tuned": told}, {"steu_tuned": {"a head at hand": APART}})
+        written = battery.as_records(
+            {"steu_tuned": told}, {"steu_tuned": {"a head at hand": APART}}
+        )
         assert written["steu_tuned"]["audits"]["a head at hand"]["high"] == 0.3
         write_json(folder / "verdicts.json", written)
         tags = {"dataset": "a", "backbone": "b", "seed": seed, "method": "steu_tuned"}

@@ -13,7 +13,7 @@ from steu.audits.places import OTHERS
 from steu.audits.probing import Probed
 from steu.evaluation.metrics import f1, interval, ratio
 from steu.evaluation.paired import beside
-from steu.evaluation.results import READER
+from steu.evaluation.results import READER, READER_UNSEEN
 from steu.evaluation.verdicts import (
     ERROR,
     FEWEST,
@@ -73,22 +73,31 @@ def recorded(probed: Probed) -> dict[str, np.ndarray]:
     return {
         "reader_auroc": probed.samples[probed.strongest],
         READER: probed.samples[HEAD],
-        "reader_auroc_unseen": probed.unseen[HEAD],
+        READER_UNSEEN: probed.unseen[HEAD],
         "reader_auroc_others": probed.samples[OTHERS],
         "at_hand_auroc": probed.at_hand,
     }
 
 
-def head_beside(
+def beside_at_head(
     probed: Mapping[str, Probed], method: str, others: Sequence[str]
 ) -> dict[str, np.ndarray]:
-    """What the strongest reader finds at the head of one model minus what it finds at others'.
+    """What readers find at the head of one model minus what they find at others', (1 + B,) each.
 
-    Nothing of models that were not looked at.
+    The strongest reader, fitted on training notes and again on unseen notes, for an edit may hide
+    the class better in the notes that it was trained on. Nothing of models not looked at.
     """
-    heads = {name: one.samples[HEAD] for name, one in probed.items()}
-    there = {other: heads[other] for other in others if other in heads}
-    return beside(READER, heads[method], there) if method in heads else {}
+    if method not in probed:
+        return {}
+    read = {
+        READER: {name: one.samples[HEAD] for name, one in probed.items()},
+        READER_UNSEEN: {name: one.unseen[HEAD] for name, one in probed.items()},
+    }
+    less: dict[str, np.ndarray] = {}
+    for metric, found in read.items():
+        there = {other: found[other] for other in others if other in found}
+        less |= beside(metric, found[method], there)
+    return less
 
 
 def verdicts(
@@ -266,9 +275,17 @@ def told_apart(decision: Decision) -> dict[str, float]:
     return {"value": 0.0 if clean else 0.5, "low": 0.0, "high": 0.0 if clean else 1.0}
 
 
-def as_records(found: Mapping[str, Decision]) -> dict[str, dict[str, Any]]:
-    """The decisions as JSON values, by method."""
-    return {method: asdict(one) for method, one in found.items()}
+def as_records(
+    found: Mapping[str, Decision], audits: Mapping[str, Mapping[str, Beside]]
+) -> dict[str, dict[str, Any]]:
+    """The decisions as JSON values by method, each with what every audit found, and how surely.
+
+    `audits` is what `beside_all` gives of each method.
+    """
+    return {
+        method: asdict(one) | {"audits": {a: asdict(each) for a, each in audits[method].items()}}
+        for method, one in found.items()
+    }
 
 
 def differences(beside: Mapping[str, Mapping[str, Beside]]) -> pd.DataFrame:

@@ -34,6 +34,7 @@ COLUMNS = (
 )
 BESIDE = "_beside_"  # in the name of a metric: of a method minus that of the one named after it
 READER = "reader_auroc_head"  # the metric of the strongest reader, where the head reads
+READER_UNSEEN = "reader_auroc_unseen"  # there too, fitted on notes that no edit was trained on
 #: The columns that hold what came out; the others say of what.
 MEASURED = ("value", "low", "high", "n", "defined")
 

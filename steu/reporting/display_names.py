@@ -5,9 +5,8 @@ These tables are the vocabulary of the results: what the ledger asks for has to 
 
 from __future__ import annotations
 
-from steu.evaluation.results import BESIDE, READER
+from steu.evaluation.results import BESIDE, READER, READER_UNSEEN
 
-READER_UNSEEN = "reader_auroc_unseen"  # there too, fitted on notes that no edit was trained on
 METHODS = {
     "pooling_cls": "reads [CLS]",
     "pooling_mean": "reads the mean",
