@@ -65,6 +65,23 @@ def test_what_patients_decide_counts_for_nothing_without_an_interval():
         assert ledger(table)["small_share"].verdict == "holds"
 
 
+@pytest.mark.parametrize(
+    ("share", "n", "verdict"),
+    [(0.19, 100, "holds"), (0.18, 100, "undecided"), (np.nan, 100, "undecided")],
+)
+def test_silence_among_a_few_is_no_verdict(share: float, n: int, verdict: str) -> None:
+    """An F1 of 0 has no interval, however few have the class; NaN is too few to be counted."""
+    counted = {"dataset": "a", "split": "test", "metric": "prevalence", "value": share, "n": n}
+    of_others = {**counted, "label": "another", "value": 0.01}
+    rows = pd.DataFrame([{**counted, "label": "f"}, of_others], columns=list(COLUMNS))
+    table = pd.concat([results(GOOD), rows], ignore_index=True)
+    claims = ledger(table)
+    assert claims["silent"].verdict == claims["one_bias_silences"].verdict == verdict
+    few = "fewer than 19 test notes have the class" in claims["silent"].measured
+    assert few is (verdict == "undecided")
+    assert claims["others_keep_f1"].verdict == "holds"  # on which all notes speak
+
+
 def test_the_summary_is_the_mean_and_the_range_of_the_seeds():
     summary = seed_summary(results(GOOD)).set_index(["method", "metric"])
     row = summary.loc[("original", "retain_macro_f1")]

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from steu.evaluation.results import BESIDE
+from steu.evaluation.verdicts import FEWEST
 from steu.reporting.statements import AUDITED, STATEMENTS, Number, Statement
 
 Verdict = Literal[
@@ -30,6 +31,7 @@ NORMAL = 1.96  # half a 95 % interval in standard errors
 # intervals count how far seeds lie apart already.
 SEEDLESS = {"parameters_changed", "parameters_share", "bytes_stored", "lexical_remainder_auroc"}
 SEEDLESS |= {AUDITED}
+SILENCE = "forget_f1"  # says too little where hardly anybody has the class
 SCORES = ("_f1", "_auroc")  # how metrics end that lie between 0 and 1
 BARE = {"parameters_changed", "parameters_share", "bytes_stored", "seconds", "peak_memory_bytes"}
 ERROR = 0.05  # of calling a statement one way or the other whose statistic lies at its limit
@@ -54,11 +56,13 @@ class Cell:
 
     seeds: list[Values]
     spreads: Spreads
+    few: bool = False  # whether too few test notes have the class for silence to say anything
 
     @classmethod
-    def of(cls, records: pd.DataFrame) -> Cell:
+    def of(cls, records: pd.DataFrame, *, few: bool = False) -> Cell:
         """From the records of the cell."""
-        return cls([_values(one) for _, one in records.groupby("seed")], spreads_of(records))
+        seeds = [_values(one) for _, one in records.groupby("seed")]
+        return cls(seeds, spreads_of(records), few)
 
 
 def seed_summary(results: pd.DataFrame) -> pd.DataFrame:
@@ -88,8 +92,9 @@ def ledger(results: pd.DataFrame, statements: Iterable[Statement] = STATEMENTS) 
         If two statements have one key.
     """
     keys = ["dataset", "backbone", "forget_label"]
+    few = _few(results)
     cells = {
-        ", ".join(map(str, cell)): Cell.of(records)
+        ", ".join(map(str, cell)): Cell.of(records, few=(cell[0], cell[2]) in few)
         for cell, records in _measured(results).groupby(keys, sort=False)
     }
     claims: dict[str, Claim] = {}
@@ -105,6 +110,17 @@ def ledger(results: pd.DataFrame, statements: Iterable[Statement] = STATEMENTS) 
 def as_records(claims: dict[str, Claim]) -> list[dict[str, str]]:
     """The ledger as JSON values."""
     return [asdict(claim) for claim in claims.values()]
+
+
+def _few(results: pd.DataFrame) -> set[tuple[str, str]]:
+    """Datasets and classes that fewer than `FEWEST` test notes have, or too few to be counted.
+
+    Then fewer patients have it too, and a model that says it of some would look silent among them.
+    """
+    of_test = results[results["metric"].eq("prevalence") & results["split"].eq("test")]
+    positives = (of_test["value"] * of_test["n"].astype(float)).round()
+    few = of_test[~(positives >= FEWEST)]
+    return set(zip(few["dataset"], few["label"], strict=True))
 
 
 def _measured(results: pd.DataFrame) -> pd.DataFrame:
@@ -158,7 +174,8 @@ def spreads_of(records: pd.DataFrame) -> dict[str, tuple[float, int]]:
 def _judge(statement: Statement, cells: Mapping[str, Cell]) -> Claim:
     """The statistic's interval in each cell beside the limit; the verdict is the cells' together.
 
-    Seeds that lack one of the numbers do not count: some stages run with the first seed only.
+    Seeds that lack one of the numbers do not count: some stages run with the first seed only. That
+    the class falls silent is undecided where fewer than `FEWEST` test notes have it.
     """
     measured, outcomes = [], set()
     asked = (*statement.needs, *statement.against)
@@ -168,6 +185,8 @@ def _judge(statement: Statement, cells: Mapping[str, Cell]) -> Claim:
             continue
         outcome, found = _of_cell(statement, known, cell.spreads)
         note = "" if len(known) > 1 else " (one seed)"
+        if cell.few and any(metric == SILENCE for _, metric in asked):
+            outcome, note = "undecided", f"{note} (fewer than {FEWEST} test notes have the class)"
         measured.append(f"{name}: {_in_words(statement, outcome, found)}{note}")
         outcomes.add(outcome)
     return Claim(
