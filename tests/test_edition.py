@@ -23,7 +23,13 @@ from test_book import NOTE, executed, restricted_cohort
 from steu._io import read_json, sha256, write_json
 from steu.evaluation.results import COLUMNS, tagged, write_metrics
 from steu.workflow import agreement, edition, pdf
-from steu.workflow.agreement import COSTS, check_comparable, compare, compare_with_edition
+from steu.workflow.agreement import (
+    COSTS,
+    Agreement,
+    check_comparable,
+    compare,
+    compare_with_edition,
+)
 from steu.workflow.book import COMPUTES_WITH, chapters_of
 from steu.workflow.jobs import Grid
 from steu.workflow.parameters import check_parameters
@@ -413,7 +419,9 @@ def test_a_number_that_only_one_side_has_does_not_agree() -> None:
 
 def test_missing_values_agree_with_missing_values_alone() -> None:
     undefined, known = record(float("nan")), record(0.5)
-    assert compare(frame(undefined), frame(undefined), same_machine=True)["agrees"].all()
+    none = compare(frame(undefined), frame(undefined), same_machine=True)
+    assert none["agrees"].all()
+    assert "machine: 1 equal, 1 within" in Agreement(True, none).told(0)
     assert not compare(frame(undefined), frame(known), same_machine=True)["agrees"].any()
     assert not compare(frame(known), frame(undefined), same_machine=False)["agrees"].any()
 

@@ -58,7 +58,8 @@ class Agreement(NamedTuple):
         """Some lines: the first `shown` numbers that do not agree, and how many do."""
         published, fresh = (commit[:12] or "no commit" for commit in self.commits)
         kind = "the same type of machine" if self.same_machine else "another type of machine"
-        equal = int((self.numbers["fresh"] == self.numbers["published"]).sum())
+        one, other = self.numbers["fresh"], self.numbers["published"]
+        equal = int(((one == other) | (one.isna() & other.isna())).sum())  # neither has a number
         within, outside = int(self.numbers["agrees"].sum()), self.outside
         unjudged = int(self.numbers["tolerance"].isna().sum())
         lines = [
