@@ -25,6 +25,7 @@ from steu.experiments.stored import (
 )
 from steu.experiments.study import Study
 from steu.models.bag_of_words import tfidf_logits
+from steu.models.hidden_states import HEAD
 from steu.models.inference import extract_features, predict
 from steu.selection.counts import count_tokens
 from steu.unlearning.dense_edit import LayerEdit, last_layers
@@ -86,6 +87,10 @@ def test_the_probe_finds_the_class_before_and_not_after_its_token_is_made_anothe
     before, after = (study.probe_samples(e)[0] for e in (None, erased))
     assert before > 0.95
     assert after < before - 0.1
+    both = study.probe_head(erased)
+    assert np.array_equal(both.samples[HEAD], study.probe_samples(erased))
+    assert both.unseen[HEAD].shape == both.samples[HEAD].shape
+    assert both.unseen[HEAD][0] < study.probe_head().unseen[HEAD][0] - 0.05
 
 
 def test_measures_and_costs_carry_the_tags_of_the_study(study_folder):

@@ -16,6 +16,7 @@ from steu.experiments.rivals import (
     Setting,
     chosen_by,
     chosen_in,
+    given_to,
     rival,
     rival_table,
     rivals_with,
@@ -288,6 +289,23 @@ def test_a_dense_rival_can_leave_the_head_as_it_is(study_folder, name):
         method, given, settings = rival(asked).call(setting, 1.0, 1.0)
         values = method(study, *given, **settings).values
         assert (head <= set(values)) is moves and set(values) - head
+
+
+def test_what_a_method_without_steps_is_given_is_known_and_nothing_else_is() -> None:
+    none = np.empty(0, dtype=np.int64)
+    setting = Setting(LayerConfig(epochs=1, seed=7), none, none, n_layers=2)
+    given = given_to("ssd", setting)
+    assert given == {
+        "selection": 10.0,
+        "dampening": 1.0,
+        "n_layers": 2,
+        "head": True,
+        "n_fisher": 256,
+        "seed": 7,
+    }
+    assert given_to("steu_e", setting)["n_rows"] == 8
+    for takes_steps in ("scrub", "lora", "gradient_ascent"):
+        assert given_to(takes_steps, setting) == {}
 
 
 def test_another_seed_takes_what_the_first_one_chose(study_folder, tmp_path):

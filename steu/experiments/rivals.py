@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from inspect import Parameter, signature
 from typing import Any
 
 import numpy as np
@@ -193,6 +194,19 @@ def rival(name: str) -> Rival:
         return found.call(alone, rate, head)
 
     return replace(found, call=call, does=f"{found.does}; head as it is", rates=1)
+
+
+def given_to(name: str, setting: Setting) -> dict[str, Any]:
+    """What a method that takes no steps is given at a rate of 1, by name; nothing of one that does.
+
+    A method that takes steps has a `LoopConfig`, which says it.
+    """
+    method, _, given = rival(name).call(setting, 1.0, 1.0)
+    if "config" in given:
+        return {}
+    defaults = {n: one.default for n, one in signature(method).parameters.items()}
+    known = {n: value for n, value in defaults.items() if value is not Parameter.empty}
+    return {n: value for n, value in (known | given).items() if n != "train"}
 
 
 def rivals_with(names: Sequence[str]) -> list[str]:

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from steu._io import atomic_path, read_json
-from steu.audits.probing import read_head
+from steu.audits.probing import Probed, probe, read_head
 from steu.data.cohort import Cohort, iter_texts
 from steu.data.encoding import encode_notes
 from steu.evaluation.metrics import metric_record
@@ -27,6 +27,7 @@ from steu.experiments.measures import (
 )
 from steu.experiments.stored import read_edit, write_edit
 from steu.models.hardware import Precision, machine
+from steu.models.hidden_states import HEAD
 from steu.models.loading import load_classifier, to_device
 from steu.models.teacher import Teacher
 from steu.task import Edit, ForgetTask
@@ -240,6 +241,12 @@ class Study(ForgetTask):
         """
         everyone = np.arange(len(self.notes))
         return read_head(self, self.features(everyone, edit).cpu().numpy())
+
+    def probe_head(self, edit: Edit | None = None) -> Probed:
+        """The same by readers of unseen notes as well, at `HEAD`; `FOLDS` more fits."""
+        everyone = np.arange(len(self.notes))
+        states = {HEAD: self.features(everyone, edit).cpu().numpy()}
+        return probe(self, edit, only=[HEAD], found=states)
 
     def _tagged(
         self, records: list[dict[str, Any]], method: str, **tags: Any

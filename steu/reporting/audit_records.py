@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from steu.audits.places import OTHERS
-from steu.evaluation.results import READER, READER_UNSEEN
+from steu.evaluation.results import COLUMNS, READER, READER_UNSEEN
 from steu.models.hidden_states import HEAD
 
 TRAINING, UNSEEN = "training notes", "unseen notes"  # that a reader learned from
@@ -27,10 +27,9 @@ def metric_at(place: str, fitted_on: str) -> str:
 def by_place(found: pd.DataFrame) -> list[dict[str, Any]]:
     """Records of rows of `probe_table` with a method each, but of the places in `KNOWN`."""
     rows = found.to_dict("records")
-    rows = [row for row in rows if (row["place"], row["fitted_on"]) not in KNOWN]
-    what = ("method", "value", "low", "high", "n", "defined")
     return [
-        {"metric": metric_at(row["place"], row["fitted_on"])}
-        | {name: row[name] for name in what if name in row}
+        {name: value for name, value in row.items() if name in COLUMNS}
+        | {"metric": metric_at(row["place"], row["fitted_on"])}
         for row in rows
+        if (row["place"], row["fitted_on"]) not in KNOWN
     ]
